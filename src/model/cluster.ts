@@ -1,0 +1,82 @@
+/**
+ * Facts of the cluster, projected from Kubernetes objects to the few fields a node needs, with every address canonical.
+ * A fact that is here is valid; what could not be read never becomes one.
+ */
+
+import type { Address, Family } from './address.ts';
+import type { Protocol } from './virtual-service.ts';
+
+/** `namespace/name`. */
+export type ObjectName = string;
+
+export interface ServicePort {
+  /** Empty for the only port of a Service. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+export type TrafficPolicy = 'Cluster' | 'Local';
+
+/** A Service that asks something of a node; headless, ExternalName and foreign-proxy Services never become one. */
+export interface Service {
+  readonly name: ObjectName;
+  /** metadata.creationTimestamp (RFC 3339, so that text order is time order) or ''. The older Service owns a disputed VIP:port. */
+  readonly createdAt: string;
+  /** At most one of each family. */
+  readonly clusterIPs: readonly Address[];
+  readonly ports: readonly ServicePort[];
+  /** Seconds of ClientIP affinity; undefined without. */
+  readonly affinityTimeout: number | undefined;
+  readonly internalTrafficPolicy: TrafficPolicy;
+}
+
+export interface Endpoint {
+  readonly address: Address;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  readonly nodeName: string | undefined;
+  /** hints.forZones / hints.forNodes; empty without hints. */
+  readonly zones: readonly string[];
+  readonly nodes: readonly string[];
+}
+
+export interface EndpointPort {
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+export interface EndpointSlice {
+  readonly name: ObjectName;
+  /** The Service it belongs to, from the label kubernetes.io/service-name. */
+  readonly service: ObjectName;
+  readonly family: Family;
+  readonly ports: readonly EndpointPort[];
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** The node that we run on. */
+export interface Node {
+  readonly name: string;
+  /** Label topology.kubernetes.io/zone. */
+  readonly zone: string | undefined;
+  /** InternalIPs, then ExternalIPs; the first of a family is the node's address in it. */
+  readonly addresses: readonly Address[];
+}
+
+/** One change of the cluster as a source reports it. */
+export type ClusterEvent =
+  | { readonly kind: 'service'; readonly verb: 'set'; readonly service: Service }
+  | { readonly kind: 'service'; readonly verb: 'delete'; readonly name: ObjectName }
+  | { readonly kind: 'endpointSlice'; readonly verb: 'set'; readonly slice: EndpointSlice }
+  | { readonly kind: 'endpointSlice'; readonly verb: 'delete'; readonly name: ObjectName }
+  | { readonly kind: 'node'; readonly verb: 'set'; readonly node: Node }
+  | { readonly kind: 'node'; readonly verb: 'delete' }
+  /** The object could not be read: what was last known of it stays. */
+  | { readonly kind: 'unreadable'; readonly object: 'Service' | 'EndpointSlice' | 'Node'; readonly name: ObjectName }
+  /** The source has told everything it had at start. */
+  | { readonly kind: 'synced'; readonly source: Source };
+
+export type Source = 'services' | 'endpointSlices' | 'node';

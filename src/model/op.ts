@@ -1,0 +1,60 @@
+/** One change to the kernel, as a frozen value; and what the kernel answered to it. */
+
+import type { Address } from './address.ts';
+import type { Destination, DestinationKey } from './destination.ts';
+import type { VirtualService, VirtualServiceKey } from './virtual-service.ts';
+
+/** The dummy device that makes virtual addresses local. */
+export const deviceName = 'kube-ipvs0';
+
+/** How an address became local: held by the device, or routed to it (`ip route add local … dev kube-ipvs0`). */
+export type BindingForm = 'address' | 'route';
+
+export interface Binding {
+  readonly form: BindingForm;
+  readonly address: Address;
+  readonly prefix: number;
+  /** Preferred source of the host's own packets; routes only. */
+  readonly source?: Address;
+}
+
+export type Op =
+  /**
+   * `add` leaves the device down, which is all that addresses need. `edit` sets it up, without addresses of its own: Linux takes
+   * no IPv6 route through a device that is down ("Nexthop device is not up", ENETDOWN; route.c, 6.1).
+   */
+  | { readonly kind: 'device'; readonly verb: 'add' | 'edit' | 'delete' }
+  | { readonly kind: 'service'; readonly verb: 'add' | 'edit'; readonly service: VirtualService }
+  | { readonly kind: 'service'; readonly verb: 'delete'; readonly service: VirtualServiceKey }
+  | {
+      readonly kind: 'destination';
+      readonly verb: 'add' | 'edit';
+      readonly service: VirtualServiceKey;
+      readonly destination: Destination;
+    }
+  | {
+      readonly kind: 'destination';
+      readonly verb: 'delete';
+      readonly service: VirtualServiceKey;
+      readonly destination: DestinationKey;
+    }
+  | { readonly kind: 'binding'; readonly verb: 'add' | 'delete'; readonly binding: Binding };
+
+export type Verb = Op['verb'];
+
+/**
+ * What the kernel said to one operation: `done`, a refusal, or `unknown` (its answer was lost: ENOBUFS, a truncated reply;
+ * what the operation touched must be read again).
+ */
+export type Answer = 'done' | 'unknown' | Refusal;
+
+export interface Refusal {
+  /** Symbolic name, e.g. `EEXIST`. */
+  readonly errno: string;
+  /** The kernel's extended-acknowledgement text, when it gave one. */
+  readonly text?: string;
+}
+
+export function bindingId(binding: Binding): string {
+  return `${binding.form} ${binding.address}/${binding.prefix}`;
+}

@@ -1,0 +1,225 @@
+/**
+ * The text forms of what we do to the kernel: IPVS operations as lines of ipvsadm-save (`ipvsadm -R` reads them back),
+ * device, addresses and routes as `ip` commands. `parseOp(opText(op))` is `op`.
+ */
+
+import { type Address, endpointText, familyOf, hostPrefix, parseAddress } from './address.ts';
+import { type Destination, destination, destinationKey, type Forwarding } from './destination.ts';
+import { type Binding, deviceName, type Op } from './op.ts';
+import {
+  type Protocol,
+  serviceFlags,
+  type VirtualService,
+  type VirtualServiceKey,
+  virtualServiceKey,
+} from './virtual-service.ts';
+
+export function opText(op: Op): string {
+  switch (op.kind) {
+    case 'service':
+      return op.verb === 'delete'
+        ? `-D ${serviceOption(op.service)}`
+        : `${op.verb === 'add' ? '-A' : '-E'} ${serviceText(op.service)}`;
+    case 'destination':
+      return op.verb === 'delete'
+        ? `-d ${serviceOption(op.service)} -r ${op.destination.id}`
+        : `${op.verb === 'add' ? '-a' : '-e'} ${serviceOption(op.service)} ${destinationText(op.destination)}`;
+    case 'binding':
+      return bindingText(op.verb, op.binding);
+    case 'device':
+      return deviceTexts[op.verb];
+    default:
+      return op satisfies never;
+  }
+}
+
+/** The part of an `-A` line behind the verb: `-t 10.96.0.10:80 -s rr -p 10800`. */
+export function serviceText(service: VirtualService): string {
+  const parts = [serviceOption(service), '-s', service.scheduler];
+  if (service.flags & serviceFlags.persistent) {
+    parts.push('-p', String(service.timeout));
+    const family = familyOf(service.address);
+    if (service.persistencePrefix !== hostPrefix(family)) {
+      parts.push('-M', family === 4 ? dottedMask(service.persistencePrefix) : String(service.persistencePrefix));
+    }
+  }
+  if (service.flags & serviceFlags.onePacket) parts.push('-o');
+  const names = schedulerFlagNames(service.scheduler, service.flags);
+  if (names.length > 0) parts.push('-b', names.join(','));
+  return parts.join(' ');
+}
+
+/** `-r 10.244.1.7:6443 -m -w 1`. */
+export function destinationText(target: Destination): string {
+  return `-r ${target.id} ${forwardingOptions[target.forwarding]} -w ${target.weight}`;
+}
+
+/** The operation a line of {@link opText} names. Throws a SyntaxError that quotes the line. */
+export function parseOp(line: string): Op {
+  const words = line.trim().split(/\s+/);
+  const op = words[0] === 'ip' ? parseIp(words) : parseIpvsadm(words);
+  if (op === undefined) throw new SyntaxError(`neither an ipvsadm-save nor an ip line: ${line}`);
+  return op;
+}
+
+const deviceTexts: Readonly<Record<Extract<Op, { kind: 'device' }>['verb'], string>> = {
+  add: `ip link add ${deviceName} type dummy`,
+  edit: `ip link set ${deviceName} addrgenmode none up`,
+  delete: `ip link delete ${deviceName}`,
+};
+const serviceOptions: Readonly<Record<Protocol, string>> = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' };
+const forwardingOptions: Readonly<Record<Forwarding, string>> = {
+  masquerade: '-m',
+  local: '-l',
+  tunnel: '-i',
+  route: '-g',
+  bypass: '-b',
+};
+
+function serviceOption(service: VirtualServiceKey): string {
+  return `${serviceOptions[service.protocol]} ${endpointText(service.address, service.port)}`;
+}
+
+const scheduleBits = [serviceFlags.schedule1, serviceFlags.schedule2, serviceFlags.schedule3] as const;
+
+/** ipvsadm's names of the three scheduler bits; `sh` and `mh` have their own for the first two (man ipvsadm, -b). */
+function scheduleBitNames(scheduler: string): readonly string[] {
+  return scheduler === 'sh' || scheduler === 'mh'
+    ? [`${scheduler}-fallback`, `${scheduler}-port`, 'flag-3']
+    : ['flag-1', 'flag-2', 'flag-3'];
+}
+
+function schedulerFlagNames(scheduler: string, flags: number): string[] {
+  return scheduleBitNames(scheduler).filter((_, i) => (flags & scheduleBits[i]!) !== 0);
+}
+
+function bindingText(verb: 'add' | 'delete', binding: Binding): string {
+  if (binding.form === 'address') {
+    return `ip addr ${verb} ${binding.address}/${binding.prefix} dev ${deviceName}`;
+  }
+  const source = binding.source === undefined ? '' : ` src ${binding.source}`;
+  return `ip route ${verb} local ${binding.address}/${binding.prefix} dev ${deviceName} table local${source}`;
+}
+
+function dottedMask(prefix: number): string {
+  const mask = prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0;
+  return [mask >>> 24, (mask >>> 16) & 0xff, (mask >>> 8) & 0xff, mask & 0xff].join('.');
+}
+
+function maskPrefix(text: string): number | undefined {
+  if (/^\d+$/.test(text)) return Number(text);
+  for (let prefix = 0; prefix <= 32; prefix++) if (dottedMask(prefix) === text) return prefix;
+  return undefined;
+}
+
+function parseIpvsadm(words: readonly string[]): Op | undefined {
+  const verb = ({ A: 'add', E: 'edit', D: 'delete', a: 'add', e: 'edit', d: 'delete' } as const)[
+    words[0]!.replace(/^-/, '')
+  ];
+  const protocol = (Object.keys(serviceOptions) as Protocol[]).find((name) => serviceOptions[name] === words[1]);
+  const at = parseEndpoint(words[2] ?? '');
+  if (verb === undefined || protocol === undefined || at === undefined) return undefined;
+  const service = virtualServiceKey(protocol, at.address, at.port);
+  const options = words.slice(3);
+  if (/[AED]/.test(words[0]!)) {
+    if (verb === 'delete') return options.length === 0 ? { kind: 'service', verb, service } : undefined;
+    const configured = parseService(service, options);
+    return configured && { kind: 'service', verb, service: configured };
+  }
+  return parseDestination(verb, service, options);
+}
+
+function parseService(key: VirtualServiceKey, options: readonly string[]): VirtualService | undefined {
+  const queue = [...options];
+  let scheduler = 'wlc';
+  let flags = 0;
+  let timeout = 0;
+  let persistencePrefix: number | undefined = hostPrefix(familyOf(key.address));
+  let names: string[] = [];
+  while (queue.length > 0) {
+    const option = queue.shift();
+    switch (option) {
+      case '-s':
+        scheduler = queue.shift() ?? '';
+        break;
+      case '-p':
+        flags |= serviceFlags.persistent;
+        timeout = Number(queue.shift());
+        break;
+      case '-M':
+        persistencePrefix = maskPrefix(queue.shift() ?? '');
+        break;
+      case '-o':
+        flags |= serviceFlags.onePacket;
+        break;
+      case '-b':
+        names = (queue.shift() ?? '').split(',');
+        break;
+      default:
+        return undefined;
+    }
+  }
+  const bits = scheduleBitNames(scheduler);
+  for (const name of names) {
+    const bit = bits.indexOf(name);
+    if (bit < 0) return undefined;
+    flags |= scheduleBits[bit]!;
+  }
+  if (persistencePrefix === undefined || scheduler === '' || !Number.isInteger(timeout)) return undefined;
+  return { ...key, scheduler, flags, timeout, persistencePrefix };
+}
+
+function parseDestination(
+  verb: 'add' | 'edit' | 'delete',
+  service: VirtualServiceKey,
+  options: readonly string[],
+): Op | undefined {
+  const at = options[0] === '-r' ? parseEndpoint(options[1] ?? '') : undefined;
+  if (at === undefined) return undefined;
+  if (verb === 'delete') {
+    if (options.length !== 2) return undefined;
+    return { kind: 'destination', verb, service, destination: destinationKey(at.address, at.port) };
+  }
+  const forwarding = (Object.keys(forwardingOptions) as Forwarding[]).find(
+    (name) => forwardingOptions[name] === options[2],
+  );
+  const weight = Number(options[4]);
+  if (forwarding === undefined || options[3] !== '-w' || options.length !== 5 || !Number.isInteger(weight)) {
+    return undefined;
+  }
+  return {
+    kind: 'destination',
+    verb,
+    service,
+    destination: { ...destination(at.address, at.port, weight), forwarding },
+  };
+}
+
+function parseIp(words: readonly string[]): Op | undefined {
+  const line = words.join(' ');
+  const deviceVerb = (['add', 'edit', 'delete'] as const).find((name) => deviceTexts[name] === line);
+  if (deviceVerb !== undefined) return { kind: 'device', verb: deviceVerb };
+  const [, object, verb, ...rest] = words;
+  if (verb !== 'add' && verb !== 'delete') return undefined;
+  const text = rest.join(' ');
+  const pattern =
+    object === 'addr'
+      ? new RegExp(`^()(\\S+)/(\\d+) dev ${deviceName}$`)
+      : new RegExp(`^(local )(\\S+)/(\\d+) dev ${deviceName} table local(?: src (\\S+))?$`);
+  const match = pattern.exec(text);
+  const address = match && parseAddress(match[2]!);
+  if (!match || !address) return undefined;
+  const source = match[4] === undefined ? undefined : parseAddress(match[4]);
+  const form = object === 'addr' ? 'address' : 'route';
+  return {
+    kind: 'binding',
+    verb,
+    binding: { form, address, prefix: Number(match[3]), ...(source === undefined ? {} : { source }) },
+  };
+}
+
+function parseEndpoint(text: string): { address: Address; port: number } | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
+  const address = match === null ? undefined : parseAddress(match[1] ?? match[2]!);
+  return address === undefined ? undefined : { address, port: Number(match![3]) };
+}

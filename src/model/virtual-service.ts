@@ -1,0 +1,57 @@
+/** One entry of the kernel's IPVS table (ipvsadm "virtual service"): identity, configuration and observation as three types. */
+
+import { type Address, endpointText, type Family, familyOf } from './address.ts';
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+
+/** What tells virtual services apart in the kernel. `id` prints and indexes it: `10.96.0.1:443/TCP`. */
+export interface VirtualServiceKey {
+  readonly id: string;
+  readonly protocol: Protocol;
+  readonly address: Address;
+  /** Host order, 1–65535; 0 occurs only in foreign services (ipvsadm's catch-all). */
+  readonly port: number;
+}
+
+/** Bits of {@link VirtualService.flags}; source: linux/ip_vs.h. The kernel's own HASHED bit 0x2 is no configuration. */
+export const serviceFlags = {
+  persistent: 0x1,
+  onePacket: 0x4,
+  schedule1: 0x8,
+  schedule2: 0x10,
+  schedule3: 0x20,
+} as const;
+export const hashedFlag = 0x2;
+
+export interface VirtualService extends VirtualServiceKey {
+  readonly scheduler: string;
+  /** Of {@link serviceFlags}. */
+  readonly flags: number;
+  /** Persistence timeout in seconds; 0 without the persistent flag. */
+  readonly timeout: number;
+  /** Length of the client prefix that persistence groups by: 32 or 128 unless somebody used ipvsadm's -M. */
+  readonly persistencePrefix: number;
+}
+
+/** A virtual service as a dump tells it. */
+export interface ObservedVirtualService {
+  readonly service: VirtualService;
+}
+
+export function virtualServiceKey(protocol: Protocol, address: Address, port: number): VirtualServiceKey {
+  return { id: `${endpointText(address, port)}/${protocol}`, protocol, address, port };
+}
+
+export function serviceFamily(service: VirtualServiceKey): Family {
+  return familyOf(service.address);
+}
+
+/** Whether an edit would change nothing. Looks at configuration only. */
+export function sameService(a: VirtualService, b: VirtualService): boolean {
+  return (
+    a.scheduler === b.scheduler &&
+    a.flags === b.flags &&
+    a.timeout === b.timeout &&
+    a.persistencePrefix === b.persistencePrefix
+  );
+}
