@@ -1,0 +1,72 @@
+/**
+ * Which endpoints of a service port take its traffic (spec §2.3, with the fixes of design.md §6): endpoints in, the two lists
+ * that traffic policies choose from out.
+ */
+
+import type { Family } from '../model/address.ts';
+import type { Endpoint, EndpointSlice, Node, ServicePort, TrafficPolicy } from '../model/cluster.ts';
+import { type DestinationKey, destinationKey } from '../model/destination.ts';
+
+/** An endpoint as one service port sees it: with the slice's port. */
+export interface Candidate {
+  readonly key: DestinationKey;
+  readonly endpoint: Endpoint;
+}
+
+export interface ChosenEndpoints {
+  readonly cluster: readonly Candidate[];
+  readonly local: readonly Candidate[];
+}
+
+/** The part of a Node that the choice depends on. */
+export type Locality = Pick<Node, 'name' | 'zone'>;
+
+/**
+ * Every endpoint of the port in the family, whatever its state, one per ip:port. Where slices repeat one (a Pod that moves
+ * between slices), one that is not terminating wins.
+ */
+export function candidates(slices: readonly EndpointSlice[], port: ServicePort, family: Family): Candidate[] {
+  const found = new Map<string, Candidate>();
+  for (const slice of slices) {
+    if (slice.family !== family) continue;
+    for (const slicePort of slice.ports) {
+      if (slicePort.name !== port.name || slicePort.protocol !== port.protocol) continue;
+      for (const endpoint of slice.endpoints) {
+        const key = destinationKey(endpoint.address, slicePort.port);
+        if (endpoint.terminating && found.has(key.id)) continue;
+        found.set(key.id, { key, endpoint });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+export function chooseEndpoints(all: readonly Candidate[], locality: Locality): ChosenEndpoints {
+  const ready = all.filter(({ endpoint }) => endpoint.ready);
+  const serving = all.filter(({ endpoint }) => !endpoint.ready && endpoint.serving && endpoint.terminating);
+  const isLocal = ({ endpoint }: Candidate) => endpoint.nodeName === locality.name;
+  const hinted = matchingHints(ready, locality);
+  return {
+    cluster: hinted.length > 0 ? hinted : serving,
+    local: firstNonEmpty(ready.filter(isLocal), serving.filter(isLocal)),
+  };
+}
+
+/** A policy's list. Local without local endpoints stays empty (design.md §6): the kernel then refuses the connection. */
+export function endpointsFor(policy: TrafficPolicy, chosen: ChosenEndpoints): readonly Candidate[] {
+  return policy === 'Local' ? chosen.local : chosen.cluster;
+}
+
+/** Topology: node hints first, then zone hints; a mode counts only when every ready endpoint carries its hint (KEP-2433). */
+function matchingHints(ready: readonly Candidate[], { name, zone }: Locality): readonly Candidate[] {
+  const onNode = ready.filter(({ endpoint }) => endpoint.nodes.includes(name));
+  if (onNode.length > 0 && ready.every(({ endpoint }) => endpoint.nodes.length > 0)) return onNode;
+  if (zone === undefined) return ready;
+  const inZone = ready.filter(({ endpoint }) => endpoint.zones.includes(zone));
+  if (inZone.length > 0 && ready.every(({ endpoint }) => endpoint.zones.length > 0)) return inZone;
+  return ready;
+}
+
+function firstNonEmpty<T>(first: readonly T[], second: readonly T[]): readonly T[] {
+  return first.length > 0 ? first : second;
+}

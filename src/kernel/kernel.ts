@@ -1,0 +1,63 @@
+/**
+ * What the reconciler asks of a kernel. Two implement it: the native adapter (netlink) and the fake of the tests,
+ * which answers with the kernel's own errnos.
+ */
+
+import type { Address } from '../model/address.ts';
+import type { ObservedDestination } from '../model/destination.ts';
+import type { Answer, Binding, Op } from '../model/op.ts';
+import type { ObservedVirtualService, VirtualServiceKey } from '../model/virtual-service.ts';
+
+export interface Answers {
+  /** One per operation, in the order given. */
+  readonly answers: readonly Answer[];
+  /** Milliseconds spent in the exchange with the kernel. */
+  readonly milliseconds: number;
+}
+
+/** kube-ipvs0 as the kernel shows it; `kind` is rtnetlink's link kind (`dummy` when it is ours). */
+export interface Device {
+  readonly kind: string;
+  readonly up: boolean;
+}
+
+/** An address of any device of the node. */
+export interface NodeAddress {
+  readonly address: Address;
+  readonly device: string;
+  readonly loopback: boolean;
+}
+
+export interface Kernel {
+  /** Applies in order; later operations run after an earlier one was refused. Rejects only when the channel is broken. */
+  apply(ops: readonly Op[]): Promise<Answers>;
+  /** Every virtual service of the network namespace, without fwmark services (those are never ours). */
+  services(): Promise<readonly ObservedVirtualService[]>;
+  /** Those of the given that exist; one request each, so for repair and not for a full read. */
+  servicesAt(keys: readonly VirtualServiceKey[]): Promise<readonly (ObservedVirtualService | undefined)[]>;
+  /** The destinations of each given service, in order; empty for a service that does not exist. One dump each. */
+  destinations(services: readonly VirtualServiceKey[]): Promise<readonly (readonly ObservedDestination[])[]>;
+  /** kube-ipvs0, or undefined when there is none. */
+  device(): Promise<Device | undefined>;
+  /** Addresses on kube-ipvs0 and local routes to it, without the kernel's own route of each address. */
+  bindings(): Promise<readonly Binding[]>;
+  /** Addresses of all devices but kube-ipvs0. */
+  nodeAddresses(): Promise<readonly NodeAddress[]>;
+  /** Which of the schedulers the kernel has or can load. Changes no table. */
+  schedulers(names: readonly string[]): Promise<readonly string[]>;
+  close(): void;
+}
+
+/**
+ * The kernel cannot be used at all. `code` is stable: `EPERM` (no CAP_NET_ADMIN), `NO_IPVS`, `NO_DUMMY`, `NO_NETNS`,
+ * `FOREIGN_DEVICE` (kube-ipvs0 is not a dummy), `DUMP_INTERRUPTED`, `CLOSED`, or an errno name. The message says the cure.
+ */
+export class KernelError extends Error {
+  override readonly name = 'KernelError';
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * Operations and dump entries as the fixed-width records that cross into the addon: one typed array for thousands of
+ * operations instead of an object graph each, because walking objects through Node-API costs more than the kernel's own work.
+ * Native byte order; the C++ twin is `native/binding/records`. Offsets in bytes:
+ *
+ *     IPVS  0 verb  1 kind  2 family  3 protocol  4 port  6 destination port  8 flags  12 timeout  16 address (16)
+ *           32 destination address (16)  48 weight  52 forwarding  53 destination family  56 netmask  60 upper threshold
+ *           64 scheduler (16)  = 80;  in dumps then: 80 active  84 inactive  88 persistent  92 fwmark  96 engine (16) = 112
+ *     route 0 verb  1 kind  2 family  3 prefix  4 ifindex  8 scope  9 protocol  12 flags  16 address (16)  32 source (16)
+ *           48 name (16)  64 reserved (8)  = 72
+ */
+
+import { type Address, addressFromBytes, type Family, familyOf, writeAddress } from '../model/address.ts';
+import { destination, type Forwarding, type ObservedDestination } from '../model/destination.ts';
+import { type Binding, deviceName, type Op } from '../model/op.ts';
+import {
+  hashedFlag,
+  type ObservedVirtualService,
+  type Protocol,
+  type VirtualServiceKey,
+  virtualServiceKey,
+} from '../model/virtual-service.ts';
+
+export const ipvsRecordSize = 80;
+export const ipvsEntrySize = 112;
+export const routeRecordSize = 72;
+
+export type IpvsOp = Extract<Op, { kind: 'service' | 'destination' }>;
+export type RouteOp = Extract<Op, { kind: 'device' | 'binding' }>;
+
+const verbs = { add: 1, edit: 2, delete: 3 } as const;
+const ipvsKinds = { service: 1, destination: 2 } as const;
+const routeKinds = { device: 1, address: 2, route: 3 } as const;
+const protocols: Readonly<Record<Protocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
+const protocolNames = new Map(Object.entries(protocols).map(([name, number]) => [number, name as Protocol]));
+/** In the order of IP_VS_CONN_F_MASQ … _BYPASS (linux/ip_vs.h). */
+const forwardings: readonly Forwarding[] = ['masquerade', 'local', 'tunnel', 'route', 'bypass'];
+
+/** Views of one buffer in the widths of its fields; all fields are aligned. */
+class Records {
+  readonly bytes: Uint8Array;
+  readonly #shorts: Uint16Array;
+  readonly #words: Uint32Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    this.#shorts = new Uint16Array(buffer, byteOffset, byteLength >> 1);
+    this.#words = new Uint32Array(buffer, byteOffset, byteLength >> 2);
+  }
+
+  byte(at: number): number {
+    return this.bytes[at]!;
+  }
+
+  short(at: number): number {
+    return this.#shorts[at >> 1]!;
+  }
+
+  word(at: number): number {
+    return this.#words[at >> 2]!;
+  }
+
+  setShort(at: number, value: number): void {
+    this.#shorts[at >> 1] = value;
+  }
+
+  setWord(at: number, value: number): void {
+    this.#words[at >> 2] = value;
+  }
+
+  setText(at: number, text: string, size: number): void {
+    if (text.length >= size) throw new RangeError(`"${text}" is longer than ${size - 1} characters`);
+    for (let i = 0; i < text.length; i++) this.bytes[at + i] = text.charCodeAt(i);
+  }
+
+  text(at: number, size: number): string {
+    const end = this.bytes.indexOf(0, at);
+    return String.fromCharCode(...this.bytes.subarray(at, end < 0 || end > at + size ? at + size : end));
+  }
+}
+
+export function encodeIpvs(ops: readonly IpvsOp[]): Uint8Array {
+  const records = new Records(new Uint8Array(ops.length * ipvsRecordSize));
+  ops.forEach((op, i) => {
+    const at = i * ipvsRecordSize;
+    records.bytes[at] = verbs[op.verb];
+    records.bytes[at + 1] = ipvsKinds[op.kind];
+    encodeKey(records, at, op.service);
+    if (op.kind === 'destination') encodeDestination(records, at, op);
+    else if (op.verb !== 'delete') {
+      records.setWord(at + 8, op.service.flags);
+      records.setWord(at + 12, op.service.timeout);
+      records.setWord(at + 56, netmask(familyOf(op.service.address), op.service.persistencePrefix));
+      records.setText(at + 64, op.service.scheduler, 16);
+    }
+  });
+  return records.bytes;
+}
+
+/** Services by identity alone, for reads. */
+export function encodeKeys(keys: readonly VirtualServiceKey[]): Uint8Array {
+  const records = new Records(new Uint8Array(keys.length * ipvsRecordSize));
+  keys.forEach((key, i) => {
+    records.bytes[i * ipvsRecordSize + 1] = ipvsKinds.service;
+    encodeKey(records, i * ipvsRecordSize, key);
+  });
+  return records.bytes;
+}
+
+/**
+ * Additions that the kernel must refuse, one per scheduler: it looks the scheduler up first (ENOENT when it has none of the name),
+ * then refuses the IPv6 prefix length 0 (EINVAL). ip_vs_add_service in net/netfilter/ipvs/ip_vs_ctl.c, 6.1.
+ */
+export function encodeSchedulerProbes(names: readonly string[]): Uint8Array {
+  const records = new Records(new Uint8Array(names.length * ipvsRecordSize));
+  names.forEach((name, i) => {
+    const at = i * ipvsRecordSize;
+    records.bytes[at] = verbs.add;
+    records.bytes[at + 1] = ipvsKinds.service;
+    encodeKey(records, at, virtualServiceKey('TCP', '2001:db8::' as Address, 20_000));
+    records.setText(at + 64, name, 16);
+  });
+  return records.bytes;
+}
+
+function encodeKey(records: Records, at: number, key: VirtualServiceKey): void {
+  records.bytes[at + 2] = familyOf(key.address);
+  records.bytes[at + 3] = protocols[key.protocol];
+  records.setShort(at + 4, key.port);
+  writeAddress(key.address, records.bytes, at + 16);
+}
+
+function encodeDestination(records: Records, at: number, op: Extract<IpvsOp, { kind: 'destination' }>): void {
+  records.setShort(at + 6, op.destination.port);
+  writeAddress(op.destination.address, records.bytes, at + 32);
+  records.bytes[at + 53] = familyOf(op.destination.address);
+  if (op.verb === 'delete') return;
+  records.setWord(at + 48, op.destination.weight);
+  records.bytes[at + 52] = forwardings.indexOf(op.destination.forwarding);
+}
+
+/** A dump's virtual services, without those addressed by a firewall mark, which have no address and are never ours. */
+export function decodeServices(bytes: Uint8Array): ObservedVirtualService[] {
+  const found: ObservedVirtualService[] = [];
+  const records = new Records(bytes);
+  for (let at = 0; at < bytes.length; at += ipvsEntrySize) {
+    const service = decodeService(records, at);
+    if (service !== undefined) found.push(service);
+  }
+  return found;
+}
+
+function decodeService(records: Records, at: number): ObservedVirtualService | undefined {
+  const protocol = protocolNames.get(records.byte(at + 3));
+  if (records.word(at + 92) !== 0 || protocol === undefined) return undefined;
+  const family: Family = records.byte(at + 2) === 6 ? 6 : 4;
+  const address = addressFromBytes(records.bytes, at + 16, family);
+  return {
+    service: {
+      ...virtualServiceKey(protocol, address, records.short(at + 4)),
+      scheduler: records.text(at + 64, 16),
+      flags: records.word(at + 8) & ~hashedFlag,
+      timeout: records.word(at + 12),
+      persistencePrefix: prefixOf(family, records.word(at + 56)),
+    },
+  };
+}
+
+/** One entry per key asked for; undefined where the kernel answered that there is none. */
+export function decodeServicesAt(bytes: Uint8Array, errnos: Int32Array): (ObservedVirtualService | undefined)[] {
+  const records = new Records(bytes);
+  return [...errnos].map((errno, i) => (errno === 0 ? decodeService(records, i * ipvsEntrySize) : undefined));
+}
+
+export function decodeDestinations(bytes: Uint8Array, counts: Uint32Array): ObservedDestination[][] {
+  const records = new Records(bytes);
+  let at = 0;
+  return Array.from(counts, (count) => {
+    const found: ObservedDestination[] = [];
+    for (let i = 0; i < count; i++, at += ipvsEntrySize) found.push(decodeDestination(records, at));
+    return found;
+  });
+}
+
+function decodeDestination(records: Records, at: number): ObservedDestination {
+  const family: Family = records.byte(at + 53) === 6 ? 6 : 4;
+  const address = addressFromBytes(records.bytes, at + 32, family);
+  const forwarding = forwardings[records.byte(at + 52)] ?? 'masquerade';
+  return {
+    destination: { ...destination(address, records.short(at + 6), records.word(at + 48)), forwarding },
+    connections: { active: records.word(at + 80), inactive: records.word(at + 84) },
+  };
+}
+
+export function encodeRoutes(ops: readonly RouteOp[], ifindex: number): Uint8Array {
+  const records = new Records(new Uint8Array(ops.length * routeRecordSize));
+  ops.forEach((op, i) => {
+    const at = i * routeRecordSize;
+    records.bytes[at] = verbs[op.verb];
+    if (op.kind === 'device') {
+      records.bytes[at + 1] = routeKinds.device;
+      records.setText(at + 48, deviceName, 16);
+      return;
+    }
+    const { form, address, prefix, source } = op.binding;
+    records.bytes[at + 1] = routeKinds[form];
+    records.bytes[at + 2] = familyOf(address);
+    records.bytes[at + 3] = prefix;
+    records.setWord(at + 4, ifindex);
+    writeAddress(address, records.bytes, at + 16);
+    if (source !== undefined) writeAddress(source, records.bytes, at + 32);
+  });
+  return records.bytes;
+}
+
+export interface RouteEntry {
+  readonly address: Address;
+  readonly prefix: number;
+  readonly ifindex: number;
+  /** rtm_protocol of a route: 2 (RTPROT_KERNEL) for those the kernel made itself. */
+  readonly protocol: number;
+  readonly source: Address | undefined;
+}
+
+export function decodeRoutes(bytes: Uint8Array): RouteEntry[] {
+  const records = new Records(bytes);
+  const found: RouteEntry[] = [];
+  for (let at = 0; at < bytes.length; at += routeRecordSize) {
+    const family: Family = records.byte(at + 2) === 6 ? 6 : 4;
+    const hasSource = records.bytes.subarray(at + 32, at + 48).some((byte) => byte !== 0);
+    found.push({
+      address: addressFromBytes(records.bytes, at + 16, family),
+      prefix: records.byte(at + 3),
+      ifindex: records.word(at + 4),
+      protocol: records.byte(at + 9),
+      source: hasSource ? addressFromBytes(records.bytes, at + 32, family) : undefined,
+    });
+  }
+  return found;
+}
+
+export function asBinding(form: Binding['form'], { address, prefix, source }: RouteEntry): Binding {
+  return { form, address, prefix, ...(form === 'route' && source !== undefined ? { source } : {}) };
+}
+
+/** The kernel's netmask field: a mask in network byte order for IPv4, a prefix length for IPv6. */
+function netmask(family: Family, prefix: number): number {
+  if (family === 6) return prefix;
+  return reverse(prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0);
+}
+
+function prefixOf(family: Family, mask: number): number {
+  return family === 6 ? mask : Math.clz32(~reverse(mask));
+}
+
+const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+function reverse(word: number): number {
+  if (!littleEndian) return word;
+  return ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff0000) | ((word & 0xff) << 24)) >>> 0;
+}

@@ -1,0 +1,83 @@
+/** What the kernel refused, in words that say what an operator can do about it. */
+
+import type { Op, Refusal } from '../model/op.ts';
+import { opText } from '../model/text.ts';
+import { KernelError } from './kernel.ts';
+
+/** A broken channel or a missing facility as a KernelError with its cure; a KernelError passes unchanged. */
+export function explain(error: unknown, context: { readonly netns?: string | undefined }): KernelError {
+  if (error instanceof KernelError) return error;
+  const { code = 'UNKNOWN', message } = error as { code?: string; message: string };
+  const options = { cause: error };
+  if (context.netns !== undefined && code === 'ENOENT') {
+    return new KernelError('NO_NETNS', `there is no network namespace ${context.netns}: see ip netns list`, options);
+  }
+  switch (code) {
+    case 'EPERM':
+    case 'EACCES':
+      return new KernelError(
+        'EPERM',
+        'the kernel refuses IPVS to this process (EPERM): it needs CAP_NET_ADMIN in the initial user namespace; ' +
+          'run it as root, or give the container the capability NET_ADMIN',
+        options,
+      );
+    case 'ERR_NO_FAMILY':
+      return new KernelError(
+        'NO_IPVS',
+        'this kernel has no IPVS and could not load the module ip_vs: modprobe ip_vs, or install the kernel package ' +
+          'that carries it (Debian: linux-image-amd64)',
+        options,
+      );
+    case 'DUMP_INTERRUPTED':
+      return new KernelError(
+        'DUMP_INTERRUPTED',
+        'the kernel kept interrupting a dump because something else changes the same tables all the time: ' +
+          'run again, and look for a second proxy on this node',
+        options,
+      );
+    case 'ERR_CLOSED':
+      return new KernelError('CLOSED', 'the kernel socket is closed', options);
+    default:
+      return new KernelError(code, message, options);
+  }
+}
+
+/** One line on a refused operation: what, why, and what to do. */
+export function refusalText(op: Op, { errno, text }: Refusal): string {
+  const kernelText = text === undefined ? '' : `: ${text}`;
+  const advice = cure(op, errno);
+  return `${opText(op)} failed with ${errno}${kernelText}${advice === undefined ? '' : `; ${advice}`}`;
+}
+
+function cure(op: Op, errno: string): string | undefined {
+  return cures[op.kind][errno] ?? (errno in anyCures ? anyCures[errno] : undefined);
+}
+
+const anyCures: Readonly<Record<string, string>> = {
+  EPERM: 'run as root or with CAP_NET_ADMIN in the initial user namespace',
+  ENOMEM: 'the kernel is out of memory',
+  ENOBUFS: 'the kernel is out of buffers; run again',
+  EAFNOSUPPORT: 'this kernel has no IPVS for the address family (CONFIG_IP_VS_IPV6)',
+  EPROTONOSUPPORT: 'this kernel has no IPVS for the protocol (CONFIG_IP_VS_PROTO_SCTP)',
+};
+
+const cures: Readonly<Record<Op['kind'], Readonly<Record<string, string>>>> = {
+  service: {
+    ENOENT:
+      'the kernel has no such scheduler: load its module (modprobe ip_vs_NAME) or choose another with --ipvs-scheduler',
+  },
+  destination: {
+    EINVAL:
+      'the kernel does not take it as a unicast destination: check the address in the EndpointSlice, ' +
+      'and that lo is up in this network namespace (ip link set lo up)',
+  },
+  binding: {
+    EACCES: 'IPv6 is disabled on the device: sysctl net.ipv6.conf.kube-ipvs0.disable_ipv6=0 (and .all)',
+    ENETDOWN: 'the kernel wants the device up for this route: use --vip-binding=address',
+    EINVAL: 'the kernel does not take it as a host address',
+  },
+  device: {
+    EOPNOTSUPP:
+      'this kernel has no dummy devices and could not load the module: modprobe dummy, or install the kernel package that carries it',
+  },
+};

@@ -1,0 +1,161 @@
+/**
+ * What the kernel last told us, in memory: the only thing a diff runs against. Fed by dumps (`observe…`) and by answers to
+ * operations (`fold.ts`), never by hope. What an answer left open is `unknown` and must be read before it is decided on.
+ */
+
+import { type Address, cidrContains, hostPrefix, familyOf } from '../model/address.ts';
+import type { Connections, Destination, ObservedDestination } from '../model/destination.ts';
+import { type Binding, bindingId } from '../model/op.ts';
+import type { ObservedVirtualService, VirtualService, VirtualServiceKey } from '../model/virtual-service.ts';
+import type { Device } from '../kernel/kernel.ts';
+
+export interface ActualDestination {
+  destination: Destination;
+  /** As of the pass numbered `observedIn`; a later pass must not trust them. */
+  connections: Connections;
+  observedIn: number;
+  /** When its weight became 0 or was first seen so; milliseconds. Undefined while it takes new connections. */
+  drainingSince: number | undefined;
+}
+
+export interface ActualService {
+  service: VirtualService;
+  /** By destination id. Empty and `read` false: only the service's own entry is known. */
+  readonly destinations: Map<string, ActualDestination>;
+  read: boolean;
+  /** We added it, so it is ours even while no address marks it. */
+  added: boolean;
+}
+
+const never: Connections = { active: 0, inactive: 0 };
+
+export class Actual {
+  /** undefined: not known. */
+  device: Device | 'absent' | undefined;
+  readonly services = new Map<string, ActualService>();
+  readonly bindings = new Map<string, Binding>();
+  /** Virtual services whose state an answer left open. */
+  readonly unknown = new Map<string, VirtualServiceKey>();
+  /** The device or its bindings must be read again. */
+  bindingsUnknown = true;
+  /** Address → how many addresses and host routes of the device name it. */
+  readonly #held = new Map<Address, number>();
+  /** Local routes shorter than a host's: each holds all addresses inside. */
+  readonly #wideRoutes = new Map<string, Binding>();
+  readonly #servicesAt = new Map<Address, number>();
+
+  service(id: string): ActualService | undefined {
+    return this.services.get(id);
+  }
+
+  /** Whether kube-ipvs0 holds the address, by an address or by a local route. Costs O(routes wider than a host). */
+  holds(address: Address): boolean {
+    if (this.#held.has(address)) return true;
+    for (const route of this.#wideRoutes.values()) if (cidrContains(route, address)) return true;
+    return false;
+  }
+
+  /** A virtual service is ours when the kernel says so: its address is on our device; or when we added it and it is about to be. */
+  isOurs(actual: ActualService): boolean {
+    return actual.added || this.holds(actual.service.address);
+  }
+
+  hasServiceAt(address: Address): boolean {
+    return this.#servicesAt.has(address);
+  }
+
+  setService(service: VirtualService, added: boolean): ActualService {
+    const known = this.services.get(service.id);
+    if (known !== undefined) {
+      known.service = service;
+      known.added ||= added;
+      return known;
+    }
+    const fresh: ActualService = { service, destinations: new Map(), read: added, added };
+    this.services.set(service.id, fresh);
+    count(this.#servicesAt, service.address, 1);
+    return fresh;
+  }
+
+  deleteService(id: string): void {
+    const known = this.services.get(id);
+    this.unknown.delete(id);
+    if (known === undefined) return;
+    this.services.delete(id);
+    count(this.#servicesAt, known.service.address, -1);
+  }
+
+  /** Replaces what is known of which virtual services exist, and how they are configured, by a dump of all. */
+  observeServices(observed: readonly ObservedVirtualService[]): void {
+    const seen = new Set(observed.map(({ service }) => service.id));
+    const gone = Array.from(this.services.keys()).filter((id) => !seen.has(id));
+    for (const id of gone) this.deleteService(id);
+    for (const { service } of observed) this.setService(service, false);
+  }
+
+  /** A destination after an answered add or edit. */
+  setDestination(actual: ActualService, destination: Destination, now: number): void {
+    const known = actual.destinations.get(destination.id);
+    const drainingSince = destination.weight > 0 ? undefined : (known?.drainingSince ?? now);
+    if (known !== undefined) {
+      known.destination = destination;
+      known.drainingSince = drainingSince;
+    } else {
+      actual.destinations.set(destination.id, { destination, connections: never, observedIn: -1, drainingSince });
+    }
+  }
+
+  /** Replaces what is known of a service's destinations by a dump of pass number `pass`. */
+  observeDestinations(id: string, observed: readonly ObservedDestination[], pass: number, now: number): void {
+    const actual = this.services.get(id);
+    if (actual === undefined) return;
+    const before = new Map(actual.destinations);
+    actual.destinations.clear();
+    for (const { destination, connections } of observed) {
+      const drainingSince = destination.weight > 0 ? undefined : (before.get(destination.id)?.drainingSince ?? now);
+      actual.destinations.set(destination.id, { destination, connections, observedIn: pass, drainingSince });
+    }
+    actual.read = true;
+    this.unknown.delete(id);
+  }
+
+  /** Replaces what is known of the device and of all that it holds by dumps. */
+  observeBindings(device: Device | undefined, bindings: readonly Binding[]): void {
+    this.deleteDevice();
+    this.device = device ?? 'absent';
+    for (const binding of bindings) this.setBinding(binding);
+    this.bindingsUnknown = false;
+  }
+
+  setBinding(binding: Binding): void {
+    const id = bindingId(binding);
+    if (this.bindings.has(id)) return;
+    this.bindings.set(id, binding);
+    if (isWideRoute(binding)) this.#wideRoutes.set(id, binding);
+    else count(this.#held, binding.address, 1);
+  }
+
+  deleteBinding(binding: Binding): void {
+    const id = bindingId(binding);
+    if (!this.bindings.delete(id)) return;
+    if (isWideRoute(binding)) this.#wideRoutes.delete(id);
+    else count(this.#held, binding.address, -1);
+  }
+
+  deleteDevice(): void {
+    this.device = 'absent';
+    this.bindings.clear();
+    this.#held.clear();
+    this.#wideRoutes.clear();
+  }
+}
+
+function isWideRoute({ form, address, prefix }: Binding): boolean {
+  return form === 'route' && prefix < hostPrefix(familyOf(address));
+}
+
+function count(counts: Map<Address, number>, address: Address, change: 1 | -1): void {
+  const sum = (counts.get(address) ?? 0) + change;
+  if (sum === 0) counts.delete(address);
+  else counts.set(address, sum);
+}

@@ -1,0 +1,68 @@
+/**
+ * Keys that must be looked at, each with its own retry clock. A key stays until what was done for it is folded; a failure sets it
+ * aside for a while (100 ms doubling to 1 min); a newer change makes it due at once and outlives the pass that is under way.
+ */
+
+interface Entry<Key> {
+  readonly key: Key;
+  readonly failures: number;
+  /** Milliseconds of the injected clock. */
+  readonly dueAt: number;
+}
+
+const firstDelay = 100;
+const longestDelay = 60_000;
+
+export class Dirty<Key> {
+  readonly #entries = new Map<string, Entry<Key>>();
+
+  mark(id: string, key: Key): void {
+    this.#entries.set(id, { key, failures: 0, dueAt: 0 });
+  }
+
+  /** What is due; hand the ticket back through `done` or `failed`. */
+  due(now: number): Ticket<Key>[] {
+    const tickets: Ticket<Key>[] = [];
+    for (const [id, entry] of this.#entries) if (entry.dueAt <= now) tickets.push({ id, key: entry.key, entry });
+    return tickets;
+  }
+
+  done(ticket: Ticket<Key>): void {
+    if (this.#entries.get(ticket.id) === ticket.entry) this.#entries.delete(ticket.id);
+  }
+
+  failed(ticket: Ticket<Key>, now: number): void {
+    this.#retry(ticket, now + delay(ticket.entry.failures));
+  }
+
+  /** The kernel said something new: due at once, but a key that keeps surprising waits like one that fails. */
+  again(ticket: Ticket<Key>, now: number): void {
+    const { failures } = ticket.entry;
+    this.#retry(ticket, failures === 0 ? now : now + delay(failures - 1));
+  }
+
+  /** When the next key is due; undefined when none is left. Costs O(dirty). */
+  nextDue(): number | undefined {
+    let next: number | undefined;
+    for (const { dueAt } of this.#entries.values()) next = next === undefined ? dueAt : Math.min(next, dueAt);
+    return next;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  #retry({ id, key, entry }: Ticket<Key>, dueAt: number): void {
+    if (this.#entries.get(id) === entry) this.#entries.set(id, { key, failures: entry.failures + 1, dueAt });
+  }
+}
+
+function delay(failures: number): number {
+  return Math.min(longestDelay, firstDelay * 2 ** Math.min(failures, 16));
+}
+
+export interface Ticket<Key> {
+  readonly id: string;
+  readonly key: Key;
+  readonly entry: Entry<Key>;
+}

@@ -1,0 +1,116 @@
+/**
+ * An operation and the kernel's answer in; the new `actual` and what it means for the key out. Adding what is there and deleting
+ * what is not are knowledge, not failures: the table below says, per operation and errno, what the kernel thereby told us.
+ */
+
+import type { Answer, Op } from '../model/op.ts';
+import type { Actual } from './actual.ts';
+
+/**
+ * `applied`: as asked. `known`: refused, but now we know what is there, and the next diff takes it from here.
+ * `unknown`: must be read again. `failed`: the kernel will not.
+ */
+export type Outcome = 'applied' | 'known' | 'unknown' | 'failed';
+
+export function fold(actual: Actual, op: Op, answer: Answer, now: number): Outcome {
+  if (answer === 'done') {
+    applyTo(actual, op, now);
+    return 'applied';
+  }
+  if (answer === 'unknown') {
+    forget(actual, op);
+    return 'unknown';
+  }
+  const lesson = lessons[op.kind][op.verb]?.[answer.errno];
+  if (lesson === undefined) return 'failed';
+  return learn(actual, op, lesson, now);
+}
+
+/** What a refusal teaches. */
+type Lesson =
+  /** Exactly what was asked for is the case already. */
+  | 'is so'
+  /** It is there, but not known how it is configured. */
+  | 'read again'
+  /** The virtual service that the operation presumes is gone. */
+  | 'service gone'
+  /** The destination that the operation presumes is gone. */
+  | 'destination gone'
+  /** kube-ipvs0 is gone, and all that it held. */
+  | 'device gone';
+
+/** Errnos as Linux 6.1 gives them; ip_vs_ctl.c, devinet.c, addrconf.c, fib_frontend.c, rtnetlink.c. */
+const lessons: Readonly<Record<Op['kind'], Partial<Record<Op['verb'], Readonly<Record<string, Lesson>>>>>> = {
+  service: {
+    add: { EEXIST: 'read again' },
+    edit: { ESRCH: 'service gone' },
+    delete: { ESRCH: 'is so' },
+  },
+  destination: {
+    add: { EEXIST: 'read again', ESRCH: 'service gone' },
+    edit: { ENOENT: 'destination gone', ESRCH: 'service gone' },
+    delete: { ENOENT: 'is so', ESRCH: 'service gone' },
+  },
+  binding: {
+    add: { EEXIST: 'is so', ENODEV: 'device gone' },
+    delete: { EADDRNOTAVAIL: 'is so', ENXIO: 'is so', ESRCH: 'is so', ENODEV: 'device gone' },
+  },
+  device: {
+    add: { EEXIST: 'read again' },
+    edit: { ENODEV: 'device gone' },
+    delete: { ENODEV: 'is so' },
+  },
+};
+
+function learn(actual: Actual, op: Op, lesson: Lesson, now: number): Outcome {
+  switch (lesson) {
+    case 'is so':
+      applyTo(actual, op, now);
+      return 'applied';
+    case 'read again':
+      forget(actual, op);
+      return 'unknown';
+    case 'service gone':
+      if (op.kind === 'service' || op.kind === 'destination') actual.deleteService(op.service.id);
+      return 'known';
+    case 'destination gone':
+      if (op.kind === 'destination') actual.service(op.service.id)?.destinations.delete(op.destination.id);
+      return 'known';
+    case 'device gone':
+      actual.deleteDevice();
+      return 'known';
+    default:
+      return lesson satisfies never;
+  }
+}
+
+function applyTo(actual: Actual, op: Op, now: number): void {
+  switch (op.kind) {
+    case 'service':
+      if (op.verb === 'delete') actual.deleteService(op.service.id);
+      else actual.setService(op.service, op.verb === 'add');
+      return;
+    case 'destination': {
+      const service = actual.service(op.service.id);
+      if (service === undefined) return;
+      if (op.verb === 'delete') service.destinations.delete(op.destination.id);
+      else actual.setDestination(service, op.destination, now);
+      return;
+    }
+    case 'binding':
+      if (op.verb === 'add') actual.setBinding(op.binding);
+      else actual.deleteBinding(op.binding);
+      return;
+    case 'device':
+      if (op.verb === 'delete') actual.deleteDevice();
+      else actual.device = { kind: 'dummy', up: op.verb === 'edit' };
+      return;
+    default:
+      op satisfies never;
+  }
+}
+
+function forget(actual: Actual, op: Op): void {
+  if (op.kind === 'service' || op.kind === 'destination') actual.unknown.set(op.service.id, op.service);
+  else actual.bindingsUnknown = true;
+}

@@ -1,0 +1,69 @@
+/** Passes until nothing more can be done without waiting; what they did, in one account. */
+
+import type { Op } from '../model/op.ts';
+import { opText } from '../model/text.ts';
+import type { Failure, PassReport, Reconciler } from './loop.ts';
+import { type Draining, type Plan, phases } from './plan.ts';
+
+export interface Account {
+  readonly applied: readonly Op[];
+  /** What the kernel refused and did not accept in a later pass. */
+  readonly failures: readonly Failure[];
+  /** Not sent, because an operation they presume failed. */
+  readonly blocked: readonly Op[];
+  /** Operations whose fate is still not known. */
+  readonly open: readonly Op[];
+  /** Keys of the first pass that were right already. */
+  readonly unchanged: Plan['unchanged'];
+  readonly held: readonly string[];
+  /** Destinations that keep weight 0 until their connections end. */
+  readonly draining: readonly Draining[];
+  readonly kernelMilliseconds: number;
+}
+
+/** A key that surprises is planned again at once, twice; after that something else is writing to the same keys. */
+const passLimit = 3;
+
+/** The programmer's error of running over a store that is not synced. */
+export const incomplete = new Error('a source has not told all it has');
+
+export async function settle(reconciler: Reconciler, now: () => number): Promise<Account> {
+  const reports: PassReport[] = [];
+  await reconciler.verify();
+  do {
+    const report = await reconciler.pass();
+    if (report === undefined) throw incomplete;
+    reports.push(report);
+  } while (reports.length < passLimit && isDue(reconciler, now()));
+  const first = reports[0]!;
+  return {
+    applied: reports.flatMap(({ applied }) => applied),
+    failures: unresolved(reports, ({ failures }) => failures.map((failure) => [failure.op, failure])),
+    blocked: unresolved(reports, ({ blocked }) => blocked.map((op) => [op, op])),
+    open: reports.at(-1)!.open,
+    unchanged: first.plan.unchanged,
+    held: first.plan.held,
+    draining: reconciler.draining(),
+    kernelMilliseconds: reports.reduce((sum, { kernelMilliseconds }) => sum + kernelMilliseconds, 0),
+  };
+}
+
+/** What went wrong in some pass and right in none after it, once each. */
+function unresolved<T>(reports: readonly PassReport[], troubles: (report: PassReport) => readonly [Op, T][]): T[] {
+  const left = new Map<string, T>();
+  for (const report of reports) {
+    if (left.size > 0) for (const op of report.applied) left.delete(opText(op));
+    for (const [op, trouble] of troubles(report)) left.set(opText(op), trouble);
+  }
+  return [...left.values()];
+}
+
+/** A plan's operations in the order in which they would be applied. */
+export function operations(plan: Plan): Op[] {
+  return phases.flatMap((phase) => plan.ops[phase]);
+}
+
+function isDue(reconciler: Reconciler, now: number): boolean {
+  const next = reconciler.nextDue();
+  return next !== undefined && next <= now;
+}

@@ -1,0 +1,106 @@
+/**
+ * What is known of the cluster: cluster events in, facts with their indexes and the names of Services to look at again out.
+ * Holds no decision; a lookup costs O(1), an event O(its own object), a change of the Node O(Services).
+ */
+
+import type { ClusterEvent, EndpointSlice, Node, ObjectName, Service, Source } from '../model/cluster.ts';
+
+const sources: readonly Source[] = ['services', 'endpointSlices', 'node'];
+
+export class Store {
+  readonly #services = new Map<ObjectName, Service>();
+  readonly #slices = new Map<ObjectName, EndpointSlice>();
+  readonly #slicesOfService = new Map<ObjectName, Map<ObjectName, EndpointSlice>>();
+  readonly #synced = new Set<Source>();
+  /** Services that could not be read and of which nothing earlier is known. */
+  readonly #unread = new Set<ObjectName>();
+  #node: Node | undefined;
+  #dirty = new Set<ObjectName>();
+
+  apply(event: ClusterEvent): void {
+    switch (event.kind) {
+      case 'service':
+        return event.verb === 'set' ? this.#setService(event.service) : this.#deleteService(event.name);
+      case 'endpointSlice':
+        return event.verb === 'set' ? this.#setSlice(event.slice) : this.#deleteSlice(event.name);
+      case 'node':
+        return this.#setNode(event.verb === 'set' ? event.node : undefined);
+      case 'unreadable':
+        if (event.object === 'Service' && !this.#services.has(event.name)) this.#unread.add(event.name);
+        return;
+      case 'synced':
+        this.#synced.add(event.source);
+        return;
+      default:
+        return event satisfies never;
+    }
+  }
+
+  service(name: ObjectName): Service | undefined {
+    return this.#services.get(name);
+  }
+
+  /** The slices of a Service in the order of their names, so that what is derived from them is stable. */
+  slicesOf(name: ObjectName): readonly EndpointSlice[] {
+    const slices = [...(this.#slicesOfService.get(name)?.values() ?? [])];
+    return slices.length < 2 ? slices : slices.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  /** Every source has told all it had at start. Nothing is decided before. */
+  get synced(): boolean {
+    return sources.every((source) => this.#synced.has(source));
+  }
+
+  /** Services that exist but could not be read: while there are any, what nobody claims may be theirs and is kept. */
+  get unread(): ReadonlySet<ObjectName> {
+    return this.#unread;
+  }
+
+  /** The names of Services whose facts changed since the last call. The caller owns them from here on. */
+  takeDirty(): ReadonlySet<ObjectName> {
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    return dirty;
+  }
+
+  #setService(service: Service): void {
+    this.#services.set(service.name, service);
+    this.#unread.delete(service.name);
+    this.#dirty.add(service.name);
+  }
+
+  #deleteService(name: ObjectName): void {
+    this.#unread.delete(name);
+    if (this.#services.delete(name)) this.#dirty.add(name);
+  }
+
+  #setSlice(slice: EndpointSlice): void {
+    this.#deleteSlice(slice.name);
+    this.#slices.set(slice.name, slice);
+    let siblings = this.#slicesOfService.get(slice.service);
+    if (siblings === undefined) this.#slicesOfService.set(slice.service, (siblings = new Map()));
+    siblings.set(slice.name, slice);
+    this.#dirty.add(slice.service);
+  }
+
+  #deleteSlice(name: ObjectName): void {
+    const slice = this.#slices.get(name);
+    if (slice === undefined) return;
+    this.#slices.delete(name);
+    const siblings = this.#slicesOfService.get(slice.service);
+    siblings?.delete(name);
+    if (siblings?.size === 0) this.#slicesOfService.delete(slice.service);
+    this.#dirty.add(slice.service);
+  }
+
+  #setNode(node: Node | undefined): void {
+    const before = this.#node;
+    this.#node = node;
+    if (before?.zone === node?.zone && before?.name === node?.name) return;
+    for (const name of this.#services.keys()) this.#dirty.add(name);
+  }
+}
