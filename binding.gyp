@@ -1,0 +1,40 @@
+{
+  "variables": {
+    # -Dwerror=1: warnings are errors (the project's own tests; a user's newer compiler may warn of more)
+    "werror%": 0,
+  },
+  "targets": [
+    {
+      "target_name": "kube_ipvs",
+      "sources": [
+        "native/netlink/attribute.cpp",
+        "native/netlink/batch.cpp",
+        "native/netlink/dump.cpp",
+        "native/netlink/message.cpp",
+        "native/netlink/network_namespace.cpp",
+        "native/netlink/socket.cpp",
+        "native/families/event_thread.cpp",
+        "native/families/genl.cpp",
+        "native/families/ipvs_client.cpp",
+        "native/families/ipvs_codec.cpp",
+        "native/families/ipvs_record.cpp",
+        "native/families/route_client.cpp",
+        "native/families/route_codec.cpp",
+        "native/families/route_record.cpp",
+        "native/binding/addon.cpp",
+        "native/binding/address_monitor.cpp",
+        "native/binding/call.cpp",
+        "native/binding/errno_name.cpp",
+        "native/binding/ipvs_socket.cpp",
+        "native/binding/route_socket.cpp",
+        "native/binding/route_values.cpp",
+        "native/binding/value.cpp",
+      ],
+      "defines": ["NAPI_VERSION=9"],
+      "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Wconversion", "-Wshadow"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fno-rtti", "-fvisibility-inlines-hidden"],
+      "conditions": [["werror==1", {"cflags": ["-Werror"]}]],
+    },
+  ],
+}

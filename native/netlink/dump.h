@@ -1,0 +1,28 @@
+#pragma once
+
+#include "function_ref.h"
+#include "message.h"
+#include "outcome.h"
+#include "socket.h"
+
+namespace netlink {
+
+struct DumpRequest {
+  const char* name;  // for messages
+  uint16_t type;
+  /// Writes family header and attributes.
+  FunctionRef<void(MessageWriter&)> pack;
+  /// Forgets everything: the dump begins (again).
+  FunctionRef<void()> restart;
+  /// Takes one message of the answer; false ends the dump with EBADMSG.
+  FunctionRef<bool(const Message&)> unpack;
+};
+
+/// Reads a whole dump (NLM_F_DUMP): one consistent answer or none.
+///
+/// A dump that the kernel marks as interrupted (NLM_F_DUMP_INTR: the table changed meanwhile), that lost a part
+/// (ENOBUFS) or whose datagram did not fit is started again, eight times at most; then it fails with the code
+/// DUMP_INTERRUPTED. Otherwise fails with the kernel's errno, ETIMEDOUT, or EBADMSG.
+Outcome dump(Socket& socket, const DumpRequest& request);
+
+}  // namespace netlink

@@ -1,0 +1,67 @@
+/** Kernels that answer wrongly, late or not at all: what was not confirmed is unknown, and nothing hangs or crashes. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Ended, type Mode, runScript } from './child.ts';
+
+const outcomes = `
+  const socket = new addon.IpvsSocket({ fd: 3, timeoutMs: 300 });
+  const code = (promise) => promise.then(() => 'done', (error) => error.code);
+  const ops = concat([ipvsRecord(), ipvsRecord({ destination: [10, 1, 0, 1] }), ipvsRecord({ port: 81 })]);
+  const told = { services: await code(socket.services()), info: await code(socket.info()) };
+  told.errnos = await socket.apply(ops).then(({ errnos }) => [...errnos], (error) => error.code);
+  console.log(JSON.stringify(told));`;
+
+function told(ended: Ended): Record<string, unknown> {
+  assert.deepEqual([ended.status, ended.signal], [0, null], ended.stderr);
+  return JSON.parse(ended.stdout) as Record<string, unknown>;
+}
+
+const wanted: Record<Exclude<Mode, 'slow' | 'babbling'>, object> = {
+  obedient: { services: 'done', info: 'EBADMSG', errnos: [0, 0, 0] },
+  garbage: { services: 'DUMP_INTERRUPTED', info: 'EBADMSG', errnos: [0, 0, 0] },
+  silent: { services: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: 'ETIMEDOUT' },
+  noise: { services: 'DUMP_INTERRUPTED', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
+  truncated: { services: 'DUMP_INTERRUPTED', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
+  sequence: { services: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
+  endless: { services: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
+  closing: { services: 'ECONNRESET', info: 'EPIPE', errnos: 'EPIPE' },
+};
+
+for (const [mode, outcome] of Object.entries(wanted)) {
+  test(`against a kernel that is ${mode}`, () => {
+    assert.deepEqual(told(runScript(outcomes, { mode: mode as Mode })), outcome);
+  });
+}
+
+test('a slow kernel holds up the socket, not the event loop', () => {
+  const ended = runScript(
+    `
+    const socket = new addon.IpvsSocket({ fd: 3 });
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 10);
+    await Promise.all([socket.services(), socket.apply(ipvsRecord())]);
+    clearInterval(timer);
+    console.log(JSON.stringify({ ticks: ticks > 20 }));`,
+    { mode: 'slow' },
+  );
+  assert.deepEqual(told(ended), { ticks: true });
+});
+
+test('a monitor fed with noise tells of an overrun and lives on', () => {
+  const ended = runScript(
+    `
+    const kinds = new Set();
+    await new Promise((done) => {
+      const monitor = new addon.AddressMonitor({ fd: 3 }, (events) => {
+        for (const { kind } of events) kinds.add(kind);
+        monitor.close();
+        done();
+      });
+      monitor.ref();
+    });
+    console.log(JSON.stringify([...kinds]));`,
+    { mode: 'babbling' },
+  );
+  assert.deepEqual(told(ended), ['overrun']);
+});
