@@ -1,6 +1,6 @@
 /**
- * Which endpoints of a service port take its traffic (spec §2.3, with the fixes of design.md §6): endpoints in, the two lists
- * that traffic policies choose from out.
+ * Which endpoints of a service port take its traffic: endpoints in, the two lists that traffic policies choose from out. As
+ * kube-proxy's CategorizeEndpoints, except that a Local policy never falls back to the cluster's endpoints.
  */
 
 import type { Family } from '../model/address.ts';
@@ -52,7 +52,7 @@ export function chooseEndpoints(all: readonly Candidate[], locality: Locality): 
   };
 }
 
-/** A policy's list. Local without local endpoints stays empty (design.md §6): the kernel then refuses the connection. */
+/** A policy's list. Local without local endpoints stays empty: the kernel then refuses the connection. */
 export function endpointsFor(policy: TrafficPolicy, chosen: ChosenEndpoints): readonly Candidate[] {
   return policy === 'Local' ? chosen.local : chosen.cluster;
 }

@@ -61,8 +61,12 @@ function virtualService(
   { scheduler }: Policy,
 ): VirtualService {
   const persistent = service.affinityTimeout !== undefined;
+  const { id } = virtualServiceKey(protocol, address, port);
   return {
-    ...virtualServiceKey(protocol, address, port),
+    id,
+    protocol,
+    address,
+    port,
     scheduler,
     flags: (persistent ? serviceFlags.persistent : 0) | schedulerFlags(scheduler),
     timeout: service.affinityTimeout ?? 0,

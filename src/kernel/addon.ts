@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ipvsEntrySize, ipvsRecordSize, routeRecordSize } from './records.ts';
 
 export interface SocketOptions {
   /** A name below /run/netns or an absolute path; default: the process's network namespace. */
@@ -75,6 +76,10 @@ export interface AddressMonitor {
 }
 
 export interface Addon {
+  /** Bytes of each record, to tell an addon that was built from other sources. */
+  readonly ipvsRecordSize: number;
+  readonly ipvsEntrySize: number;
+  readonly routeRecordSize: number;
   readonly IpvsSocket: new (options?: SocketOptions) => IpvsSocket;
   readonly RouteSocket: new (options?: SocketOptions) => RouteSocket;
   readonly AddressMonitor: new (
@@ -98,7 +103,13 @@ export function loadAddon(): Addon {
   if (file === undefined) {
     throw new Error(`the native addon is not built (looked for ${files.join(' and ')}): run npm ci in ${root}`);
   }
-  return require(file) as Addon;
+  const addon = require(file) as Addon;
+  const fits =
+    addon.ipvsRecordSize === ipvsRecordSize &&
+    addon.ipvsEntrySize === ipvsEntrySize &&
+    addon.routeRecordSize === routeRecordSize;
+  if (!fits) throw new Error(`the native addon ${file} was built from other sources: run npm ci in ${root}`);
+  return addon;
 }
 
 function packageRoot(directory: string): string {

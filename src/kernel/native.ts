@@ -1,7 +1,7 @@
 /** The Kernel of a real Linux network namespace: operations to records, records to facts, errnos to names. Owns two sockets. */
 
 import { constants } from 'node:os';
-import { type Answer, type Binding, deviceName, type Op } from '../model/op.ts';
+import { type Answer, type Binding, bindingId, deviceName, type Op } from '../model/op.ts';
 import type { ObservedDestination } from '../model/destination.ts';
 import type { ObservedVirtualService, VirtualServiceKey } from '../model/virtual-service.ts';
 import {
@@ -45,6 +45,8 @@ class NativeKernel implements Kernel {
   readonly #route: RouteSocket;
   /** Index of kube-ipvs0 as of the last look; 0: look first. */
   #ifindex = 0;
+  /** rtm_protocol of each local route as of the last look: of somebody else's there may be any (`ip route add` says boot, 3). */
+  #routeProtocols: ReadonlyMap<string, number> = new Map();
 
   constructor(addon: Addon, netns: string | undefined) {
     const options = netns === undefined ? {} : { netns };
@@ -94,10 +96,12 @@ class NativeKernel implements Kernel {
     const link = await this.#link();
     if (link === undefined) return [];
     const addresses = decodeRoutes(await this.#guard(() => this.#route.addresses(link.index)));
-    const routes = decodeRoutes(await this.#guard(() => this.#route.localRoutes(link.index)));
+    const local = decodeRoutes(await this.#guard(() => this.#route.localRoutes(link.index)));
+    const routes = local.filter(({ protocol }) => protocol !== kernelRoute);
+    this.#routeProtocols = new Map(routes.map((entry) => [bindingId(asBinding('route', entry)), entry.protocol]));
     return [
       ...addresses.filter(({ address }) => !isLinkScoped(address)).map((entry) => asBinding('address', entry)),
-      ...routes.filter(({ protocol }) => protocol !== kernelRoute).map((entry) => asBinding('route', entry)),
+      ...routes.map((entry) => asBinding('route', entry)),
     ];
   }
 
@@ -126,7 +130,9 @@ class NativeKernel implements Kernel {
     if (run.family === 'ipvs') return this.#ipvs.apply(encodeIpvs(run.ops));
     if (run.ops.some(({ kind }) => kind === 'device')) this.#ifindex = 0;
     else if (this.#ifindex === 0) await this.#link();
-    return this.#route.apply(encodeRoutes(run.ops, this.#ifindex));
+    if (this.#ifindex === 0 && run.ops[0]!.kind === 'binding') return withoutDevice(run.ops.length);
+    const protocolOf = (route: Binding) => this.#routeProtocols.get(bindingId(route)) ?? 0;
+    return this.#route.apply(encodeRoutes(run.ops, this.#ifindex, protocolOf));
   }
 
   async #link(): Promise<NativeLink | undefined> {
@@ -166,6 +172,11 @@ function* runs(ops: readonly Op[]): Generator<Run> {
     }
   }
   if (run !== undefined) yield run;
+}
+
+/** What the kernel says to bindings of a device that is not there; without its index it cannot even be asked. */
+function withoutDevice(count: number): NativeAnswers {
+  return { errnos: new Int32Array(count).fill(constants.errno.ENODEV), texts: [], nanoseconds: 0 };
 }
 
 function appendAnswers(answers: Answer[], { errnos, texts }: NativeAnswers): void {

@@ -6,7 +6,7 @@
  *     IPVS  0 verb  1 kind  2 family  3 protocol  4 port  6 destination port  8 flags  12 timeout  16 address (16)
  *           32 destination address (16)  48 weight  52 forwarding  53 destination family  56 netmask  60 upper threshold
  *           64 scheduler (16)  = 80;  in dumps then: 80 active  84 inactive  88 persistent  92 fwmark  96 engine (16) = 112
- *     route 0 verb  1 kind  2 family  3 prefix  4 ifindex  8 scope  9 protocol  12 flags  16 address (16)  32 source (16)
+ *     route 0 verb  1 kind  2 family  3 prefix  4 ifindex  8 scope  9 protocol  10 device change  12 flags  16 address (16)  32 source (16)
  *           48 name (16)  64 reserved (8)  = 72
  */
 
@@ -31,6 +31,7 @@ export type RouteOp = Extract<Op, { kind: 'device' | 'binding' }>;
 const verbs = { add: 1, edit: 2, delete: 3 } as const;
 const ipvsKinds = { service: 1, destination: 2 } as const;
 const routeKinds = { device: 1, address: 2, route: 3 } as const;
+const deviceChanges = { 'addrgenmode none': 1, up: 2 } as const;
 const protocols: Readonly<Record<Protocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
 const protocolNames = new Map(Object.entries(protocols).map(([name, number]) => [number, name as Protocol]));
 /** In the order of IP_VS_CONN_F_MASQ … _BYPASS (linux/ip_vs.h). */
@@ -193,7 +194,14 @@ function decodeDestination(records: Records, at: number): ObservedDestination {
   };
 }
 
-export function encodeRoutes(ops: readonly RouteOp[], ifindex: number): Uint8Array {
+/** Which rtm_protocol a route has that is to be deleted: the kernel deletes none of another. 0: the one that we give ours. */
+export type RouteProtocol = (route: Binding) => number;
+
+export function encodeRoutes(
+  ops: readonly RouteOp[],
+  ifindex: number,
+  protocolOf: RouteProtocol = () => 0,
+): Uint8Array {
   const records = new Records(new Uint8Array(ops.length * routeRecordSize));
   ops.forEach((op, i) => {
     const at = i * routeRecordSize;
@@ -201,6 +209,7 @@ export function encodeRoutes(ops: readonly RouteOp[], ifindex: number): Uint8Arr
     if (op.kind === 'device') {
       records.bytes[at + 1] = routeKinds.device;
       records.setText(at + 48, deviceName, 16);
+      if (op.verb === 'edit') records.setShort(at + 10, deviceChanges[op.change]);
       return;
     }
     const { form, address, prefix, source } = op.binding;
@@ -208,6 +217,7 @@ export function encodeRoutes(ops: readonly RouteOp[], ifindex: number): Uint8Arr
     records.bytes[at + 2] = familyOf(address);
     records.bytes[at + 3] = prefix;
     records.setWord(at + 4, ifindex);
+    if (op.verb === 'delete' && form === 'route') records.bytes[at + 9] = protocolOf(op.binding);
     writeAddress(address, records.bytes, at + 16);
     if (source !== undefined) writeAddress(source, records.bytes, at + 32);
   });

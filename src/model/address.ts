@@ -26,7 +26,7 @@ export function hostPrefix(family: Family): number {
 
 /**
  * The canonical form of an address as Kubernetes writes it, or undefined when the text is none.
- * Leading zeros in IPv4 octets are decimal, as in kube-proxy's "sloppy" parser (spec §1.2); zones (`%eth0`) are refused.
+ * Leading zeros in IPv4 octets are decimal, as in kube-proxy's "sloppy" parser (k8s.io/utils/net); zones (`%eth0`) are refused.
  */
 export function parseAddress(text: string): Address | undefined {
   if (!text.includes(':')) return parseIPv4(text);

@@ -18,12 +18,16 @@ export interface Binding {
   readonly source?: Address;
 }
 
+/**
+ * Linux takes no IPv6 route through a device that is down ("Nexthop device is not up", ENETDOWN; route.c, 6.1). Before it goes up it
+ * is told to make no link-local address of its own; one request with both would set it up first (do_setlink in rtnetlink.c, 6.1).
+ */
+export type DeviceChange = 'addrgenmode none' | 'up';
+
 export type Op =
-  /**
-   * `add` leaves the device down, which is all that addresses need. `edit` sets it up, without addresses of its own: Linux takes
-   * no IPv6 route through a device that is down ("Nexthop device is not up", ENETDOWN; route.c, 6.1).
-   */
-  | { readonly kind: 'device'; readonly verb: 'add' | 'edit' | 'delete' }
+  /** `add` leaves the device down, which is all that addresses need. */
+  | { readonly kind: 'device'; readonly verb: 'add' | 'delete' }
+  | { readonly kind: 'device'; readonly verb: 'edit'; readonly change: DeviceChange }
   | { readonly kind: 'service'; readonly verb: 'add' | 'edit'; readonly service: VirtualService }
   | { readonly kind: 'service'; readonly verb: 'delete'; readonly service: VirtualServiceKey }
   | {

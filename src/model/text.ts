@@ -27,7 +27,7 @@ export function opText(op: Op): string {
     case 'binding':
       return bindingText(op.verb, op.binding);
     case 'device':
-      return deviceTexts[op.verb];
+      return op.verb === 'edit' ? `ip link set ${deviceName} ${op.change}` : deviceTexts[op.verb];
     default:
       return op satisfies never;
   }
@@ -62,11 +62,16 @@ export function parseOp(line: string): Op {
   return op;
 }
 
-const deviceTexts: Readonly<Record<Extract<Op, { kind: 'device' }>['verb'], string>> = {
+const deviceTexts = {
   add: `ip link add ${deviceName} type dummy`,
-  edit: `ip link set ${deviceName} addrgenmode none up`,
   delete: `ip link delete ${deviceName}`,
-};
+} as const;
+const deviceOps: readonly Op[] = [
+  { kind: 'device', verb: 'add' },
+  { kind: 'device', verb: 'edit', change: 'addrgenmode none' },
+  { kind: 'device', verb: 'edit', change: 'up' },
+  { kind: 'device', verb: 'delete' },
+];
 const serviceOptions: Readonly<Record<Protocol, string>> = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' };
 const forwardingOptions: Readonly<Record<Forwarding, string>> = {
   masquerade: '-m',
@@ -197,8 +202,7 @@ function parseDestination(
 
 function parseIp(words: readonly string[]): Op | undefined {
   const line = words.join(' ');
-  const deviceVerb = (['add', 'edit', 'delete'] as const).find((name) => deviceTexts[name] === line);
-  if (deviceVerb !== undefined) return { kind: 'device', verb: deviceVerb };
+  for (const op of deviceOps) if (opText(op) === line) return op;
   const [, object, verb, ...rest] = words;
   if (verb !== 'add' && verb !== 'delete') return undefined;
   const text = rest.join(' ');

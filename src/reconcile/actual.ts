@@ -42,6 +42,8 @@ export class Actual {
   readonly #held = new Map<Address, number>();
   /** Local routes shorter than a host's: each holds all addresses inside. */
   readonly #wideRoutes = new Map<string, Binding>();
+  /** How many IPv4 addresses the device has. */
+  #addresses = 0;
   readonly #servicesAt = new Map<Address, number>();
 
   service(id: string): ActualService | undefined {
@@ -53,6 +55,29 @@ export class Actual {
     if (this.#held.has(address)) return true;
     for (const route of this.#wideRoutes.values()) if (cidrContains(route, address)) return true;
     return false;
+  }
+
+  /** The bindings of a host's length or wider routes that hold the address. Costs O(routes wider than a host). */
+  holders(address: Address): Binding[] {
+    const prefix = hostPrefix(familyOf(address));
+    const hosts = (['address', 'route'] as const).map((form): Binding => ({ form, address, prefix }));
+    return [
+      ...hosts.filter((binding) => this.bindings.has(bindingId(binding))),
+      ...[...this.#wideRoutes.values()].filter((route) => cidrContains(route, address)),
+    ];
+  }
+
+  /**
+   * Addresses that the binding holds and at which virtual services are, or may be. Costs O(unknown), for a route wider than a host
+   * O(addresses of services) more.
+   */
+  servedBy(binding: Binding): Address[] {
+    const inDoubt = [...this.unknown.values()].map(({ address }) => address);
+    if (isWideRoute(binding)) {
+      return [...this.#servicesAt.keys(), ...inDoubt].filter((address) => cidrContains(binding, address));
+    }
+    const { address } = binding;
+    return this.#servicesAt.has(address) || inDoubt.includes(address) ? [address] : [];
   }
 
   /** A virtual service is ours when the kernel says so: its address is on our device; or when we added it and it is about to be. */
@@ -131,15 +156,18 @@ export class Actual {
     const id = bindingId(binding);
     if (this.bindings.has(id)) return;
     this.bindings.set(id, binding);
+    if (isIPv4Address(binding)) this.#addresses++;
     if (isWideRoute(binding)) this.#wideRoutes.set(id, binding);
     else count(this.#held, binding.address, 1);
   }
 
+  /** With the last IPv4 address of a device Linux drops its IPv4 routes too (fib_disable_ip in fib_frontend.c, 6.1). */
   deleteBinding(binding: Binding): void {
-    const id = bindingId(binding);
-    if (!this.bindings.delete(id)) return;
-    if (isWideRoute(binding)) this.#wideRoutes.delete(id);
-    else count(this.#held, binding.address, -1);
+    if (!this.#forgetBinding(binding) || !isIPv4Address(binding)) return;
+    if (this.#addresses > 0) return;
+    const routes = [...this.bindings.values()].filter(({ address }) => familyOf(address) === 4);
+    for (const route of routes) this.#forgetBinding(route);
+    if (routes.length > 0) this.bindingsUnknown = true;
   }
 
   deleteDevice(): void {
@@ -147,7 +175,21 @@ export class Actual {
     this.bindings.clear();
     this.#held.clear();
     this.#wideRoutes.clear();
+    this.#addresses = 0;
   }
+
+  #forgetBinding(binding: Binding): boolean {
+    const id = bindingId(binding);
+    if (!this.bindings.delete(id)) return false;
+    if (isIPv4Address(binding)) this.#addresses--;
+    if (isWideRoute(binding)) this.#wideRoutes.delete(id);
+    else count(this.#held, binding.address, -1);
+    return true;
+  }
+}
+
+function isIPv4Address({ form, address }: Binding): boolean {
+  return form === 'address' && familyOf(address) === 4;
 }
 
 function isWideRoute({ form, address, prefix }: Binding): boolean {

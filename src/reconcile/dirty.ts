@@ -20,6 +20,11 @@ export class Dirty<Key> {
     this.#entries.set(id, { key, failures: 0, dueAt: 0 });
   }
 
+  /** The key may not be as it was believed to be: due at once, unless it is dirty anyway and waits for its turn. */
+  suspect(id: string, key: Key): void {
+    if (!this.#entries.has(id)) this.mark(id, key);
+  }
+
   /** What is due; hand the ticket back through `done` or `failed`. */
   due(now: number): Ticket<Key>[] {
     const tickets: Ticket<Key>[] = [];
@@ -41,11 +46,21 @@ export class Dirty<Key> {
     this.#retry(ticket, failures === 0 ? now : now + delay(failures - 1));
   }
 
-  /** When the next key is due; undefined when none is left. Costs O(dirty). */
+  /** Nothing can be done for the key before `release`. */
+  hold(ticket: Ticket<Key>): void {
+    this.#retry(ticket, Number.POSITIVE_INFINITY);
+  }
+
+  /** What is held is due. Costs O(dirty). */
+  release(): void {
+    for (const [id, { key, dueAt }] of this.#entries) if (dueAt === Number.POSITIVE_INFINITY) this.mark(id, key);
+  }
+
+  /** When the next key is due; undefined when none is left but those that are held. Costs O(dirty). */
   nextDue(): number | undefined {
-    let next: number | undefined;
-    for (const { dueAt } of this.#entries.values()) next = next === undefined ? dueAt : Math.min(next, dueAt);
-    return next;
+    let next = Number.POSITIVE_INFINITY;
+    for (const { dueAt } of this.#entries.values()) next = Math.min(next, dueAt);
+    return Number.isFinite(next) ? next : undefined;
   }
 
   get size(): number {

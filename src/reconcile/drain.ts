@@ -1,6 +1,6 @@
 /**
  * What becomes of a destination that is wanted no more, while its virtual service is. A pure function of protocol, observed
- * connections and time (design.md §3.7): nothing is remembered that a restart could not rebuild from the kernel's weight 0.
+ * connections and time: nothing is remembered that a restart could not rebuild from the kernel's weight 0.
  */
 
 import type { Protocol } from '../model/virtual-service.ts';

@@ -36,7 +36,7 @@ type Lesson =
   | 'service gone'
   /** The destination that the operation presumes is gone. */
   | 'destination gone'
-  /** kube-ipvs0 is gone, and all that it held. */
+  /** kube-ipvs0 is gone, and all that it held: bindings that were right must be looked at, too. */
   | 'device gone';
 
 /** Errnos as Linux 6.1 gives them; ip_vs_ctl.c, devinet.c, addrconf.c, fib_frontend.c, rtnetlink.c. */
@@ -78,6 +78,7 @@ function learn(actual: Actual, op: Op, lesson: Lesson, now: number): Outcome {
       return 'known';
     case 'device gone':
       actual.deleteDevice();
+      actual.bindingsUnknown = true;
       return 'known';
     default:
       return lesson satisfies never;
@@ -102,8 +103,10 @@ function applyTo(actual: Actual, op: Op, now: number): void {
       else actual.deleteBinding(op.binding);
       return;
     case 'device':
-      if (op.verb === 'delete') actual.deleteDevice();
-      else actual.device = { kind: 'dummy', up: op.verb === 'edit' };
+      if (op.verb === 'edit') {
+        if (op.change === 'up') actual.device = { kind: 'dummy', up: true };
+      } else if (op.verb === 'add') actual.device = { kind: 'dummy', up: false };
+      else actual.deleteDevice();
       return;
     default:
       op satisfies never;

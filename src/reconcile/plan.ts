@@ -1,6 +1,6 @@
 /**
  * The difference between wanted and actual at a set of keys, as operations in the order that never leaves a virtual service worse
- * than it was (design.md §3.5). Pure; costs O(keys given and their destinations).
+ * than it was. Pure; costs O(keys given and their destinations).
  */
 
 import { type Address, familyOf } from '../model/address.ts';
@@ -19,15 +19,15 @@ export interface Wanted {
 /** What should be. All lookups are O(1) or O(the Service). */
 export interface Desired {
   readonly device: boolean;
-  wanted(id: string): Wanted | undefined;
-  wantsBinding(binding: Binding): boolean;
+  readonly wanted: (id: string) => Wanted | undefined;
+  readonly wantsBinding: (binding: Binding) => boolean;
 }
 
 export interface Limits {
   /** False while a source may still tell of something that claims it: what nobody claims is then kept. */
   readonly mayDelete: boolean;
   /** Addresses at which nothing is ever deleted. */
-  excluded(address: Address): boolean;
+  readonly excluded: (address: Address) => boolean;
   /** Milliseconds a drain may last; undefined: until the destination is idle. */
   readonly drainTimeout: number | undefined;
 }
@@ -132,7 +132,8 @@ class Draft implements Plan {
     const isUp = typeof actual.device === 'object' && actual.device.up;
     const needsUp = binding.form === 'route' && familyOf(binding.address) === 6;
     if (needsUp && !isUp && this.ops['raise device'].length === 0) {
-      this.push('raise device', { kind: 'device', verb: 'edit' });
+      this.push('raise device', { kind: 'device', verb: 'edit', change: 'addrgenmode none' });
+      this.push('raise device', { kind: 'device', verb: 'edit', change: 'up' });
     }
     this.push('bind', { kind: 'binding', verb: 'add', binding });
   }

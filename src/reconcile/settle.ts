@@ -2,7 +2,8 @@
 
 import type { Op } from '../model/op.ts';
 import { opText } from '../model/text.ts';
-import type { Failure, PassReport, Reconciler } from './loop.ts';
+import type { PassReport, Reconciler } from './loop.ts';
+import type { Failure, KernelTime } from './turn.ts';
 import { type Draining, type Plan, phases } from './plan.ts';
 
 export interface Account {
@@ -18,7 +19,7 @@ export interface Account {
   readonly held: readonly string[];
   /** Destinations that keep weight 0 until their connections end. */
   readonly draining: readonly Draining[];
-  readonly kernelMilliseconds: number;
+  readonly kernelTime: KernelTime;
 }
 
 /** A key that surprises is planned again at once, twice; after that something else is writing to the same keys. */
@@ -44,7 +45,10 @@ export async function settle(reconciler: Reconciler, now: () => number): Promise
     unchanged: first.plan.unchanged,
     held: first.plan.held,
     draining: reconciler.draining(),
-    kernelMilliseconds: reports.reduce((sum, { kernelMilliseconds }) => sum + kernelMilliseconds, 0),
+    kernelTime: {
+      ipvs: reports.reduce((sum, { kernelTime }) => sum + kernelTime.ipvs, 0),
+      addresses: reports.reduce((sum, { kernelTime }) => sum + kernelTime.addresses, 0),
+    },
   };
 }
 

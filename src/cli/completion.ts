@@ -1,0 +1,143 @@
+/** Completion scripts for bash, zsh and fish, made from the command table and the flag table. */
+
+import { type CommandName, commandTable, type Shell } from '../config/commands.ts';
+import { dashed, type FlagSpec, flagNames, flagsOf } from '../config/flags.ts';
+
+export function completionScript(shell: Shell): string {
+  switch (shell) {
+    case 'bash':
+      return bash();
+    case 'zsh':
+      return zsh();
+    case 'fish':
+      return fish();
+    default:
+      return shell satisfies never;
+  }
+}
+
+const commands = Object.keys(commandTable) as CommandName[];
+
+function names(flag: FlagSpec): readonly string[] {
+  return flagNames(flag).map(dashed);
+}
+
+/** Words that may follow a flag: its choices; `undefined` stands for a path, an empty list for free text. */
+function valuesOf(flag: FlagSpec): readonly string[] | undefined {
+  return flag.takesOperands === true ? undefined : (flag.choices ?? []);
+}
+
+function bash(): string {
+  const words = commands.map((name) => {
+    const operands = commandTable[name].operand?.choices ?? [];
+    return `    ${name}) words="${[...operands, ...flagsOf(name).flatMap(names)].join(' ')}" ;;`;
+  });
+  const seen = new Set<FlagSpec>(commands.flatMap((name) => flagsOf(name)));
+  const values = [...seen]
+    .filter((flag) => flag.kind !== 'boolean')
+    .map((flag) => {
+      const choices = valuesOf(flag);
+      const reply =
+        choices === undefined ? 'compgen -f -- "$current"' : `compgen -W "${choices.join(' ')}" -- "$current"`;
+      return `    ${names(flag).join('|')}) COMPREPLY=($(${reply})); return ;;`;
+    });
+  return `# bash completion for kube-ipvs
+_kube_ipvs() {
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command="" word words
+  case "$previous" in
+${values.join('\n')}
+  esac
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$word" in ${commands.join('|')}) command="$word"; break ;; esac
+  done
+  case "$command" in
+${words.join('\n')}
+    *) words="${commands.join(' ')} --help --version" ;;
+  esac
+  if [[ "$command" == reconcile && "$current" != -* ]]; then
+    COMPREPLY=($(compgen -f -- "$current"))
+  else
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+  fi
+}
+complete -o filenames -F _kube_ipvs kube-ipvs
+`;
+}
+
+function zsh(): string {
+  const described = commands.map((name) => `    ${zshQuoted(`${name}:${commandTable[name].summary}`)}`);
+  const cases = commands.map((name) => {
+    const operand = commandTable[name].operand;
+    const specs = [
+      ...flagsOf(name).flatMap(zshFlag),
+      ...(operand === undefined ? [] : [zshQuoted(`1:${operand.name}:(${operand.choices.join(' ')})`)]),
+      ...(name === 'reconcile' ? [zshQuoted('*:manifest:_files')] : []),
+    ];
+    return `    ${name}) _arguments ${specs.join(' ')} ;;`;
+  });
+  return `#compdef kube-ipvs
+_kube_ipvs() {
+  local -a commands=(
+${described.join('\n')}
+  )
+  if (( CURRENT == 2 )); then
+    _describe command commands
+    return
+  fi
+  local command="\${words[2]}"
+  shift words
+  (( CURRENT-- ))
+  case "$command" in
+${cases.join('\n')}
+  esac
+}
+if [[ "\${zsh_eval_context[-1]}" == loadautofunc ]]; then
+  _kube_ipvs "$@"
+else
+  compdef _kube_ipvs kube-ipvs
+fi
+`;
+}
+
+function zshFlag(flag: FlagSpec): string[] {
+  const summary = flag.summary.replace(/[[\]:]/g, '\\$&');
+  return names(flag).map((name) => {
+    if (flag.kind === 'boolean') return zshQuoted(`${name}[${summary}]`);
+    const choices = valuesOf(flag);
+    const action = choices === undefined ? '_files' : choices.length > 0 ? `(${choices.join(' ')})` : ' ';
+    return zshQuoted(`*${name}${name.startsWith('--') ? '=' : ''}[${summary}]:value:${action}`);
+  });
+}
+
+function zshQuoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function fish(): string {
+  const lines = commands.map(
+    (name) =>
+      `complete -c kube-ipvs -f -n __fish_use_subcommand -a ${name} -d ${fishQuoted(commandTable[name].summary)}`,
+  );
+  for (const name of commands) {
+    const condition = fishQuoted(`__fish_seen_subcommand_from ${name}`);
+    const operand = commandTable[name].operand;
+    if (operand !== undefined) {
+      lines.push(`complete -c kube-ipvs -f -n ${condition} -a ${fishQuoted(operand.choices.join(' '))}`);
+    }
+    for (const flag of flagsOf(name)) {
+      const options = flagNames(flag).map((option) => `${option.length === 1 ? '-s' : '-l'} ${option}`);
+      const choices = valuesOf(flag);
+      const values =
+        choices === undefined ? '-r -F' : choices.length > 0 ? `-x -a ${fishQuoted(choices.join(' '))}` : '-x';
+      const value = flag.kind === 'boolean' ? [] : [values];
+      lines.push(
+        ['complete -c kube-ipvs', `-n ${condition}`, ...options, ...value, `-d ${fishQuoted(flag.summary)}`].join(' '),
+      );
+    }
+  }
+  return `# fish completion for kube-ipvs\n${lines.join('\n')}\n`;
+}
+
+function fishQuoted(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`;
+}

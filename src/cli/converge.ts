@@ -1,0 +1,111 @@
+/** What `reconcile` and `cleanup` share: one settled run of the loop over a store, or its preview, printed as asked. */
+
+import type { Kernel } from '../kernel/kernel.ts';
+import { cidrContains } from '../model/address.ts';
+import { opText } from '../model/text.ts';
+import { Reconciler, type Wishes } from '../reconcile/loop.ts';
+import { type Account, incomplete, operations, settle } from '../reconcile/settle.ts';
+import type { Surroundings } from '../reconcile/turn.ts';
+import type { Store } from '../store/store.ts';
+import { exitStatus, type Invocation } from './invocation.ts';
+import { Lines } from './lines.ts';
+import { type Logger, logSome } from './log.ts';
+import { Progress } from './progress.ts';
+import { asJson, failureLines, isConverged, type Outcome, remarks, summaryLine } from './report.ts';
+
+export interface Errand {
+  readonly command: Outcome['command'];
+  readonly store: Store;
+  readonly kernel: Kernel;
+  /** When the command began, by {@link now}. */
+  readonly startedAt: number;
+  readonly log: Logger;
+  /** Added to the JSON document. */
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+/** Milliseconds that never go back. */
+export function now(): number {
+  return performance.now();
+}
+
+/** Runs the errand, prints it, and answers the exit status. */
+export async function converge(invocation: Invocation, errand: Errand): Promise<number> {
+  const outcome = await run(invocation, errand);
+  print(invocation, errand.log, outcome, errand.extra);
+  if (isConverged(outcome)) return exitStatus.converged;
+  return outcome.dryRun ? exitStatus.changes : exitStatus.failed;
+}
+
+async function run(invocation: Invocation, { command, store, kernel, startedAt }: Errand): Promise<Outcome> {
+  const { flags } = invocation;
+  const dryRun = flags.dryRun;
+  const progress = new Progress(invocation.stderr);
+  const lines = flags.output === 'text' ? new Lines(invocation.stdout) : undefined;
+  let planned = 0;
+  let applied = 0;
+  const surroundings: Surroundings = {
+    kernel,
+    store,
+    now,
+    signal: invocation.signal,
+    onPlan: (plan) => {
+      planned += operations(plan).length;
+    },
+    onApplied: (op) => {
+      applied++;
+      lines?.write(opText(op));
+      progress.show(() => `applied ${applied} of ${planned} operations`);
+    },
+  };
+  const reconciler = new Reconciler(wishes(invocation, command), surroundings);
+  try {
+    const account = dryRun ? await preview(reconciler, lines) : await settle(reconciler, now);
+    const totalMilliseconds = now() - startedAt;
+    return { command, dryRun, account, conflicts: reconciler.conflicts(), totalMilliseconds };
+  } finally {
+    progress.end();
+    lines?.flush();
+  }
+}
+
+function wishes({ config }: Invocation, command: Outcome['command']): Wishes {
+  return {
+    nodeName: config.nodeName,
+    scheduler: config.scheduler,
+    vipBinding: config.vipBinding,
+    device: command === 'reconcile',
+    excluded: (address) => config.excludeCidrs.some((cidr) => cidrContains(cidr, address)),
+    drainTimeout: undefined,
+  };
+}
+
+/** What a run would do first, as if all of it succeeded. */
+async function preview(reconciler: Reconciler, lines: Lines | undefined): Promise<Account> {
+  await reconciler.verify();
+  const work = await reconciler.prepare();
+  if (work === undefined) throw incomplete;
+  const { unchanged, held, draining } = work.plan;
+  const applied = operations(work.plan);
+  for (const op of applied) lines?.write(opText(op));
+  return {
+    applied,
+    failures: [],
+    blocked: [],
+    open: [],
+    unchanged,
+    held,
+    draining,
+    kernelTime: { ipvs: 0, addresses: 0 },
+  };
+}
+
+function print({ flags, stdout }: Invocation, log: Logger, outcome: Outcome, extra: Errand['extra']): void {
+  if (flags.output === 'json') {
+    stdout.write(`${JSON.stringify({ ...asJson(outcome), ...extra }, undefined, 2)}\n`);
+  } else {
+    stdout.write(`${summaryLine(outcome)}\n`);
+  }
+  logSome(log, 'error', failureLines(outcome));
+  logSome(log, 'warn', remarks(outcome));
+}

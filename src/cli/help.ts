@@ -1,0 +1,95 @@
+/** Help as text and as the README's tables, both made from the command table and the flag table. */
+
+import { type CommandName, commandTable } from '../config/commands.ts';
+import { type FlagSpec, flagsOf, flagUsage } from '../config/flags.ts';
+
+/** `kube-ipvs help`. */
+export function overview(): string {
+  const names = Object.keys(commandTable) as CommandName[];
+  const rows = names.map((name) => [name, commandTable[name].summary] as const);
+  return [
+    'kube-ipvs: Kubernetes Services on IPVS',
+    '',
+    'Usage: kube-ipvs COMMAND [flags]',
+    '',
+    'Commands:',
+    ...columns(rows),
+    '',
+    "Run 'kube-ipvs help COMMAND' for the flags of one command.",
+    '',
+  ].join('\n');
+}
+
+/** `kube-ipvs help COMMAND` and `kube-ipvs COMMAND --help`. */
+export function commandHelp(name: CommandName): string {
+  const command = commandTable[name];
+  const rows = flagsOf(name).map((flag) => [flagColumn(flag), flagSummary(flag)] as const);
+  return [
+    `kube-ipvs ${name}: ${command.summary}`,
+    '',
+    `Usage: kube-ipvs ${name} ${command.usage}`,
+    '',
+    ...(command.help.length === 0 ? [] : [...command.help, '']),
+    'Flags:',
+    ...columns(rows),
+    '',
+  ].join('\n');
+}
+
+/** The markers between which README.md holds {@link markdownTables}. */
+export const markdownMarkers = { begin: '<!-- flags: begin -->', end: '<!-- flags: end -->' } as const;
+
+/** The flag tables of the commands that have flags of their own, as Markdown. */
+export function markdownTables(): string {
+  const commands = (Object.keys(commandTable) as CommandName[]).filter((name) =>
+    flagsOf(name).some((flag) => !isCommon(flag)),
+  );
+  return commands
+    .map((name) => {
+      const rows = flagsOf(name)
+        .filter((flag) => !isCommon(flag))
+        .map((flag) => `| ${code(namesColumn(flag))} | ${code(defaultText(flag))} | ${cell(flag.summary)} |`);
+      return [`\`kube-ipvs ${name}\``, '', '| flag | default | meaning |', '|---|---|---|', ...rows, ''].join('\n');
+    })
+    .join('\n');
+}
+
+/** Of every command. */
+function isCommon(flag: FlagSpec): boolean {
+  return flag.commands.length === Object.keys(commandTable).length;
+}
+
+/** `-o, --output text|json`. */
+function flagColumn(flag: FlagSpec): string {
+  return flag.short === undefined || flag.name.length === 1 ? `    ${namesColumn(flag)}` : namesColumn(flag);
+}
+
+function namesColumn(flag: FlagSpec): string {
+  const short = flag.short === undefined ? [] : [`-${flag.short}`];
+  const aliases = (flag.aliases ?? []).map((alias) => `--${alias}`);
+  const usage = flagUsage(flag);
+  return flag.name.length === 1 ? [...aliases, usage].join(', ') : [...short, ...aliases, usage].join(', ');
+}
+
+function flagSummary(flag: FlagSpec): string {
+  const fallback = defaultText(flag);
+  const deprecated = flag.deprecated === undefined ? '' : ` (deprecated: ${flag.deprecated})`;
+  return `${flag.summary}${fallback === '' ? '' : ` (default ${fallback})`}${deprecated}`;
+}
+
+function defaultText(flag: FlagSpec): string {
+  return flag.default === undefined ? '' : String(flag.default);
+}
+
+function code(text: string): string {
+  return text === '' ? '' : `\`${cell(text)}\``;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
+
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+}

@@ -1,0 +1,50 @@
+/** The log: pino lines (`--logging-format json`) or one readable line each, always on standard error, always synchronous. */
+
+import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
+import type { Config } from '../config/config.ts';
+import { printable } from '../watch/problem.ts';
+import type { TextSink } from './invocation.ts';
+
+export type { Logger } from 'pino';
+
+/** Loggers of `config.verbosity` 0: info and above; from 4: debug; from 6: trace. Fields go first: `log.warn({ key }, 'text')`. */
+export function createLog(config: Pick<Config, 'verbosity' | 'loggingFormat'>, stderr: TextSink): Logger {
+  const level = config.verbosity >= 6 ? 'trace' : config.verbosity >= 4 ? 'debug' : 'info';
+  // Only the real standard error is written by descriptor: a test's stream has none.
+  const sink: DestinationStream =
+    stderr === process.stderr ? destination({ dest: 2, sync: true }) : { write: (line) => void stderr.write(line) };
+  if (config.loggingFormat === 'json') {
+    return pino({ level, base: null, formatters: { level: (label) => ({ level: label }) } }, sink);
+  }
+  const text = { write: (line: string) => sink.write(textLine(JSON.parse(line) as Record<string, unknown>)) };
+  return pino({ level, base: null, timestamp: false, serializers: { err: errorText } }, text);
+}
+
+/** Beyond this many lines of one kind the rest is counted only; `-o json` has all. */
+const mostLines = 20;
+
+/** Logs a list without flooding whoever reads it. */
+export function logSome(log: Logger, level: 'error' | 'warn', lines: readonly string[]): void {
+  for (const line of lines.slice(0, mostLines)) log[level](line);
+  if (lines.length > mostLines) log[level](`… and ${lines.length - mostLines} more; -o json prints all`);
+}
+
+/** `warn Service default/web has no port service="default/web" after=12`. */
+export function textLine(record: Readonly<Record<string, unknown>>): string {
+  const { level, msg, ...fields } = record;
+  const words = [
+    pino.levels.labels[Number(level)] ?? String(level),
+    ...(typeof msg === 'string' ? [printable(msg)] : []),
+  ];
+  for (const [key, value] of Object.entries(fields)) words.push(`${key}=${fieldText(value)}`);
+  return `${words.join(' ')}\n`;
+}
+
+function fieldText(value: unknown): string {
+  if (typeof value === 'string' && /^[\w./:@[\]+-]+$/.test(value)) return value;
+  return printable(JSON.stringify(value) ?? 'null');
+}
+
+function errorText(error: Error): unknown {
+  return error instanceof Error ? error.message : stdSerializers.err(error);
+}

@@ -1,0 +1,156 @@
+/** What a reconcile or cleanup did, as one account with two prints: a summary line for people, a JSON document for programs. */
+
+import { refusalText } from '../kernel/refusals.ts';
+import type { Op, Verb } from '../model/op.ts';
+import { opText } from '../model/text.ts';
+import type { Conflict } from '../desired/claims.ts';
+import type { Account } from '../reconcile/settle.ts';
+
+export interface Counts {
+  readonly added: number;
+  readonly edited: number;
+  readonly deleted: number;
+  readonly unchanged: number;
+}
+
+export interface Summary {
+  readonly services: Counts;
+  readonly destinations: Counts;
+  readonly addresses: Counts;
+}
+
+/** Everything a run has to say; what the manifests contribute is added by the command. */
+export interface Outcome {
+  readonly command: 'reconcile' | 'cleanup';
+  readonly dryRun: boolean;
+  readonly account: Account;
+  readonly conflicts: readonly Conflict[];
+  readonly totalMilliseconds: number;
+}
+
+export function summarise({ applied, unchanged }: Account): Summary {
+  const counts = (kind: Op['kind'], same: number): Counts => {
+    const ops = applied.filter((op) => op.kind === kind);
+    const of = (verb: Verb) => ops.filter((op) => op.verb === verb).length;
+    return { added: of('add'), edited: of('edit'), deleted: of('delete'), unchanged: same };
+  };
+  return {
+    services: counts('service', unchanged.services),
+    destinations: counts('destination', unchanged.destinations),
+    addresses: counts('binding', unchanged.addresses),
+  };
+}
+
+/** Converged: every wanted thing is in the kernel (with a dry run: there is nothing to do). */
+export function isConverged({ account, dryRun }: Outcome): boolean {
+  const clean = account.failures.length + account.blocked.length + account.open.length === 0;
+  return clean && !(dryRun && account.applied.length > 0);
+}
+
+/** One line, e.g. `services: 3 added, 0 edited, 0 deleted, 5 unchanged; destinations: …; addresses: …; kernel 1.2 ms (IPVS 0.7, addresses 0.5), total 80 ms`. */
+export function summaryLine(outcome: Outcome): string {
+  const { account, dryRun, totalMilliseconds } = outcome;
+  const parts = Object.entries(summarise(account)).map(
+    ([kind, { added, edited, deleted, unchanged }]) =>
+      `${kind}: ${added} added, ${edited} edited, ${deleted} deleted, ${unchanged} unchanged`,
+  );
+  const nothing = account.applied.length === 0 && isConverged(outcome) ? 'nothing to do; ' : '';
+  const planned = dryRun && account.applied.length > 0 ? 'would be: ' : '';
+  const { ipvs, addresses } = account.kernelTime;
+  const kernel = `${(ipvs + addresses).toFixed(1)} ms (IPVS ${ipvs.toFixed(1)}, addresses ${addresses.toFixed(1)})`;
+  const times = `kernel ${kernel}, total ${totalMilliseconds.toFixed(0)} ms`;
+  return `${nothing}${planned}${parts.join('; ')}; ${times}`;
+}
+
+/** What went wrong, one line each: what, why, and what to do. */
+export function failureLines({ account }: Outcome): string[] {
+  const lines = account.failures.map(({ op, refusal }) => refusalText(op, refusal));
+  if (account.blocked.length > 0) {
+    lines.push(
+      `${account.blocked.length} operations were not sent, because what they presume failed; run again when it is mended`,
+    );
+  }
+  for (const op of account.open) {
+    lines.push(`${opText(op)}: the kernel's answer is not known; run again to find out and finish`);
+  }
+  return lines;
+}
+
+/** What an operator should know although nothing went wrong; one line each. */
+export function remarks({ account, conflicts }: Outcome): string[] {
+  const lines: string[] = [];
+  if (account.held.length > 0) {
+    lines.push(
+      `${account.held.length} unclaimed virtual services and addresses are kept (${some(account.held)}), because a Service ` +
+        'that could not be read may own them; mend it and run again',
+    );
+  }
+  for (const { service, destination, active, inactive } of account.draining) {
+    lines.push(
+      `draining: ${service.id} -> ${destination.id} keeps weight 0 while its connections end (${active} active, ${inactive} ` +
+        'inactive); run again later to remove it',
+    );
+  }
+  for (const { service, owner, loser } of conflicts) {
+    lines.push(`${service} is claimed by ${owner} and ${loser}; the older, ${owner}, has it`);
+  }
+  return lines;
+}
+
+/** The stable JSON document (README, "JSON output"), without the part on manifests. */
+export function asJson(outcome: Outcome): Record<string, unknown> {
+  const { account } = outcome;
+  return {
+    version: 1,
+    command: outcome.command,
+    dryRun: outcome.dryRun,
+    converged: isConverged(outcome),
+    operations: account.applied.map((op) => ({ verb: op.verb, kind: op.kind, key: keyText(op), text: opText(op) })),
+    summary: summarise(account),
+    failures: account.failures.map(({ op, refusal }) => ({
+      text: opText(op),
+      errno: refusal.errno,
+      kernelText: refusal.text ?? null,
+      message: refusalText(op, refusal),
+    })),
+    blocked: account.blocked.map(opText),
+    unknown: account.open.map(opText),
+    kept: account.held,
+    draining: account.draining.map(({ service, destination, active, inactive }) => ({
+      service: service.id,
+      destination: destination.id,
+      active,
+      inactive,
+    })),
+    conflicts: outcome.conflicts,
+    milliseconds: {
+      kernel: round(account.kernelTime.ipvs + account.kernelTime.addresses),
+      ipvs: round(account.kernelTime.ipvs),
+      addresses: round(account.kernelTime.addresses),
+      total: round(outcome.totalMilliseconds),
+    },
+  };
+}
+
+function keyText(op: Op): string {
+  switch (op.kind) {
+    case 'service':
+      return op.service.id;
+    case 'destination':
+      return `${op.service.id} ${op.destination.id}`;
+    case 'binding':
+      return `${op.binding.address}/${op.binding.prefix}`;
+    case 'device':
+      return 'kube-ipvs0';
+    default:
+      return op satisfies never;
+  }
+}
+
+function some(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} …`;
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
+}

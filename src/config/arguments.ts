@@ -1,0 +1,225 @@
+/**
+ * The words of the command line → command, operands and typed flag values. pflag style, as kube-proxy's: `--x=false`,
+ * `--x value`, `-v=4`, `-v4`, `-v 4`, repeated and comma lists, `--` ends the flags. Reports every problem at once.
+ */
+
+import { parseArgs } from 'node:util';
+import { type CommandName, commandTable, isCommand } from './commands.ts';
+import { type FlagKey, type FlagSpec, type FlagValues, dashed, flagNames, flagSpecs, flagUsage } from './flags.ts';
+import { nearest, quoted } from './spelling.ts';
+
+/** Something wrong with the command line. The message is a sentence that names flag, value and cure. */
+export interface UsageProblem {
+  /** Long name without dashes. */
+  readonly flag?: string;
+  readonly value?: string;
+  readonly message: string;
+}
+
+export interface Arguments {
+  /** Undefined when the first word is none, or there is no word. */
+  readonly command: CommandName | undefined;
+  /** The words behind the command that belong to no flag. */
+  readonly operands: readonly string[];
+  readonly flags: FlagValues;
+  /** The flags that were written, to tell them from defaults. */
+  readonly given: ReadonlySet<FlagKey>;
+  readonly problems: readonly UsageProblem[];
+  /** Uses of deprecated flags. */
+  readonly warnings: readonly string[];
+}
+
+export function parseArguments(words: readonly string[]): Arguments {
+  const parser = new Parser();
+  const { tokens } = parseArgs({
+    args: [...words],
+    options: parseArgsOptions,
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  });
+  let unknownAt = -1;
+  for (const token of tokens) {
+    if (token.kind === 'positional') parser.word(token.value);
+    else if (token.kind === 'option') {
+      const key = flagKeys.get(token.name);
+      // A group of unknown letters (-abc) is several tokens of one word: one problem is enough.
+      if (key !== undefined) parser.flag(key, token.value, token.inlineValue === true, token.rawName);
+      else if (token.index !== unknownAt) {
+        parser.unknown(token.rawName);
+        unknownAt = token.index;
+      }
+    }
+  }
+  return parser.finish();
+}
+
+/** Every name of every flag → its key. */
+const flagKeys: ReadonlyMap<string, FlagKey> = new Map(
+  [...flagSpecs].flatMap(([key, flag]) => flagNames(flag).map((name) => [name, key] as const)),
+);
+
+const parseArgsOptions = Object.fromEntries(
+  [...flagSpecs.values()].flatMap((flag) => {
+    const type = flag.kind === 'boolean' ? ('boolean' as const) : ('string' as const);
+    const short = flag.short === undefined ? {} : { short: flag.short };
+    return [
+      [flag.name, { type, ...short }],
+      ...(flag.aliases ?? []).map((alias) => [alias, { type }] as const),
+    ] as const;
+  }),
+);
+
+type Value = boolean | number | string | readonly string[] | undefined;
+
+class Parser {
+  readonly #values = new Map<FlagKey, Value>();
+  readonly #operands: string[] = [];
+  readonly #problems: UsageProblem[] = [];
+  readonly #warnings: string[] = [];
+  #command: CommandName | undefined;
+  #commandSeen = false;
+  /** The list flag that takes words without a flag. */
+  #taker: FlagKey | undefined;
+
+  word(word: string): void {
+    if (!this.#commandSeen) {
+      this.#commandSeen = true;
+      if (isCommand(word)) this.#command = word;
+      else this.#problems.push({ value: word, message: unknownCommand(word) });
+    } else if (this.#taker !== undefined) this.#append(this.#taker, [word]);
+    else this.#operands.push(word);
+  }
+
+  unknown(written: string): void {
+    const name = written.replace(/^-+/, '').replace(/=.*/s, '');
+    const near = nearest(
+      name,
+      [...flagKeys.keys()].filter((known) => known.length > 1),
+    );
+    const cure = near === undefined ? "see 'kube-ipvs help'" : `did you mean --${near}?`;
+    this.#problems.push({ flag: name, message: `${quoted(written)} is no flag of kube-ipvs; ${cure}` });
+  }
+
+  flag(key: FlagKey, written: string | undefined, inline: boolean, name: string): void {
+    const flag = flagSpecs.get(key)!;
+    if (flag.deprecated !== undefined) this.#warnings.push(`${name} is deprecated: ${flag.deprecated}`);
+    // pflag reads -v=4 as 4; parseArgs hands "=4".
+    const short = !name.startsWith('--');
+    const value = short && inline && written?.startsWith('=') === true ? written.slice(1) : written;
+    if (flag.kind === 'list' && value !== undefined) {
+      this.#append(
+        key,
+        value
+          .split(',')
+          .map((part) => part.trim())
+          .filter((part) => part !== ''),
+      );
+      if (flag.takesOperands === true) this.#taker = key;
+      return;
+    }
+    const read = readValue(flag, value);
+    if (read.ok) this.#values.set(key, read.value);
+    else {
+      this.#values.set(key, undefined);
+      this.#problems.push({
+        flag: flag.name,
+        ...(value === undefined ? {} : { value }),
+        message: `${name} ${read.why}`,
+      });
+    }
+  }
+
+  finish(): Arguments {
+    const given = new Set(this.#values.keys());
+    if (this.#command !== undefined) {
+      for (const key of given) this.#checkCommand(flagSpecs.get(key)!, this.#command);
+      this.#checkOperands(this.#command);
+    }
+    const flags = Object.fromEntries(
+      [...flagSpecs].map(([key, flag]) => [key, this.#values.get(key) ?? defaultOf(flag)]),
+    ) as unknown as FlagValues;
+    return {
+      command: this.#command,
+      operands: this.#operands,
+      flags: Object.freeze(flags),
+      given,
+      problems: this.#problems,
+      warnings: this.#warnings,
+    };
+  }
+
+  #append(key: FlagKey, values: readonly string[]): void {
+    this.#values.set(key, [...((this.#values.get(key) as readonly string[] | undefined) ?? []), ...values]);
+  }
+
+  #checkCommand(flag: FlagSpec, command: CommandName): void {
+    if (flag.commands.includes(command)) return;
+    const owners = flag.commands.join(' and ');
+    this.#problems.push({
+      flag: flag.name,
+      message: `${dashed(flag.name)} belongs to ${owners}, not to ${command}; leave it out`,
+    });
+  }
+
+  #checkOperands(command: CommandName): void {
+    const operand = commandTable[command].operand;
+    const [first, ...rest] = this.#operands;
+    const extra = operand === undefined ? this.#operands : rest;
+    for (const word of extra) {
+      const cure = command === 'reconcile' ? 'write --manifests in front of paths' : 'leave it out';
+      this.#problems.push({ value: word, message: `${command} takes no argument ${quoted(word)}; ${cure}` });
+    }
+    if (operand === undefined) return;
+    const choices = operand.choices.join(', ');
+    if (first === undefined) {
+      if (operand.required)
+        this.#problems.push({ message: `${command} needs a ${operand.name}; write one of ${choices}` });
+    } else if (!operand.choices.includes(first)) {
+      this.#problems.push({ value: first, message: `${quoted(first)} is no ${operand.name}; write one of ${choices}` });
+    }
+  }
+}
+
+function unknownCommand(word: string): string {
+  const near = nearest(word, Object.keys(commandTable));
+  const cure = near === undefined ? `write one of ${Object.keys(commandTable).join(', ')}` : `did you mean ${near}?`;
+  return `${quoted(word)} is no command of kube-ipvs; ${cure}`;
+}
+
+type Read = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
+
+/** Go's strconv.ParseBool, which pflag uses. */
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ...['1', 't', 'T', 'true', 'TRUE', 'True'].map((word) => [word, true] as const),
+  ...['0', 'f', 'F', 'false', 'FALSE', 'False'].map((word) => [word, false] as const),
+]);
+
+function readValue(flag: FlagSpec, value: string | undefined): Read {
+  if (flag.kind === 'boolean') {
+    const read = value === undefined ? true : booleans.get(value);
+    return read === undefined
+      ? { ok: false, why: `is ${quoted(value!)}; write true or false` }
+      : { ok: true, value: read };
+  }
+  if (value === undefined) return { ok: false, why: `needs a value; write ${flagUsage(flag)}` };
+  switch (flag.kind) {
+    case 'choice':
+      if (flag.choices?.includes(value) === true) return { ok: true, value };
+      return { ok: false, why: `is ${quoted(value)}; write ${flag.choices?.join(' or ')}` };
+    case 'number':
+      if (/^\d{1,9}$/.test(value)) return { ok: true, value: Number(value) };
+      return { ok: false, why: `is ${quoted(value)}; write a whole number from 0` };
+    case 'string':
+    case 'list':
+      return { ok: true, value };
+    default:
+      return flag.kind satisfies never;
+  }
+}
+
+function defaultOf(flag: FlagSpec): Value {
+  if (flag.default !== undefined) return flag.default;
+  if (flag.kind === 'boolean') return false;
+  return flag.kind === 'list' ? [] : undefined;
+}

@@ -1,0 +1,57 @@
+/** The commands of kube-ipvs. Parsing, help, completion and the README's tables are made from this and the flag table. */
+
+export interface CommandSpec {
+  /** One line, lower case, no full stop. */
+  readonly summary: string;
+  /** Behind `kube-ipvs NAME` in the usage line. */
+  readonly usage: string;
+  /** Paragraphs of the command's own help. */
+  readonly help: readonly string[];
+  /** The one word that may follow the command. */
+  readonly operand?: { readonly name: string; readonly required: boolean; readonly choices: readonly string[] };
+}
+
+export const shells = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof shells)[number];
+
+const commandNames = ['reconcile', 'cleanup', 'completion', 'version', 'help'] as const;
+export type CommandName = (typeof commandNames)[number];
+
+export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
+  reconcile: {
+    summary: "make the node's IPVS table and kube-ipvs0 say what manifests say",
+    usage: '--once --manifests PATH… [flags]',
+    help: [
+      'Reads Services, EndpointSlices and Nodes as `kubectl get services,endpointslices,nodes -A -o yaml` (or -o json)',
+      'prints them, and applies the difference to the kernel. Prints each change as an ipvsadm or ip line.',
+      'Exit status: 0 converged (with --dry-run: nothing to do), 2 --dry-run found changes, 1 something could not be',
+      'applied, 64 bad usage or bad manifests.',
+    ],
+  },
+  cleanup: {
+    summary: 'remove exactly what kube-ipvs made: its virtual services, addresses and kube-ipvs0',
+    usage: '[flags]',
+    help: [
+      'Virtual services whose address kube-ipvs0 does not hold, fwmark services and addresses of other devices stay.',
+      'Exit status: 0 clean (with --dry-run: nothing to do), 2 --dry-run found changes, 1 something could not be removed,',
+      '64 bad usage.',
+    ],
+  },
+  completion: {
+    summary: 'print a completion script for a shell',
+    usage: shells.join('|'),
+    help: ['For bash: source <(kube-ipvs completion bash)', 'For fish: kube-ipvs completion fish | source'],
+    operand: { name: 'shell', required: true, choices: shells },
+  },
+  version: { summary: 'print the version', usage: '[flags]', help: [] },
+  help: {
+    summary: 'print help, of one command when named',
+    usage: '[command]',
+    help: [],
+    operand: { name: 'command', required: false, choices: commandNames },
+  },
+};
+
+export function isCommand(word: string): word is CommandName {
+  return Object.hasOwn(commandTable, word);
+}

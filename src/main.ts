@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+/** The process: streams, signals and exit status. */
+
+import { runCommandLine } from './cli/command-line.ts';
+import { exitStatus } from './cli/invocation.ts';
+import { KernelError } from './kernel/kernel.ts';
+
+const words = process.argv.slice(2);
+const abort = new AbortController();
+let interrupted: number | undefined;
+
+for (const [name, status] of [
+  ['SIGINT', exitStatus.interrupted],
+  ['SIGTERM', exitStatus.terminated],
+] as const) {
+  // Once: the second one ends the process at once, should a command not listen.
+  process.once(name, () => {
+    interrupted = status;
+    abort.abort(new Error(`interrupted by ${name}`));
+  });
+}
+
+// `| head` closes our output: what is left to print is dropped, what is left to do is done.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+process.once('uncaughtException', (error) => {
+  process.stderr.write(failureText(error));
+  process.exit(interrupted ?? exitStatus.failed);
+});
+
+try {
+  const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
+  const status = await runCommandLine(words, streams, abort.signal);
+  process.exitCode = interrupted ?? status;
+} catch (error) {
+  process.exitCode = interrupted ?? exitStatus.failed;
+  process.stderr.write(failureText(error));
+}
+
+function failureText(error: unknown): string {
+  if (interrupted !== undefined && abort.signal.aborted) return 'kube-ipvs: interrupted\n';
+  const failure = error instanceof Error ? error : new Error(String(error));
+  // These say what happened and what to do; anything else is a mistake of ours.
+  const expected = failure instanceof KernelError || 'syscall' in failure;
+  const line = `kube-ipvs: ${expected ? '' : 'internal error: '}${failure.message.replace(/\s*\n\s*/g, ' ')}\n`;
+  return isVerbose() ? `${line}${failure.stack ?? ''}\n` : line;
+}
+
+/** -v 4 and above, read straight from the words: the failure may lie in reading them. */
+function isVerbose(): boolean {
+  return /(?:^| )--?v(?:=| )?([4-9]|\d\d)/.test(words.join(' '));
+}

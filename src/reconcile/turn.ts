@@ -1,0 +1,181 @@
+/**
+ * One application of a plan: sends phase by phase, folds every answer, and remembers how each key fared. One exchange is under way
+ * at a time (the adapter queues), and that is the proof of order.
+ */
+
+import type { Kernel } from '../kernel/kernel.ts';
+import { type Answer, bindingId, deviceName, type Op, type Refusal } from '../model/op.ts';
+import type { Store } from '../store/store.ts';
+import type { Actual } from './actual.ts';
+import type { Dirty, Ticket } from './dirty.ts';
+import { fold, type Outcome } from './fold.ts';
+import { type Desired, type Plan, phases } from './plan.ts';
+import { Presumptions } from './presumptions.ts';
+
+export interface Surroundings {
+  readonly kernel: Kernel;
+  readonly store: Store;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** Aborted: what is under way is finished and folded, nothing more is sent, and the turn throws the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told of every plan before it is applied. */
+  readonly onPlan?: (plan: Plan) => void;
+  /** Told of every operation that changed the kernel, in the order in which it did. */
+  readonly onApplied?: (op: Op) => void;
+}
+
+export interface Failure {
+  readonly op: Op;
+  readonly refusal: Refusal;
+}
+
+/** What became of a plan. */
+export interface TurnReport {
+  readonly applied: readonly Op[];
+  readonly failures: readonly Failure[];
+  /** Not sent, because an operation they presume failed; retried with it. */
+  readonly blocked: readonly Op[];
+  /** Their answers were lost or surprising; read and planned again by the next pass. */
+  readonly open: readonly Op[];
+  readonly kernelTime: KernelTime;
+}
+
+/** Milliseconds spent in exchanges that change the kernel: with IPVS, and with rtnetlink for the device and its addresses. */
+export interface KernelTime {
+  readonly ipvs: number;
+  readonly addresses: number;
+}
+
+/** Operations of one request to the kernel adapter: enough to amortise the hop off the event loop, few enough not to block it. */
+const chunkSize = 2048;
+type Sent = { readonly ops: readonly Op[]; readonly answered: Promise<Answered> };
+type Answered = { answers: readonly Answer[]; milliseconds: number } | { broken: unknown };
+
+export class Turn {
+  readonly #surroundings: Surroundings;
+  readonly #actual: Actual;
+  readonly #plan: Plan;
+  readonly #presumptions: Presumptions;
+  readonly #held: ReadonlySet<string>;
+  readonly #applied: Op[] = [];
+  readonly #failures: Failure[] = [];
+  readonly #blocked: Op[] = [];
+  readonly #open: Op[] = [];
+  readonly #failedKeys = new Set<string>();
+  readonly #openKeys = new Set<string>();
+  readonly #kernelTime = { ipvs: 0, addresses: 0 };
+  /** The channel broke: what is under way is folded, nothing more is sent. */
+  #broken: { readonly error: unknown } | undefined;
+
+  constructor(surroundings: Surroundings, actual: Actual, plan: Plan, desired: Desired) {
+    this.#surroundings = surroundings;
+    this.#actual = actual;
+    this.#plan = plan;
+    this.#held = new Set(plan.held);
+    this.#presumptions = new Presumptions(actual, plan, desired.wantsBinding);
+  }
+
+  /** Rejects when the channel broke or the signal was raised; what was answered until then is folded all the same. */
+  async run(): Promise<TurnReport> {
+    for (const phase of phases) await this.#runPhase(this.#plan.ops[phase]);
+    return this.#report();
+  }
+
+  /** While one chunk is with the kernel the next is encoded: within a phase no operation depends on another's answer. */
+  async #runPhase(ops: readonly Op[]): Promise<void> {
+    let underWay: Sent | undefined;
+    for (let start = 0; start < ops.length; start += chunkSize) {
+      if (this.#broken !== undefined || this.#surroundings.signal?.aborted === true) break;
+      const next = this.#send(ops.slice(start, start + chunkSize));
+      if (underWay !== undefined) await this.#receive(underWay);
+      underWay = next;
+    }
+    if (underWay !== undefined) await this.#receive(underWay);
+    if (this.#broken !== undefined) throw this.#broken.error;
+    this.#surroundings.signal?.throwIfAborted();
+  }
+
+  settle<Key>(dirty: Dirty<Key>, ticket: Ticket<Key>, id: string, now: number): void {
+    if (this.#failedKeys.has(id)) dirty.failed(ticket, now);
+    else if (this.#openKeys.has(id)) dirty.again(ticket, now);
+    else if (this.#held.has(id)) dirty.hold(ticket);
+    else dirty.done(ticket);
+  }
+
+  #report(): TurnReport {
+    return {
+      applied: this.#applied,
+      failures: this.#failures,
+      blocked: this.#blocked,
+      open: this.#open,
+      kernelTime: this.#kernelTime,
+    };
+  }
+
+  #send(ops: readonly Op[]): Sent {
+    const possible = ops.filter((op) => this.#isPossible(op));
+    const answered: Promise<Answered> =
+      possible.length === 0
+        ? Promise.resolve({ answers: [], milliseconds: 0 })
+        : this.#surroundings.kernel.apply(possible).catch((broken: unknown) => ({ broken }));
+    return { ops: possible, answered };
+  }
+
+  async #receive({ ops, answered }: Sent): Promise<void> {
+    const result = await answered;
+    if ('broken' in result) {
+      for (const op of ops) fold(this.#actual, op, 'unknown', 0);
+      this.#broken ??= { error: result.broken };
+      return;
+    }
+    const isIpvs = ops[0]?.kind === 'service' || ops[0]?.kind === 'destination';
+    this.#kernelTime[isIpvs ? 'ipvs' : 'addresses'] += result.milliseconds;
+    const now = this.#surroundings.now();
+    ops.forEach((op, i) => {
+      const answer = result.answers[i] ?? 'unknown';
+      this.#note(op, answer, fold(this.#actual, op, answer, now));
+    });
+  }
+
+  #note(op: Op, answer: Answer, outcome: Outcome): void {
+    switch (outcome) {
+      case 'applied':
+        this.#applied.push(op);
+        this.#surroundings.onApplied?.(op);
+        return;
+      case 'failed':
+        this.#failedKeys.add(keyOf(op));
+        this.#failures.push({ op, refusal: answer as Refusal });
+        return;
+      case 'known':
+      case 'unknown':
+        this.#openKeys.add(keyOf(op));
+        this.#open.push(op);
+        return;
+      default:
+        outcome satisfies never;
+    }
+  }
+
+  #isPossible(op: Op): boolean {
+    if (this.#presumptions.hold(op)) return true;
+    this.#blocked.push(op);
+    this.#failedKeys.add(keyOf(op));
+    return false;
+  }
+}
+
+function keyOf(op: Op): string {
+  switch (op.kind) {
+    case 'service':
+    case 'destination':
+      return op.service.id;
+    case 'binding':
+      return bindingId(op.binding);
+    case 'device':
+      return deviceName;
+    default:
+      return op satisfies never;
+  }
+}

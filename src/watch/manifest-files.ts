@@ -1,0 +1,113 @@
+/** Paths of the command line → texts. The only place of the manifests source that reads files. */
+
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { addAbortSignal, Readable } from 'node:stream';
+import type { Problem } from './problem.ts';
+import { decode, SourceText } from './source-text.ts';
+
+export interface ManifestTexts {
+  readonly texts: readonly SourceText[];
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
+
+/** In the order given; a folder's files sorted by name, its folders among them. `-` is `stdin`. */
+export async function readTexts(
+  paths: readonly string[],
+  stdin: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<ManifestTexts> {
+  const texts: SourceText[] = [];
+  const problems: Problem[] = [];
+  const warnings: Problem[] = [];
+  const refuse = (file: string, message: string) =>
+    problems.push({ class: 'syntax', file, line: 0, column: 0, message });
+
+  const read = async (file: string, bytes: () => Promise<Uint8Array>) => {
+    signal?.throwIfAborted();
+    try {
+      const decoded = decode(await bytes());
+      if ('text' in decoded) texts.push(new SourceText(file, decoded.text));
+      else refuse(file, `the file ${decoded.refusal}`);
+    } catch (error) {
+      signal?.throwIfAborted();
+      refuse(file, unreadable(error));
+    }
+  };
+
+  let stdinRead = false;
+  for (const path of paths) {
+    if (path === '-') {
+      if (stdinRead) refuse('stdin', 'standard input can be read only once; write - once');
+      else await read('stdin', () => readAll(stdin, signal));
+      stdinRead = true;
+      continue;
+    }
+    try {
+      if (!(await stat(path)).isDirectory()) {
+        await read(path, () => readFile(path, { signal }));
+        continue;
+      }
+      const files = await manifestsIn(path, []);
+      for (const file of files) await read(file, () => readFile(file, { signal }));
+      if (files.length === 0) {
+        const message = 'the folder holds no *.yaml, *.yml or *.json; give the folder that holds the manifests';
+        warnings.push({ class: 'value', file: path, line: 0, column: 0, message });
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      refuse(path, unreadable(error));
+    }
+  }
+  return { texts, problems, warnings };
+}
+
+/** Names that begin with a dot are skipped: a mounted ConfigMap keeps its old versions under such names. */
+async function manifestsIn(folder: string, outer: readonly string[]): Promise<string[]> {
+  // Symbolic links may lead in circles; a folder is known by device and inode.
+  const { dev, ino } = await stat(folder);
+  const id = `${dev}:${ino}`;
+  if (outer.includes(id)) return [];
+  const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).toSorted();
+  const files: string[] = [];
+  for (const name of names) {
+    const path = join(folder, name);
+    const isFolder = await stat(path).then(
+      (found) => found.isDirectory(),
+      // A dangling link: reported when it is read, if it would be.
+      () => false,
+    );
+    if (isFolder) files.push(...(await manifestsIn(path, [...outer, id])));
+    else if (/\.(?:ya?ml|json)$/i.test(name)) files.push(path);
+  }
+  return files;
+}
+
+async function readAll(stream: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  // Nothing else would end the wait for a stream that says nothing.
+  if (signal !== undefined && stream instanceof Readable) addAbortSignal(signal, stream);
+  for await (const chunk of stream) {
+    signal?.throwIfAborted();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function unreadable(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'ENOENT':
+      return 'no such file or folder (ENOENT); check the path';
+    case 'EACCES':
+    case 'EPERM':
+      return `no permission to read it (${code}); run as a user who may`;
+    case 'ELOOP':
+      return 'its symbolic links lead in a circle (ELOOP); give the path of the file itself';
+    case 'ERR_FS_FILE_TOO_LARGE':
+      return 'the file is too large to be held in memory; split it into smaller files';
+    default:
+      return `cannot be read: ${message}${code === undefined ? '' : ` (${code})`}; check the path`;
+  }
+}

@@ -1,0 +1,36 @@
+/** The Node that we run on → fact. */
+
+import type { Address } from '../model/address.ts';
+import type { Node } from '../model/cluster.ts';
+import type { Finding, Path } from './problem.ts';
+import { identify, nameOf, type Projection, readAddress } from './projection.ts';
+import { nodeShape, readShape } from './shapes.ts';
+
+/** Any other Node than `nodeName` is not for us. */
+export function projectNode(raw: unknown, nodeName: string): Projection<Node> {
+  const identity = identify(raw, 'cluster');
+  if ('problems' in identity) return refused(raw, identity.problems);
+  const { name, labels } = identity;
+  if (name !== nodeName) return { outcome: 'notForUs', name, reason: 'another node', problems: [], warnings: [] };
+
+  const read = readShape(nodeShape, raw);
+  if (!read.ok) return refused(raw, read.findings);
+  const problems: Finding[] = [];
+  const addresses: Address[] = [];
+  for (const type of ['InternalIP', 'ExternalIP']) {
+    for (const [i, entry] of (read.value.status?.addresses ?? []).entries()) {
+      if (entry.type !== type) continue;
+      const path: Path = ['status', 'addresses', i, 'address'];
+      const address = readAddress(entry.address ?? '', path, problems, 'any');
+      if (address !== undefined) addresses.push(address);
+    }
+  }
+  if (problems.length > 0) return { outcome: 'refused', name, problems, warnings: [] };
+  const zone = labels['topology.kubernetes.io/zone'] ?? '';
+  const fact: Node = { name, zone: zone === '' ? undefined : zone, addresses };
+  return { outcome: 'fact', name, fact, problems, warnings: [] };
+}
+
+function refused(raw: unknown, problems: readonly Finding[]): Projection<Node> {
+  return { outcome: 'refused', name: nameOf(raw, 'cluster'), problems, warnings: [] };
+}
