@@ -1,0 +1,327 @@
+/**
+ * A kernel in memory for tests: the tables of one network namespace, answering with the errnos of Linux 6.1. It fails on purpose
+ * unless told not to (`faults`), counts what is asked of it, and starts from and prints as text (kernel-state.ts).
+ */
+
+import { type Answers, type Device, type Kernel, KernelError, type NodeAddress } from '../../src/kernel/kernel.ts';
+import {
+  type Address,
+  addressBytes,
+  cidrContains,
+  cidrText,
+  familyOf,
+  parseAddress,
+  parseCidr,
+} from '../../src/model/address.ts';
+import type { Connections, Destination, ObservedDestination } from '../../src/model/destination.ts';
+import { type Answer, type Binding, bindingId, type DeviceChange, deviceName, type Op } from '../../src/model/op.ts';
+import { opText, parseOp } from '../../src/model/text.ts';
+import type { ObservedVirtualService, VirtualService, VirtualServiceKey } from '../../src/model/virtual-service.ts';
+import { type Faults, randomFaults } from './faults.ts';
+import { stateText } from './kernel-state.ts';
+
+export const kernelSchedulers: readonly string[] = 'rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos'.split(' ');
+
+export interface FakeOptions {
+  /** Default: one operation in ten suffers. */
+  readonly faults?: Faults;
+  readonly schedulers?: readonly string[];
+}
+
+interface Entry {
+  service: VirtualService;
+  readonly destinations: Map<string, { destination: Destination; connections: Connections }>;
+}
+
+const idle: Connections = { active: 0, inactive: 0 };
+
+export class FakeKernel implements Kernel {
+  faults: Faults;
+  /** Requests that read, and operations that were to write, since the test last set them. */
+  reads = 0;
+  writes = 0;
+  /** Called after every operation that changed something. */
+  onChange: (op: Op) => void = () => {};
+
+  readonly schedulerNames: ReadonlySet<string>;
+  readonly #services = new Map<string, Entry>();
+  /** Services addressed by a firewall mark, and their destinations: lines that no Kernel ever reads. */
+  readonly #marked = new Set<string>();
+  /** What was changed on the device since it was made; undefined: there is none. */
+  #device: Set<DeviceChange> | undefined;
+  readonly #bindings = new Map<string, Binding>();
+  readonly #otherAddresses = new Map<string, NodeAddress>();
+  #closed = false;
+
+  constructor({ faults = randomFaults(1), schedulers = kernelSchedulers }: FakeOptions = {}) {
+    this.faults = faults;
+    this.schedulerNames = new Set(schedulers);
+  }
+
+  /** The kernel that the lines of a state describe. */
+  static from(state: string, options?: FakeOptions): FakeKernel {
+    const kernel = new FakeKernel(options);
+    for (const line of stateText(state.split('\n')).split('\n')) if (line !== '') kernel.run(line);
+    return kernel;
+  }
+
+  /** Somebody else's command, an ipvsadm or ip line; throws when the kernel refuses it. */
+  run(line: string): void {
+    if (/^-[Aa] -f /.test(line)) {
+      this.#marked.add(line);
+      return;
+    }
+    const other = /^ip addr (add|delete) (\S+)\/(\d+) dev (\S+)$/.exec(line);
+    if (other !== null && other[4] !== deviceName) {
+      const [, verb, text, , device] = other;
+      if (verb === 'delete') this.#otherAddresses.delete(line.replace('delete', 'add'));
+      else
+        this.#otherAddresses.set(line, { address: parseAddress(text!)!, device: device!, loopback: device === 'lo' });
+      return;
+    }
+    // Other devices are there when they have addresses.
+    if (line.startsWith('ip link ') && !line.includes(deviceName)) return;
+    const answer = this.#perform(parseOp(line));
+    if (answer !== 'done') throw new Error(`${line}: ${JSON.stringify(answer)}`);
+  }
+
+  /** What a dump shows from now on. */
+  setConnections(service: string, destination: string, connections: Connections): void {
+    const found = this.#services.get(service)?.destinations.get(destination);
+    if (found === undefined) throw new Error(`no destination ${destination} of ${service}`);
+    found.connections = connections;
+  }
+
+  endAllConnections(): void {
+    for (const { destinations } of this.#services.values())
+      for (const found of destinations.values()) found.connections = idle;
+  }
+
+  /** What a test may look at without a read: virtual services with their destinations. */
+  table(): ReadonlyMap<string, { readonly service: VirtualService; readonly destinations: readonly Destination[] }> {
+    return new Map(
+      [...this.#services].map(([id, { service, destinations }]) => [
+        id,
+        { service, destinations: [...destinations.values()].map(({ destination }) => destination) },
+      ]),
+    );
+  }
+
+  /** Whether packets to the address are the host's, by an address of the device or by a local route to it. */
+  holds(address: Address): boolean {
+    return [...this.#bindings.values()].some((binding) =>
+      binding.form === 'address' ? binding.address === address : cidrContains(binding, address),
+    );
+  }
+
+  text(): string {
+    const lines = [...this.#marked, ...this.#otherAddresses.keys()];
+    if (this.#device !== undefined) lines.push(opText({ kind: 'device', verb: 'add' }));
+    for (const change of this.#device ?? []) lines.push(opText({ kind: 'device', verb: 'edit', change }));
+    for (const { service, destinations } of this.#services.values()) {
+      lines.push(opText({ kind: 'service', verb: 'add', service }));
+      for (const { destination } of destinations.values()) {
+        lines.push(opText({ kind: 'destination', verb: 'add', service, destination }));
+      }
+    }
+    for (const binding of this.#bindings.values()) lines.push(opText({ kind: 'binding', verb: 'add', binding }));
+    return stateText(lines);
+  }
+
+  async apply(ops: readonly Op[]): Promise<Answers> {
+    this.#mustBeOpen();
+    const answers = ops.map((op): Answer => {
+      this.writes++;
+      const fault = this.faults.ofOperation();
+      switch (fault?.kind) {
+        case undefined:
+          return this.#perform(op);
+        case 'refused':
+          return { errno: fault.errno };
+        case 'lost':
+          if (fault.applied) this.#perform(op);
+          return 'unknown';
+        case 'broken':
+          throw brokenChannel();
+        default:
+          return fault satisfies never;
+      }
+    });
+    return { answers, milliseconds: 0 };
+  }
+
+  async services(): Promise<readonly ObservedVirtualService[]> {
+    this.#read();
+    return shuffled([...this.#services.values()].map(({ service }) => ({ service })));
+  }
+
+  async servicesAt(keys: readonly VirtualServiceKey[]): Promise<readonly (ObservedVirtualService | undefined)[]> {
+    this.#read();
+    return keys.map(({ id }) => {
+      const entry = this.#services.get(id);
+      return entry && { service: entry.service };
+    });
+  }
+
+  async destinations(services: readonly VirtualServiceKey[]): Promise<readonly (readonly ObservedDestination[])[]> {
+    this.#read();
+    return services.map(({ id }) =>
+      [...(this.#services.get(id)?.destinations.values() ?? [])].map((found) => ({ ...found })),
+    );
+  }
+
+  async device(): Promise<Device | undefined> {
+    this.#read();
+    return this.#device && { kind: 'dummy', up: this.#device.has('up') };
+  }
+
+  async bindings(): Promise<readonly Binding[]> {
+    this.#read();
+    return [...this.#bindings.values()];
+  }
+
+  async nodeAddresses(): Promise<readonly NodeAddress[]> {
+    this.#read();
+    return [...this.#otherAddresses.values()];
+  }
+
+  async schedulers(names: readonly string[]): Promise<readonly string[]> {
+    this.#read();
+    return names.filter((name) => this.schedulerNames.has(name));
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #read(): void {
+    this.#mustBeOpen();
+    this.reads++;
+    if (this.faults.breaksRead()) throw brokenChannel();
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw new KernelError('CLOSED', 'the kernel socket is closed');
+  }
+
+  #perform(op: Op): Answer {
+    const errno = this.#execute(op);
+    if (errno !== undefined) return { errno };
+    this.onChange(op);
+    return 'done';
+  }
+
+  #execute(op: Op): string | undefined {
+    switch (op.kind) {
+      case 'service':
+        return this.#executeService(op);
+      case 'destination':
+        return this.#executeDestination(op);
+      case 'binding':
+        return this.#device === undefined ? 'ENODEV' : this.#executeBinding(op.verb, op.binding);
+      case 'device':
+        return this.#executeDevice(op);
+      default:
+        return op satisfies never;
+    }
+  }
+
+  /** ip_vs_genl_set_cmd, ip_vs_add_service, ip_vs_edit_service. */
+  #executeService(op: Extract<Op, { kind: 'service' }>): string | undefined {
+    const entry = this.#services.get(op.service.id);
+    if (op.verb === 'add' ? entry !== undefined : entry === undefined) return op.verb === 'add' ? 'EEXIST' : 'ESRCH';
+    if (op.verb === 'delete') {
+      this.#services.delete(op.service.id);
+      return undefined;
+    }
+    const { service } = op;
+    if (!this.schedulerNames.has(service.scheduler)) return 'ENOENT';
+    if (familyOf(service.address) === 6 && (service.persistencePrefix < 1 || service.persistencePrefix > 128))
+      return 'EINVAL';
+    if (entry === undefined) this.#services.set(service.id, { service, destinations: new Map() });
+    else entry.service = service;
+    return undefined;
+  }
+
+  /** ip_vs_add_dest, ip_vs_edit_dest, ip_vs_del_dest. */
+  #executeDestination(op: Extract<Op, { kind: 'destination' }>): string | undefined {
+    const entry = this.#services.get(op.service.id);
+    if (entry === undefined) return 'ESRCH';
+    const found = entry.destinations.get(op.destination.id);
+    if (op.verb === 'delete') return entry.destinations.delete(op.destination.id) ? undefined : 'ENOENT';
+    const { destination } = op;
+    if (destination.weight < 0 || destination.weight > 0x7fffffff) return 'ERANGE';
+    if (op.verb === 'edit') {
+      if (found === undefined) return 'ENOENT';
+      found.destination = destination;
+      return undefined;
+    }
+    if (found !== undefined) return 'EEXIST';
+    if (!isUnicast(destination.address)) return 'EINVAL';
+    entry.destinations.set(destination.id, { destination, connections: idle });
+    return undefined;
+  }
+
+  /** rtnl_newlink, rtnl_dellink; the addresses and routes of a device go with it. */
+  #executeDevice(op: Extract<Op, { kind: 'device' }>): string | undefined {
+    if (op.verb === 'add') {
+      if (this.#device !== undefined) return 'EEXIST';
+      this.#device = new Set();
+      return undefined;
+    }
+    if (this.#device === undefined) return 'ENODEV';
+    if (op.verb === 'edit') this.#device.add(op.change);
+    else {
+      this.#device = undefined;
+      this.#bindings.clear();
+    }
+    return undefined;
+  }
+
+  /** inet_rtm_newaddr, inet6_addr_add, fib_table_insert, fib6_add and their opposites. */
+  #executeBinding(verb: 'add' | 'delete', binding: Binding): string | undefined {
+    const isRoute = binding.form === 'route';
+    if (verb === 'delete') {
+      if (!this.#bindings.delete(bindingId(binding))) return isRoute ? 'ESRCH' : 'EADDRNOTAVAIL';
+      if (!isRoute && familyOf(binding.address) === 4) this.#disableIPv4();
+      return undefined;
+    }
+    if (isRoute && parseCidr(cidrText(binding))?.address !== binding.address) return 'EINVAL';
+    if (isRoute && familyOf(binding.address) === 6 && this.#device?.has('up') !== true) return 'ENETDOWN';
+    if (this.#isThere(binding)) return 'EEXIST';
+    this.#bindings.set(bindingId(binding), binding);
+    return undefined;
+  }
+
+  /** fib_disable_ip: a device without IPv4 addresses loses its IPv4 routes. It is called when an address goes, not before one came. */
+  #disableIPv4(): void {
+    const ofIPv4 = [...this.#bindings].filter(([, { address }]) => familyOf(address) === 4);
+    if (ofIPv4.some(([, { form }]) => form === 'address')) return;
+    for (const [id] of ofIPv4) this.#bindings.delete(id);
+  }
+
+  /** An IPv6 device holds an address once, whatever the prefix; an IPv4 one holds it once per prefix. */
+  #isThere(binding: Binding): boolean {
+    if (this.#bindings.has(bindingId(binding))) return true;
+    if (binding.form === 'route' || familyOf(binding.address) === 4) return false;
+    return [...this.#bindings.values()].some(({ form, address }) => form === 'address' && address === binding.address);
+  }
+}
+
+function brokenChannel(): KernelError {
+  return new KernelError('EPIPE', 'the channel to the kernel broke');
+}
+
+/** ip_vs_new_dest: local or unicast for IPv4; for IPv6 unicast and not link-local. */
+function isUnicast(address: Address): boolean {
+  const [first = 0, second = 0] = addressBytes(address);
+  if (familyOf(address) === 4) return first !== 0 && first < 224;
+  return address !== '::' && first !== 0xff && !(first === 0xfe && (second & 0xc0) === 0x80);
+}
+
+/** A dump walks a hash table: no order that anybody chose, the same each time. */
+function shuffled(observed: ObservedVirtualService[]): ObservedVirtualService[] {
+  const hash = ({ service: { id } }: ObservedVirtualService) =>
+    Array.from(id).reduce((sum, character) => Math.imul(sum, 31) + character.charCodeAt(0), 7) >>> 0;
+  return observed.toSorted((a, b) => hash(a) - hash(b));
+}

@@ -1,0 +1,210 @@
+/** What the program prints and how it ends, without a kernel. */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { runCommandLine } from '../../src/cli/command-line.ts';
+import { completionScript } from '../../src/cli/completion.ts';
+import { markdownMarkers, markdownTables } from '../../src/cli/help.ts';
+import { createLog, textLine } from '../../src/cli/log.ts';
+import { commandTable, shells } from '../../src/config/commands.ts';
+import { flagNames, flagSpecs } from '../../src/config/flags.ts';
+import { kubeIpvs, startKubeIpvs } from '../support/program.ts';
+
+async function run(...words: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  let stdout = '';
+  let stderr = '';
+  const streams = {
+    stdin: Readable.from([]),
+    stdout: { write: (text: string) => (stdout += text) },
+    stderr: { write: (text: string) => (stderr += text) },
+  };
+  const status = await runCommandLine(words, streams, new AbortController().signal);
+  return { status, stdout, stderr };
+}
+
+describe('help', () => {
+  it('of the whole goes to standard output and names every command', async () => {
+    for (const words of [['help'], ['--help'], ['-h'], ['help', 'help']]) {
+      const { status, stdout, stderr } = await run(...words);
+      assert.deepEqual([status, stderr], [0, '']);
+      for (const command of Object.keys(commandTable)) assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
+    }
+  });
+
+  it('of a command names all of its flags and no others', async () => {
+    const { stdout } = await run('help', 'cleanup');
+    assert.match(stdout, /^Usage: kube-ipvs cleanup \[flags\]$/m);
+    assert.match(stdout, /--dry-run/);
+    assert.doesNotMatch(stdout, /--once|--markdown/);
+    assert.deepEqual(await run('cleanup', '-h'), await run('help', 'cleanup'));
+  });
+
+  it('wins over what else is wrong', async () => {
+    const { status, stderr } = await run('reconcile', '--nonsense', '--help');
+    assert.deepEqual([status, stderr], [0, '']);
+  });
+
+  it('fits into 120 columns where it can', async () => {
+    for (const command of Object.keys(commandTable)) {
+      const { stdout } = await run('help', command);
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 150, line);
+    }
+  });
+});
+
+describe('bad usage', () => {
+  const rows: readonly (readonly [string, readonly string[], RegExp])[] = [
+    ['no command', [], /^kube-ipvs: Kubernetes Services on IPVS\n/],
+    ['an unknown command', ['reconsile'], /did you mean reconcile\?\nRun 'kube-ipvs help' for usage\.\n$/],
+    ['an unknown flag', ['reconcile', '--dryrun'], /did you mean --dry-run\?\nRun 'kube-ipvs help reconcile'/],
+    [
+      'reconcile without --once',
+      ['reconcile', '--manifests', 'x'],
+      /does one pass and stops, and wants to be told so; write --once/,
+    ],
+    ['reconcile without manifests', ['reconcile', '--once'], /^kube-ipvs: reconcile needs --manifests PATH…/],
+    [
+      'what only the config finds, beside the rest',
+      ['cleanup', '--ipvs-exclude-cidrs', 'x', '-o', 'yaml'],
+      /-o is "yaml".*\n.*--ipvs-exclude-cidrs is "x"/,
+    ],
+  ];
+  for (const [sentence, words, expected] of rows) {
+    it(`${sentence} is status 64 and a sentence on standard error`, async () => {
+      const { status, stdout, stderr } = await run(...words);
+      assert.deepEqual([status, stdout], [64, '']);
+      assert.match(stderr, expected);
+    });
+  }
+});
+
+describe('the version', () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+
+  it('is that of the package, as text and as JSON', async () => {
+    for (const words of [['version'], ['--version'], ['reconcile', '--version']]) {
+      const { status, stdout } = await run(...words);
+      assert.equal(status, 0);
+      assert.ok(stdout.startsWith(`kube-ipvs ${version} (node v`), stdout);
+    }
+    const { stdout } = await run('version', '-o', 'json');
+    assert.equal((JSON.parse(stdout) as { version: string }).version, version);
+  });
+});
+
+/** What bash offers for the last word. */
+function ask(...words: string[]): string {
+  const script = `${completionScript('bash')}
+COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _kube_ipvs; echo "\${COMPREPLY[*]}"`;
+  return spawnSync('bash', ['--norc'], { input: script, encoding: 'utf8' }).stdout.trim();
+}
+
+describe('completion', () => {
+  for (const shell of shells) {
+    it(`of ${shell} knows every visible flag and is well formed where ${shell} is there`, async (test) => {
+      const { stdout } = await run('completion', shell);
+      assert.equal(stdout, completionScript(shell));
+      for (const flag of flagSpecs.values()) {
+        const known = flagNames(flag).some(
+          (name) => name.length > 1 && stdout.includes(shell === 'fish' ? `-l ${name}` : `--${name}`),
+        );
+        assert.equal(known || flag.name === 'v', !('hidden' in flag), flag.name);
+      }
+      const check = spawnSync(shell, ['-n'], { input: stdout, encoding: 'utf8' });
+      if (check.error !== undefined) test.diagnostic(`${shell} is not installed: not checked`);
+      else assert.deepEqual([check.status, check.stderr], [0, '']);
+    });
+  }
+
+  it('of bash completes commands, flags and their values', () => {
+    assert.equal(ask('kube-ipvs', 'rec'), 'reconcile');
+    assert.equal(ask('kube-ipvs', 'reconcile', '--dry'), '--dry-run');
+    assert.equal(ask('kube-ipvs', 'cleanup', '--once'), '');
+    assert.equal(ask('kube-ipvs', 'reconcile', '-o', ''), 'text json');
+    assert.equal(ask('kube-ipvs', 'completion', 'f'), 'fish');
+    assert.equal(ask('kube-ipvs', 'reconcile', '--manifests', '/etc/hostn'), '/etc/hostname');
+  });
+});
+
+describe('the README', () => {
+  const path = fileURLToPath(new URL('../../../README.md', import.meta.url));
+  it('has the flag tables that the program prints', () => {
+    const readme = readFileSync(path, 'utf8');
+    const begin = readme.indexOf(markdownMarkers.begin);
+    const end = readme.indexOf(markdownMarkers.end);
+    assert.ok(begin >= 0 && end > begin, `README.md lacks ${markdownMarkers.begin} … ${markdownMarkers.end}`);
+    const tables = readme.slice(begin + markdownMarkers.begin.length, end).trim();
+    assert.equal(tables, markdownTables().trim(), 'replace the tables by what `kube-ipvs help --markdown` prints');
+  });
+});
+
+function logged(verbosity: number, loggingFormat: 'text' | 'json'): string {
+  let text = '';
+  const log = createLog({ verbosity, loggingFormat }, { write: (line) => (text += line) });
+  log.info({ service: 'default/web', after: 12 }, 'took over');
+  log.debug('only with -v 4');
+  log.warn({ err: new Error('broken\npipe') }, 'two\nlines \u001b[31m');
+  return text;
+}
+
+describe('the log', () => {
+  it('in text is one readable line each', () => {
+    assert.equal(
+      logged(0, 'text'),
+      'info took over service=default/web after=12\nwarn two\\u000alines \\u001b[31m err="broken\\npipe"\n',
+    );
+  });
+
+  it('tells more from verbosity 4 on', () => {
+    assert.match(logged(4, 'text'), /^debug only with -v 4$/m);
+    assert.doesNotMatch(logged(3, 'text'), /debug/);
+  });
+
+  it('in JSON is one object each', () => {
+    const records = logged(0, 'json')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.equal(records.length, 2);
+    const { level, msg, service, after } = records[0]!;
+    assert.deepEqual([level, msg, service, after], ['info', 'took over', 'default/web', 12]);
+  });
+
+  it('quotes what would not be one word', () => {
+    assert.equal(
+      textLine({ level: 50, msg: 'm', a: 'b c', d: '', e: null, f: [1] }),
+      'error m a="b c" d="" e=null f=[1]\n',
+    );
+  });
+});
+
+describe('the process', () => {
+  it('ends with the status of the command', async () => {
+    assert.equal((await kubeIpvs(['version'])).status, 0);
+    assert.equal((await kubeIpvs([])).status, 64);
+  });
+
+  it('is quiet when nobody reads its output', () => {
+    const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+    const script = `for i in 1 2 3; do ${process.execPath} ${main} completion bash | true; echo "\${PIPESTATUS[0]}"; done`;
+    const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+    assert.deepEqual([stdout, stderr], ['0\n0\n0\n', '']);
+  });
+
+  it('ends with 130 when it is interrupted, and says so', async () => {
+    const child = startKubeIpvs(['reconcile', '--once', '--manifests', '-', '--hostname-override', 'x']);
+    let stderr = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    // More than a pipe holds: when it is written, the program reads, and waits for more.
+    child.stdin!.on('error', () => {});
+    child.stdin!.write(`#${'.'.repeat(1 << 20)}\n`, () => child.kill('SIGINT'));
+    const status = await new Promise((resolve) => child.on('close', resolve));
+    assert.deepEqual([status, stderr], [130, 'kube-ipvs: interrupted\n']);
+  });
+});
