@@ -23,8 +23,8 @@ export interface ActualService {
   /** By destination id. Empty and `read` false: only the service's own entry is known. */
   readonly destinations: Map<string, ActualDestination>;
   read: boolean;
-  /** We added it, so it is ours even while no address marks it. */
-  added: boolean;
+  /** We added it, or saw its address on our device once: it stays ours even while no address marks it. */
+  ours: boolean;
 }
 
 const never: Connections = { active: 0, inactive: 0 };
@@ -82,7 +82,12 @@ export class Actual {
 
   /** A virtual service is ours when the kernel says so: its address is on our device; or when we added it and it is about to be. */
   isOurs(actual: ActualService): boolean {
-    return actual.added || this.holds(actual.service.address);
+    return actual.ours || this.holds(actual.service.address);
+  }
+
+  /** What is ours now stays so, whatever becomes of its address while we work. Costs O(services). */
+  rememberOurs(): void {
+    for (const actual of this.services.values()) actual.ours ||= this.isOurs(actual);
   }
 
   hasServiceAt(address: Address): boolean {
@@ -93,10 +98,10 @@ export class Actual {
     const known = this.services.get(service.id);
     if (known !== undefined) {
       known.service = service;
-      known.added ||= added;
+      known.ours ||= added;
       return known;
     }
-    const fresh: ActualService = { service, destinations: new Map(), read: added, added };
+    const fresh: ActualService = { service, destinations: new Map(), read: added, ours: added };
     this.services.set(service.id, fresh);
     count(this.#servicesAt, service.address, 1);
     return fresh;

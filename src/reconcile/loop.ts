@@ -65,10 +65,11 @@ export class Reconciler {
     this.#takeChanges();
     this.#actual.observeServices(await kernel.services());
     this.#actual.observeBindings(await kernel.device(), await kernel.bindings());
+    this.#actual.rememberOurs();
     const read: VirtualServiceKey[] = [];
     for (const known of this.#actual.services.values()) {
       const { service } = known;
-      if (this.#claims.ownerOf(service.id) !== undefined || this.#actual.isOurs(known)) read.push(service);
+      if (this.#claims.ownerOf(service.id) !== undefined || known.ours) read.push(service);
     }
     await this.#readDestinations(read);
     for (const key of [...read, ...this.#claims.keys()]) this.#dirtyServices.mark(key.id, key);

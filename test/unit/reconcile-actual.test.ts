@@ -50,13 +50,27 @@ for (const [what, bindings, holds] of [
 
 test('an address held twice is held until the last binding goes', () => {
   const actual = new Actual();
-  // a second IPv4 address: without any the kernel would take the IPv4 routes too
-  actual.observeBindings(down, [held, routed, binding('ip addr add 10.96.0.11/32 dev kube-ipvs0')]);
+  actual.observeBindings(down, [held, routed]);
+  actual.deleteBinding(routed);
+  actual.deleteBinding(routed);
+  assert.ok(actual.holds(key.address));
   actual.deleteBinding(held);
+  assert.ok(!actual.holds(key.address));
+  assert.ok(!actual.bindingsUnknown);
+});
+
+test('with the last IPv4 address go all IPv4 routes, and what is left must be looked at', () => {
+  const other = binding('ip addr add 10.96.0.11/32 dev kube-ipvs0');
+  const six = binding('ip route add local fd00::10/128 dev kube-ipvs0 table local');
+  const actual = new Actual();
+  actual.observeBindings(down, [held, other, routed, wide, six]);
   actual.deleteBinding(held);
   assert.ok(actual.holds(key.address));
-  actual.deleteBinding(routed);
+  assert.ok(!actual.bindingsUnknown);
+  actual.deleteBinding(other);
+  assert.deepEqual([...actual.bindings.values()], [six]);
   assert.ok(!actual.holds(key.address));
+  assert.ok(actual.bindingsUnknown);
 });
 
 test('a virtual service is ours when the device holds its address, or when we added it', () => {

@@ -28,7 +28,7 @@ function planOf({ wanted = [], there = [], connections = [], device = true, limi
   const actual = new Actual();
   actual.observeBindings(undefined, []);
   for (const line of there) fold(actual, parseOp(line), 'done', now);
-  for (const found of actual.services.values()) found.added = false;
+  for (const found of actual.services.values()) found.ours = false;
   for (const line of connections) {
     const [service = '', destination = '', active, inactive] = line.split(' ');
     const found = actual.service(service)!.destinations.get(destination)!;

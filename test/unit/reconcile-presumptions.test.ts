@@ -1,0 +1,161 @@
+/** What must be the case before an operation is sent, since an earlier one of its plan may have failed. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bindingId, type Op } from '../../src/model/op.ts';
+import { parseOp } from '../../src/model/text.ts';
+import { Actual } from '../../src/reconcile/actual.ts';
+import { fold } from '../../src/reconcile/fold.ts';
+import { type Phase, type Plan, phases } from '../../src/reconcile/plan.ts';
+import { Presumptions } from '../../src/reconcile/presumptions.ts';
+
+const device = 'ip link add kube-ipvs0 type dummy';
+const web = '-A -t 10.96.0.10:80 -s rr';
+const address = 'ip addr add 10.96.0.10/32 dev kube-ipvs0';
+const other = 'ip addr add 10.96.0.11/32 dev kube-ipvs0';
+const route = 'ip route add local 10.96.0.10/32 dev kube-ipvs0 table local';
+const wide = 'ip route add local 10.96.0.0/16 dev kube-ipvs0 table local';
+const web6 = '-A -t [fd00::10]:80 -s rr';
+const address6 = 'ip addr add fd00::10/128 dev kube-ipvs0';
+const route6 = 'ip route add local fd00::10/128 dev kube-ipvs0 table local';
+
+interface Row {
+  readonly what: string;
+  readonly known: readonly string[];
+  /** Virtual services whose state is not known. */
+  readonly inDoubt?: readonly string[];
+  readonly op: string;
+  /** What else the plan unbinds. */
+  readonly unbinds?: readonly string[];
+  /** Bindings that are wanted. */
+  readonly wanted?: readonly string[];
+  readonly holds: boolean;
+}
+
+const deletion = (line: string) => line.replace(/^ip (addr|route) add/, 'ip $1 delete');
+
+const rows: readonly Row[] = [
+  { what: 'a virtual service is added when the device is there', known: [device], op: web, holds: true },
+  { what: 'a virtual service is not added without the device that marks it as ours', known: [], op: web, holds: false },
+  { what: 'a virtual service is edited without a device', known: [web], op: '-E -t 10.96.0.10:80 -s wlc', holds: true },
+  {
+    what: 'a destination is added to a virtual service',
+    known: [device, web],
+    op: '-a -t 10.96.0.10:80 -r 10.244.0.1:80 -m -w 1',
+    holds: true,
+  },
+  {
+    what: 'a destination is not added to none',
+    known: [device],
+    op: '-a -t 10.96.0.10:80 -r 10.244.0.1:80 -m -w 1',
+    holds: false,
+  },
+  { what: 'an address is bound where a virtual service answers', known: [device, web], op: address, holds: true },
+  { what: 'an address is not bound where none answers', known: [device], op: address, holds: false },
+  { what: 'an address is not bound where one may answer', known: [device], inDoubt: [web], op: address, holds: false },
+  { what: 'an address is not bound without a device', known: [web], op: address, holds: false },
+  { what: 'an address goes when nobody answers on it', known: [device, address], op: deletion(address), holds: true },
+  {
+    what: 'an address stays while a virtual service is there',
+    known: [device, web, address],
+    op: deletion(address),
+    holds: false,
+  },
+  {
+    what: 'an address stays while a virtual service may be there',
+    known: [device, address],
+    inDoubt: [web],
+    op: deletion(address),
+    holds: false,
+  },
+  {
+    what: 'an address goes when a wanted binding holds it too',
+    known: [device, web6, address6, route6],
+    op: deletion(address6),
+    wanted: [route6],
+    holds: true,
+  },
+  {
+    what: 'an address stays when the other binding is not wanted either',
+    known: [device, web6, address6, route6],
+    op: deletion(address6),
+    holds: false,
+  },
+  {
+    what: 'a wide route stays while a virtual service inside has nothing else',
+    known: [device, web, wide],
+    op: deletion(wide),
+    holds: false,
+  },
+  {
+    what: 'a wide route goes when every virtual service inside has its own wanted binding',
+    known: [device, web, wide, address],
+    op: deletion(wide),
+    wanted: [address],
+    holds: true,
+  },
+  {
+    what: 'the last IPv4 address stays while a route that goes with it marks a virtual service',
+    known: [device, web, route, other],
+    op: deletion(other),
+    holds: false,
+  },
+  {
+    what: 'the last IPv4 address goes when the routes that go with it are wanted, and so made again',
+    known: [device, web, route, other],
+    op: deletion(other),
+    wanted: [route],
+    holds: true,
+  },
+  {
+    what: 'an IPv4 address goes when another one stays',
+    known: [device, web, route, other, 'ip addr add 10.96.0.12/32 dev kube-ipvs0'],
+    op: deletion(other),
+    holds: true,
+  },
+  {
+    what: 'IPv4 addresses that go together count as the last one',
+    known: [device, web, route, other, 'ip addr add 10.96.0.12/32 dev kube-ipvs0'],
+    op: deletion(other),
+    unbinds: ['ip addr add 10.96.0.12/32 dev kube-ipvs0'],
+    holds: false,
+  },
+  {
+    what: 'IPv6 routes outlive IPv6 addresses',
+    known: [device, web6, route6, 'ip addr add fd00::11/128 dev kube-ipvs0'],
+    op: 'ip addr delete fd00::11/128 dev kube-ipvs0',
+    holds: true,
+  },
+  { what: 'the device goes when it holds nothing', known: [device], op: 'ip link delete kube-ipvs0', holds: true },
+  {
+    what: 'the device stays while it holds something',
+    known: [device, address],
+    op: 'ip link delete kube-ipvs0',
+    holds: false,
+  },
+];
+
+for (const { what, known, inDoubt = [], op, unbinds = [], wanted = [], holds } of rows) {
+  test(what, () => {
+    const actual = new Actual();
+    actual.observeBindings(undefined, []);
+    for (const line of known) fold(actual, parseOp(line), 'done', 0);
+    for (const line of inDoubt) fold(actual, parseOp(line), 'unknown', 0);
+    const unbind = [op, ...unbinds.map(deletion)].map(parseOp).filter(({ kind }) => kind === 'binding');
+    const isWanted = new Set(
+      wanted.map(parseOp).flatMap((one) => (one.kind === 'binding' ? [bindingId(one.binding)] : [])),
+    );
+    const presumptions = new Presumptions(actual, planTo(unbind), (binding) => isWanted.has(bindingId(binding)));
+    assert.equal(presumptions.hold(parseOp(op)), holds);
+  });
+}
+
+function planTo(unbind: readonly Op[]): Plan {
+  const ops = Object.fromEntries(phases.map((phase) => [phase, [] as readonly Op[]])) as Record<Phase, readonly Op[]>;
+  return {
+    ops: { ...ops, unbind },
+    draining: [],
+    held: [],
+    unchanged: { services: 0, destinations: 0, addresses: 0 },
+  };
+}
