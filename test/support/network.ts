@@ -72,7 +72,7 @@ export class Network {
     const host = address.includes(':') ? `[${address}]` : address;
     const target = `${protocol}:${host}:${port}${protocol === 'TCP' ? ',connect-timeout=5' : ''}`;
     try {
-      const args = ['netns', 'exec', namespace, 'socat', '-t', '2', '-', target];
+      const args = ['netns', 'exec', namespace, 'socat', '-t', '1', '-', target];
       return execFileSync('ip', args, { input: 'hello\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }).trim();
     } catch {
       return '';
