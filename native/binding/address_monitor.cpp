@@ -36,10 +36,12 @@ void notify(void* context) {
   napi_call_threadsafe_function(monitor.notifications, nullptr, napi_tsfn_nonblocking);
 }
 
-// On the JavaScript thread. `env` is null while the environment is torn down.
+// On the JavaScript thread. `env` is null for a notification that was queued when the monitor was closed; `context` is
+// freed by then (Node 20 empties the queue after it has called the finalizer), so it is looked at first.
 void deliver(napi_env env, napi_value onEvent, void* context, void*) {
+  if (env == nullptr || onEvent == nullptr) return;
   Monitor& monitor = **static_cast<std::shared_ptr<Monitor>*>(context);
-  if (env == nullptr || onEvent == nullptr || !monitor.open()) return;
+  if (!monitor.open()) return;
   const std::vector<route::Event> events = monitor.thread.take();
   if (events.empty()) return;
   const napi_value argument = toEvents(env, events);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace netlink {
 
@@ -73,11 +74,7 @@ void Batches::deliver(Part part) {
   flags |= NLM_F_ACK;
   std::memcpy(last + offsetof(nlmsghdr, nlmsg_flags), &flags, sizeof flags);
 
-  int error = socket_.send(bytesOf(part));
-  if (error == EAGAIN) {
-    socket_.awaitRoom(socket_.deadline());
-    error = socket_.send(bytesOf(part));
-  }
+  const int error = send(part);
   if (error == 0) {
     reached_ = true;
     if (!acknowledged(part)) return;
@@ -96,33 +93,41 @@ void Batches::deliver(Part part) {
   }
 }
 
-// Reads answers until the last message's is in; true if nothing was lost on the way, so that silence is success.
-// After a loss only what is queued already is read: the answer that would end the wait may be what was lost.
+int Batches::send(Part part) {
+  int error = socket_.send(bytesOf(part));
+  if (error == EAGAIN && !std::exchange(waited_, true)) {
+    socket_.awaitRoom(socket_.deadline());
+    error = socket_.send(bytesOf(part));
+  }
+  return error;
+}
+
+// Reads answers until the last message's is in; true if silence means success.
 bool Batches::acknowledged(Part part) {
   const Slot& last = slots_[part.first + part.count - 1];
   const Deadline deadline = socket_.deadline();
-  bool lost = false;
-  bool heard = false;
+  Deadline patience = deadline;
+  Hearing hearing;
   while (!last.answered) {
-    const Received received = socket_.receive(lost ? Deadline::now() : deadline);
+    const Received received = socket_.receive(patience);
     if (received.kind == Received::Kind::datagram) {
-      heard |= read(part, received.datagram);
+      read(part, received.datagram, hearing);
       if (deadline.passed()) break;  // a flood of what nobody asked for
     } else if (received.kind == Received::Kind::overrun || received.kind == Received::Kind::truncated) {
-      lost = heard = true;
+      // Only what is queued already is read from here on: the answer that would end the wait may be what was lost.
+      patience = Deadline::now();
+      hearing.any = hearing.lost = true;
     } else {
       if (received.kind == Received::Kind::broken) broken_ = failure(received.error, "recvmsg");
       break;
     }
   }
-  mute_ = heard ? 0 : mute_ + 1;
+  mute_ = hearing.any ? 0 : mute_ + 1;
   if (mute_ == muteBatches) broken_ = failure(ETIMEDOUT, "recvmsg");
-  return last.answered && !lost;
+  return last.answered && !hearing.lost;
 }
 
-// True if anything in the datagram was an answer to this part.
-bool Batches::read(Part part, Bytes datagram) {
-  bool ours = false;
+void Batches::read(Part part, Bytes datagram, Hearing& hearing) {
   MessageReader reader(datagram);
   Message message;
   while (reader.next(message)) {
@@ -131,16 +136,18 @@ bool Batches::read(Part part, Bytes datagram) {
     Slot& slot = slots_[position];
     Verdict verdict;
     if (message.type == NLMSG_ERROR) {
+      hearing.any = true;
       if (unpackError(message, verdict)) {
-        ours = true;
         record(slot, verdict);
+      } else {
+        hearing.lost = true;
       }
     } else if (message.type >= NLMSG_MIN_TYPE) {
-      ours = true;
+      hearing.any = true;
       sink_(slot.index, message);
     }
   }
-  return ours;
+  if (!reader.wellFormed()) hearing.lost = true;
 }
 
 void Batches::record(Slot& slot, const Verdict& verdict) {

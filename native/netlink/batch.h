@@ -5,7 +5,7 @@
 //
 // The kernel (netlink_rcv_skb) handles the messages in order before send returns. Each one that fails is
 // answered, and so is each with NLM_F_ACK; later messages run all the same. So once the last one's verdict is in
-// and nothing was dropped on the way, silence means success. Any other end leaves the silent ones `unknown`.
+// and every answer before it could be read, silence means success. Any other end leaves the silent ones `unknown`.
 //
 // One silence is not success: a handler that returns -EINTR is not answered at all. No handler we call does so
 // unless this process is being killed; where the last message meets it, the batch ends by time-out, `unknown`.
@@ -78,10 +78,17 @@ class Batches {
     size_t count;
   };
 
+  // What came back for a part so far.
+  struct Hearing {
+    bool any = false;   // something that answers it
+    bool lost = false;  // something that might have: dropped, cut off, or unreadable
+  };
+
   void settle();
   void deliver(Part part);
+  int send(Part part);
   bool acknowledged(Part part);
-  bool read(Part part, Bytes datagram);
+  void read(Part part, Bytes datagram, Hearing& hearing);
   void record(Slot& slot, const Verdict& verdict);
   std::span<uint8_t> bytesOf(Part part);
 
@@ -97,6 +104,7 @@ class Batches {
   uint32_t firstSequence_ = 0;
   int mute_ = 0;          // batches in a row that got no answer at all
   bool reached_ = false;  // some batch reached the kernel
+  bool waited_ = false;   // for room to send, which is done once
   Outcome broken_;
   MessageWriter writer_{{}};
 };

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "check.h"
+#include "faults.h"
 #include "scripted_kernel.h"
 
 using check::test;
@@ -148,6 +149,37 @@ int main() {
     Socket socket = kernel.connect();
     Read read;
     CHECK(dump(socket, read).ok() && read.values.size() == 5000 && read.begun == 2);
+  });
+
+  test("a dump that lost a part is read to its end, then again", [] {
+    for (const int loss : {ENOBUFS, faults::cut}) {
+      scripted::Kernel kernel([](const std::vector<Request>& requests) {
+        const uint32_t sequence = requests[0].sequence;
+        return std::vector<Datagram>{entry(sequence, 1), entry(sequence, 2), scripted::done(sequence)};
+      });
+      Socket socket = kernel.connect(1000, faults::calls());
+      faults::receive = {0, loss};
+      Read read;
+      CHECK(dump(socket, read).ok() && read.values == std::vector<uint32_t>({1, 2}) && read.begun == 2);
+    }
+  });
+
+  test("a dump whose end was lost is read again, not failed", [] {
+    scripted::Kernel kernel([](const std::vector<Request>& requests) {
+      return std::vector<Datagram>{entry(requests[0].sequence, 1), scripted::done(requests[0].sequence)};
+    });
+    Socket socket = kernel.connect(50, faults::calls());
+    faults::receive = {0, faults::cut};
+    Read read;
+    CHECK(dump(socket, read).ok() && read.values == std::vector<uint32_t>({1}) && read.begun == 2);
+  });
+
+  test("a request that cannot be sent fails the dump", [] {
+    scripted::Kernel kernel([](const std::vector<Request>&) { return std::vector<Datagram>{}; });
+    Socket socket = kernel.connect(50, faults::calls());
+    faults::send = {ECONNREFUSED};
+    Read read;
+    CHECK(dump(socket, read).error == ECONNREFUSED);
   });
 
   test("what cannot be read fails the dump with EBADMSG", [] {

@@ -1,7 +1,7 @@
 /**
  * Operations and dump entries as the fixed-width records that cross into the addon: one typed array for thousands of
  * operations instead of an object graph each, because walking objects through Node-API costs more than the kernel's own work.
- * Native byte order; the C++ twin is `native/binding/records`. Offsets in bytes:
+ * Native byte order; the C++ twins are `native/families/{ipvs,route}_record.h`. Offsets in bytes:
  *
  *     IPVS  0 verb  1 kind  2 family  3 protocol  4 port  6 destination port  8 flags  12 timeout  16 address (16)
  *           32 destination address (16)  48 weight  52 forwarding  53 destination family  56 netmask  60 upper threshold

@@ -31,6 +31,21 @@ test('many monitors may be opened and closed', () => {
   assert.ok(true);
 });
 
+test('a monitor closed with a notification queued tells nothing more', () => {
+  for (const end of ['', 'process.exit(0);']) {
+    const { status, stdout, stderr } = runScript(
+      `
+      const monitor = new addon.AddressMonitor({ fd: 3 }, () => console.log('told'));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+      monitor.close();
+      await new Promise((done) => setTimeout(done, 50));
+      ${end}`,
+      { mode: 'babbling' },
+    );
+    assert.deepEqual([status, stdout], [0, ''], stderr);
+  }
+});
+
 test('an exception of the listener is an uncaught exception', () => {
   const { status, stdout } = runScript(
     `

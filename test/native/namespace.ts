@@ -4,6 +4,13 @@ import { execFileSync } from 'node:child_process';
 
 const made: string[] = [];
 
+/** Without a sanitizer that is preloaded for the addon: it finds fault with iproute2. */
+const options = {
+  encoding: 'utf8',
+  maxBuffer: 1 << 28,
+  env: { ...process.env, LD_PRELOAD: undefined },
+} as const;
+
 /** A network namespace with lo up. */
 export function makeNamespace(): string {
   const name = `addon-${process.pid}-${made.length}`;
@@ -18,11 +25,11 @@ export function deleteNamespaces(): void {
 }
 
 export function inside(name: string, ...command: readonly string[]): string {
-  return execFileSync('ip', ['netns', 'exec', name, ...command], { encoding: 'utf8', maxBuffer: 1 << 28 });
+  return execFileSync('ip', ['netns', 'exec', name, ...command], options);
 }
 
 export function ip(...args: readonly string[]): string {
-  return execFileSync('ip', args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  return execFileSync('ip', args, options);
 }
 
 function ipJson(...args: readonly string[]): unknown {

@@ -19,7 +19,7 @@ function told(ended: Ended): Record<string, unknown> {
 
 const wanted: Record<Exclude<Mode, 'slow' | 'babbling'>, object> = {
   obedient: { services: 'done', info: 'EBADMSG', errnos: [0, 0, 0] },
-  garbage: { services: 'DUMP_INTERRUPTED', info: 'EBADMSG', errnos: [0, 0, 0] },
+  garbage: { services: 'DUMP_INTERRUPTED', info: 'EBADMSG', errnos: [-1, -1, 0] },
   silent: { services: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: 'ETIMEDOUT' },
   noise: { services: 'DUMP_INTERRUPTED', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
   truncated: { services: 'DUMP_INTERRUPTED', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
