@@ -24,6 +24,7 @@ import {
   encodeRoutes,
   encodeSchedulerProbes,
   type IpvsOp,
+  type RouteEntry,
   type RouteOp,
 } from './records.ts';
 import { explain } from './refusals.ts';
@@ -71,6 +72,8 @@ class NativeKernel implements Kernel {
 
   async servicesAt(keys: readonly VirtualServiceKey[]): Promise<readonly (ObservedVirtualService | undefined)[]> {
     const { records, errnos } = await this.#guard(() => this.#ipvs.service(encodeKeys(keys)));
+    const unsaid = errnos.find((errno) => errno !== 0 && errno !== constants.errno.ESRCH);
+    if (unsaid !== undefined) throw unanswered(unsaid);
     return decodeServicesAt(records, errnos);
   }
 
@@ -95,8 +98,8 @@ class NativeKernel implements Kernel {
   async bindings(): Promise<readonly Binding[]> {
     const link = await this.#link();
     if (link === undefined) return [];
-    const addresses = decodeRoutes(await this.#guard(() => this.#route.addresses(link.index)));
-    const local = decodeRoutes(await this.#guard(() => this.#route.localRoutes(link.index)));
+    const addresses = await this.#entries(() => this.#route.addresses(link.index));
+    const local = await this.#entries(() => this.#route.localRoutes(link.index));
     const routes = local.filter(({ protocol }) => protocol !== kernelRoute);
     this.#routeProtocols = new Map(routes.map((entry) => [bindingId(asBinding('route', entry)), entry.protocol]));
     return [
@@ -140,6 +143,17 @@ class NativeKernel implements Kernel {
     const link = links.find(({ name }) => name === deviceName);
     this.#ifindex = link?.index ?? 0;
     return link;
+  }
+
+  /** A dump's entries; none where the device went away since it was looked up (ENODEV). */
+  async #entries(dump: () => Promise<Uint8Array>): Promise<RouteEntry[]> {
+    try {
+      return decodeRoutes(await dump());
+    } catch (error) {
+      const reason = explain(error, {});
+      if (reason.code === 'ENODEV') return [];
+      throw reason;
+    }
   }
 
   async #guard<T>(request: () => Promise<T>): Promise<T> {
@@ -186,6 +200,12 @@ function appendAnswers(answers: Answer[], { errnos, texts }: NativeAnswers): voi
     const answer = answers[start + index];
     if (typeof answer === 'object') answers[start + index] = { ...answer, text };
   }
+}
+
+/** Neither "there it is" nor "there is none": to take it for absence would be hope. */
+function unanswered(errno: number): KernelError {
+  const code = errno < 0 ? 'ENOBUFS' : errnoName(errno);
+  return new KernelError(code, `the kernel did not say whether a virtual service exists (${code}): run again`);
 }
 
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));

@@ -3,7 +3,7 @@
  * at a time (the adapter queues), and that is the proof of order.
  */
 
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Answers, Kernel } from '../kernel/kernel.ts';
 import { type Answer, bindingId, deviceName, type Op, type Refusal } from '../model/op.ts';
 import type { Store } from '../store/store.ts';
 import type { Actual } from './actual.ts';
@@ -49,9 +49,6 @@ export interface KernelTime {
 
 /** Operations of one request to the kernel adapter: enough to amortise the hop off the event loop, few enough not to block it. */
 const chunkSize = 2048;
-type Sent = { readonly ops: readonly Op[]; readonly answered: Promise<Answered> };
-type Answered = { answers: readonly Answer[]; milliseconds: number } | { broken: unknown };
-
 export class Turn {
   readonly #surroundings: Surroundings;
   readonly #actual: Actual;
@@ -65,8 +62,6 @@ export class Turn {
   readonly #failedKeys = new Set<string>();
   readonly #openKeys = new Set<string>();
   readonly #kernelTime = { ipvs: 0, addresses: 0 };
-  /** The channel broke: what is under way is folded, nothing more is sent. */
-  #broken: { readonly error: unknown } | undefined;
 
   constructor(surroundings: Surroundings, actual: Actual, plan: Plan, desired: Desired) {
     this.#surroundings = surroundings;
@@ -82,18 +77,12 @@ export class Turn {
     return this.#report();
   }
 
-  /** While one chunk is with the kernel the next is encoded: within a phase no operation depends on another's answer. */
+  /** Nothing else is done while a chunk is with the kernel: on two busy cores that slows the exchange by more than it saves. */
   async #runPhase(ops: readonly Op[]): Promise<void> {
-    let underWay: Sent | undefined;
     for (let start = 0; start < ops.length; start += chunkSize) {
-      if (this.#broken !== undefined || this.#surroundings.signal?.aborted === true) break;
-      const next = this.#send(ops.slice(start, start + chunkSize));
-      if (underWay !== undefined) await this.#receive(underWay);
-      underWay = next;
+      this.#surroundings.signal?.throwIfAborted();
+      await this.#apply(ops.slice(start, start + chunkSize));
     }
-    if (underWay !== undefined) await this.#receive(underWay);
-    if (this.#broken !== undefined) throw this.#broken.error;
-    this.#surroundings.signal?.throwIfAborted();
   }
 
   settle<Key>(dirty: Dirty<Key>, ticket: Ticket<Key>, id: string, now: number): void {
@@ -113,29 +102,27 @@ export class Turn {
     };
   }
 
-  #send(ops: readonly Op[]): Sent {
-    const possible = ops.filter((op) => this.#isPossible(op));
-    const answered: Promise<Answered> =
-      possible.length === 0
-        ? Promise.resolve({ answers: [], milliseconds: 0 })
-        : this.#surroundings.kernel.apply(possible).catch((broken: unknown) => ({ broken }));
-    return { ops: possible, answered };
-  }
-
-  async #receive({ ops, answered }: Sent): Promise<void> {
-    const result = await answered;
-    if ('broken' in result) {
-      for (const op of ops) fold(this.#actual, op, 'unknown', 0);
-      this.#broken ??= { error: result.broken };
-      return;
-    }
-    const isIpvs = ops[0]?.kind === 'service' || ops[0]?.kind === 'destination';
-    this.#kernelTime[isIpvs ? 'ipvs' : 'addresses'] += result.milliseconds;
+  async #apply(chunk: readonly Op[]): Promise<void> {
+    const ops = chunk.filter((op) => this.#isPossible(op));
+    if (ops.length === 0) return;
+    const { answers, milliseconds } = await this.#exchange(ops);
+    const isIpvs = ops[0]!.kind === 'service' || ops[0]!.kind === 'destination';
+    this.#kernelTime[isIpvs ? 'ipvs' : 'addresses'] += milliseconds;
     const now = this.#surroundings.now();
     ops.forEach((op, i) => {
-      const answer = result.answers[i] ?? 'unknown';
+      const answer = answers[i] ?? 'unknown';
       this.#note(op, answer, fold(this.#actual, op, answer, now));
     });
+  }
+
+  async #exchange(ops: readonly Op[]): Promise<Answers> {
+    const { kernel, now } = this.#surroundings;
+    try {
+      return await kernel.apply(ops);
+    } catch (broken) {
+      for (const op of ops) fold(this.#actual, op, 'unknown', now());
+      throw broken;
+    }
   }
 
   #note(op: Op, answer: Answer, outcome: Outcome): void {
