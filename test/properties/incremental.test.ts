@@ -161,9 +161,11 @@ test('among any number of Services one endpoint more or less is one operation, a
       ];
       const { endpoints, op } = rows[change]!;
       store.apply(setSlice(slice(names[i]!, endpoints)));
-      await node.rest();
+      const reports = await node.rest();
       assert.deepEqual(node.applied.map(opText), op === undefined ? [] : [op]);
       assert.equal(kernel.reads, 0);
+      for (const { plan } of reports)
+        assert.ok(plan.unchanged.services + plan.unchanged.addresses <= 4, 'looked at others');
     }),
   );
 });

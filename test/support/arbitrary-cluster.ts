@@ -46,30 +46,36 @@ export const services: fc.Arbitrary<Service> = fc.record({
   internalTrafficPolicy: fc.constantFrom('Cluster', 'Cluster', 'Local'),
 });
 
-function endpoints(family: 4 | 6): fc.Arbitrary<Endpoint> {
+/** Hints decide only where every ready endpoint has one. */
+function endpoints(family: 4 | 6, hinted: boolean): fc.Arbitrary<Endpoint> {
+  const minLength = hinted ? 1 : 0;
   return fc.record({
     address: podAddress(family).map(address),
     ready: fc.boolean(),
     serving: fc.boolean(),
     terminating: fc.boolean(),
     nodeName: fc.constantFrom(undefined, ...nodeNames),
-    zones: fc.subarray([...zones]),
-    nodes: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.subarray([...nodeNames]) }),
+    zones: fc.subarray([...zones], { minLength }),
+    nodes: fc.oneof(
+      { weight: 3, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.subarray([...nodeNames], { minLength }) },
+    ),
   });
 }
 
-export const slices: fc.Arbitrary<EndpointSlice> = families.chain((family) =>
+/** A slice may belong to one Service now and to another later. */
+export const slices: fc.Arbitrary<EndpointSlice> = fc.tuple(families, fc.boolean()).chain(([family, hinted]) =>
   fc
     .record({
       service: fc.constantFrom(...serviceNames),
-      number: fc.nat(1),
+      number: fc.nat(5),
       ports: fc.array(fc.record({ name: fc.constantFrom(...portNames), protocol: protocols, port: podPorts }), {
         minLength: 1,
         maxLength: 3,
       }),
-      endpoints: fc.array(endpoints(family), { maxLength: 4 }),
+      endpoints: fc.array(endpoints(family, hinted), { maxLength: 4 }),
     })
-    .map(({ number, ...rest }) => ({ ...rest, name: `${rest.service}-${family}${number}`, family })),
+    .map(({ number, ...rest }) => ({ ...rest, name: `default/slice-${number}`, family })),
 );
 
 export const nodes: fc.Arbitrary<Node> = fc.record({
@@ -100,7 +106,7 @@ export const changes: fc.Arbitrary<ClusterEvent> = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(...serviceNames).map(deleteService) },
   { weight: 5, arbitrary: slices.map(setSlice) },
   { weight: 2, arbitrary: slices.map(({ name }) => deleteSlice(name)) },
-  { weight: 1, arbitrary: nodes.map(setNode) },
+  { weight: 2, arbitrary: nodes.map(setNode) },
   { weight: 1, arbitrary: fc.constant<ClusterEvent>({ kind: 'node', verb: 'delete' }) },
 );
 

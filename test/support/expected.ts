@@ -3,7 +3,7 @@
  * at a time over plain lists, sharing nothing with src/desired but the facts. Properties compare the kernel with this.
  */
 
-import { endpointText, type Family, familyOf, hostPrefix } from '../../src/model/address.ts';
+import { endpointText, type Family, familyOf } from '../../src/model/address.ts';
 import type { Endpoint, EndpointSlice, Node, Service, ServicePort } from '../../src/model/cluster.ts';
 import type { Wishes } from '../../src/reconcile/loop.ts';
 import { stateText } from './kernel-state.ts';
@@ -123,9 +123,4 @@ function choose(all: readonly Member[], policy: string, nodeName: string, zone: 
   if (forNode.length > 0 && !ready.some(({ endpoint }) => endpoint.nodes.length === 0)) return forNode;
   if (forZone.length > 0 && !ready.some(({ endpoint }) => endpoint.zones.length === 0)) return forZone;
   return ready;
-}
-
-/** Length of a host's prefix, for tests that write bindings. */
-export function hostLength(address: Service['clusterIPs'][number]): number {
-  return hostPrefix(familyOf(address));
 }

@@ -217,5 +217,6 @@ function changes(before: readonly ClusterEvent[], after: readonly ClusterEvent[]
     }
     return event.kind === 'node' ? [{ kind: 'node', verb: 'delete' }] : [];
   });
-  return [...deletions, ...after];
+  const same = new Set(before.map((event) => JSON.stringify(event)));
+  return [...deletions, ...after.filter((event) => !same.has(JSON.stringify(event)))];
 }

@@ -84,7 +84,7 @@ for (const line of destinations) {
 }
 
 test('a record has the layout that the addon reads', () => {
-  const [record] = [encodeIpvs(ipvs('-a -t 10.96.0.10:80 -r 10.244.1.7:8080 -g -w 5'))];
+  const record = encodeIpvs(ipvs('-a -t 10.96.0.10:80 -r 10.244.1.7:8080 -g -w 5'));
   assert.equal(record.length, 80);
   assert.deepEqual([...record.subarray(0, 4)], [1, 2, 4, 6], 'verb add, kind destination, family, protocol');
   assert.equal(word(record, 4).getUint16(0, true), 80);

@@ -1,0 +1,225 @@
+/** The loop over a kernel that refuses, falls silent or breaks: what it tells, tries again and never forgets. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { opText } from '../../src/model/text.ts';
+import { Reconciler } from '../../src/reconcile/loop.ts';
+import { deleteService, port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
+import { FakeKernel } from '../support/fake-kernel.ts';
+import { type Fault, faultsAt, noFaults } from '../support/faults.ts';
+import { stateText } from '../support/kernel-state.ts';
+import { NodeLoop, plainWishes } from '../support/node-loop.ts';
+import { device, serving, started, texts, web, webSlice } from '../support/served-node.ts';
+
+const refused: Fault = { kind: 'refused', errno: 'ENOMEM' };
+const lost: Fault = { kind: 'lost', applied: false };
+
+test('a refused operation is told, and tried again after 100 ms, 200 ms, 400 ms', async () => {
+  const { node, kernel, store } = await serving();
+  kernel.faults = faultsAt(new Map([0, 1, 2].map((attempt) => [attempt, refused])));
+  store.apply(webSlice('10.244.0.1'));
+  const waits: number[] = [];
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const report = await node.reconciler.pass();
+    assert.deepEqual(
+      report?.failures.map(({ op, refusal }) => `${opText(op)}: ${refusal.errno}`),
+      ['-a -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1: ENOMEM'],
+    );
+    const next = node.reconciler.nextDue()!;
+    waits.push(next - node.clock.time);
+    node.clock.passTo(next - 1);
+    await node.reconciler.pass();
+    assert.equal(kernel.writes, attempt + 1, 'not before its time');
+    node.clock.passTo(next);
+  }
+  assert.deepEqual(waits, [100, 200, 400]);
+  await node.rest();
+  assert.deepEqual(texts(node), ['-a -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1']);
+});
+
+test('a newer change of a Service that waits for a retry is applied at once', async () => {
+  const { node, kernel, store } = await serving();
+  kernel.faults = faultsAt(new Map([0, 1, 2].map((attempt) => [attempt, refused])));
+  store.apply(webSlice('10.244.0.1'));
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await node.reconciler.pass();
+    node.clock.passTo(node.reconciler.nextDue()!);
+  }
+  const waiting = node.clock.time;
+  store.apply(webSlice('10.244.0.2'));
+  await node.reconciler.pass();
+  assert.equal(node.clock.time, waiting);
+  assert.deepEqual(texts(node), ['-a -t 10.96.0.10:80 -r 10.244.0.2:8080 -m -w 1']);
+});
+
+test('one Service that the kernel refuses does not hold up another', async () => {
+  const store = storeOf(
+    setService(web),
+    webSlice('224.0.0.1'),
+    setService(service('default/other', { vips: ['10.96.0.11'] })),
+    setSlice(slice('default/other', ['10.244.0.1'])),
+  );
+  const { node, kernel } = started(store);
+  await node.reconciler.verify();
+  const report = await node.reconciler.pass();
+  assert.deepEqual(
+    report?.failures.map(({ op, refusal }) => `${opText(op)}: ${refusal.errno}`),
+    ['-a -t 10.96.0.10:80 -r 224.0.0.1:8080 -m -w 1: EINVAL'],
+  );
+  assert.match(kernel.text(), /-a -t 10.96.0.11:80 -r 10.244.0.1:8080 -m -w 1/);
+});
+
+test('a virtual service that cannot be made keeps its address unbound, and tells what it holds up', async () => {
+  const store = storeOf(setService(web), webSlice('10.244.0.1'));
+  const { node, kernel } = started(store, { schedulers: ['wlc'] });
+  await node.reconciler.verify();
+  const report = await node.reconciler.pass();
+  assert.deepEqual(
+    report?.failures.map(({ refusal }) => refusal.errno),
+    ['ENOENT'],
+  );
+  assert.deepEqual(report?.blocked.map(opText), [
+    '-a -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1',
+    'ip addr add 10.96.0.10/32 dev kube-ipvs0',
+  ]);
+  assert.equal(kernel.text(), device);
+});
+
+test('a virtual service that cannot be deleted keeps its address', async () => {
+  const { node, kernel, store } = await serving();
+  kernel.faults = faultsAt(new Map([[0, refused]]));
+  store.apply(deleteService('default/web'));
+  await node.reconciler.pass();
+  assert.match(kernel.text(), /ip addr add 10.96.0.10/);
+  await node.rest();
+  assert.equal(kernel.text(), device);
+});
+
+test('an address that is bound twice stays bound until its virtual service is gone', async () => {
+  const { node, kernel, store } = await serving();
+  kernel.run('ip route add local 10.96.0.10/32 dev kube-ipvs0 table local');
+  store.apply(deleteService('default/web'));
+  await node.reconciler.verify();
+  kernel.faults = faultsAt(new Map([[0, refused]]));
+  await node.reconciler.pass();
+  assert.ok(kernel.holds(web.clusterIPs[0]!));
+  await node.rest();
+  assert.equal(kernel.text(), device);
+});
+
+test('a lost answer is read again before anything is decided on it', async () => {
+  for (const applied of [true, false]) {
+    const { node, kernel, store } = await serving();
+    kernel.faults = faultsAt(new Map([[0, { kind: 'lost', applied }]]));
+    store.apply(webSlice('10.244.0.1'));
+    const first = await node.reconciler.pass();
+    assert.deepEqual(first?.open.map(opText), ['-a -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1']);
+    assert.equal(node.reconciler.nextDue(), node.clock.time, 'at once');
+    await node.rest();
+    assert.equal(kernel.writes, applied ? 1 : 2);
+    assert.match(kernel.text(), /-r 10.244.0.1:8080 -m -w 1/);
+  }
+});
+
+test('a key whose answers keep getting lost is not asked for again and again without a pause', async () => {
+  const { node, kernel, store } = await serving();
+  kernel.faults = faultsAt(new Map([0, 1, 2, 3].map((attempt) => [attempt, lost])));
+  store.apply(setService(service('default/web', { vips: ['10.96.0.10'], ports: [port(80), port(81)] })));
+  const started = node.clock.time;
+  await node.rest();
+  assert.ok(node.clock.time - started >= 300);
+  assert.match(kernel.text(), /-A -t 10.96.0.10:81 -s rr/);
+});
+
+test('addresses whose answers keep getting lost are not asked for without a pause either', async () => {
+  const { node, kernel, store } = await serving();
+  kernel.faults = faultsAt(new Map([1, 2, 3, 4].map((attempt) => [attempt, lost])));
+  store.apply(setService(service('default/other', { vips: ['10.96.0.11'] })));
+  const started = node.clock.time;
+  await node.rest();
+  assert.ok(node.clock.time - started >= 300);
+  assert.match(kernel.text(), /ip addr add 10.96.0.11/);
+});
+
+test('when the device is gone it is made again with all that it held', async () => {
+  const { node, kernel, store } = await serving('10.244.0.1');
+  const before = kernel.text();
+  kernel.run('ip link delete kube-ipvs0');
+  store.apply(setService(service('default/other', { vips: ['10.96.0.11'] })));
+  await node.rest();
+  assert.equal(
+    kernel.text(),
+    stateText([...before.split('\n'), '-A -t 10.96.0.11:80 -s rr', 'ip addr add 10.96.0.11/32 dev kube-ipvs0']),
+  );
+});
+
+test('a device that cannot be made is tried again, even when no Service needs it', async () => {
+  const { node, kernel } = started(storeOf(), { faults: faultsAt(new Map([[0, refused]])) });
+  await node.converge();
+  assert.equal(kernel.text(), device);
+});
+
+test('a device that cannot be deleted is tried again', async () => {
+  const kernel = FakeKernel.from(device, { faults: faultsAt(new Map([[0, refused]])) });
+  await new NodeLoop(kernel, storeOf(), { device: false }).converge();
+  assert.equal(kernel.text(), '');
+});
+
+test('a broken channel ends the pass, and nothing is forgotten', async () => {
+  const { node, kernel, store } = await serving();
+  kernel.faults = faultsAt(new Map([[1, { kind: 'broken' }]]));
+  store.apply(webSlice('10.244.0.1', '10.244.0.2', '10.244.0.3'));
+  await assert.rejects(node.reconciler.pass(), { code: 'EPIPE' });
+  await node.rest();
+  for (const octet of [1, 2, 3]) assert.match(kernel.text(), new RegExp(`-r 10.244.0.${octet}:8080 -m -w 1`));
+});
+
+test('a change that comes after a broken read is not overlooked', async () => {
+  const { node, kernel, store } = await serving('10.244.0.1');
+  kernel.faults = faultsAt(new Map([[0, lost]]));
+  store.apply(webSlice('10.244.0.1', '10.244.0.2'));
+  await node.reconciler.pass();
+  kernel.faults = { ...noFaults, breaksRead: () => true };
+  store.apply(webSlice('10.244.0.1', '10.244.0.3'));
+  await assert.rejects(node.reconciler.pass(), { code: 'EPIPE' });
+  kernel.faults = noFaults;
+  store.apply(webSlice('10.244.0.1', '10.244.0.4'));
+  await node.rest();
+  assert.deepEqual(texts(node), ['-a -t 10.96.0.10:80 -r 10.244.0.4:8080 -m -w 1']);
+});
+
+test('what was under way when the channel broke is folded: nothing is sent a second time', async () => {
+  const ports = Array.from({ length: 5_000 }, (_, i) => port(1_000 + i, { name: `p${i}` }));
+  const { node, kernel } = started(storeOf(setService(service('default/web', { ports }))), {
+    faults: faultsAt(new Map([[10, { kind: 'broken' }]])),
+  });
+  await node.reconciler.verify();
+  await assert.rejects(node.reconciler.pass(), { code: 'EPIPE' });
+  const reports = await node.rest();
+  assert.deepEqual(reports.flatMap(({ open }) => open).map(opText), []);
+  assert.equal(kernel.text().split('\n').length, 5_000 + 2);
+});
+
+test('an aborted pass finishes and folds what is under way, sends nothing more, and the next process goes on', async () => {
+  const ports = Array.from({ length: 10_000 }, (_, i) => port(1_000 + i, { name: `p${i}` }));
+  const store = () => storeOf(setService(service('default/web', { ports })));
+  const kernel = new FakeKernel({ faults: noFaults });
+  const stop = new AbortController();
+  let told = 0;
+  const onApplied = () => {
+    if (++told === 100) stop.abort(new Error('enough'));
+  };
+  const reconciler = new Reconciler(plainWishes, {
+    kernel,
+    store: store(),
+    now: () => 0,
+    signal: stop.signal,
+    onApplied,
+  });
+  await reconciler.verify();
+  await assert.rejects(reconciler.pass(), /enough/);
+  assert.ok(kernel.writes < 10_000);
+  assert.equal(told, kernel.writes);
+  await new NodeLoop(kernel, store()).converge();
+  assert.equal(kernel.text().split('\n').length, 10_000 + 2);
+});
