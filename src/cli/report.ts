@@ -81,8 +81,8 @@ export function remarks({ account, conflicts }: Outcome): string[] {
   const lines: string[] = [];
   if (account.held.length > 0) {
     lines.push(
-      `${account.held.length} unclaimed virtual services and addresses are kept (${some(account.held)}), because a Service ` +
-        'that could not be read may own them; mend it and run again',
+      `${account.held.length} virtual services, addresses and destinations that nobody names are kept (${some(account.held)}), ` +
+        'because an object that could not be read may name them; mend it and run again',
     );
   }
   for (const { service, destination, active, inactive } of account.draining) {

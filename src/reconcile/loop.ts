@@ -226,7 +226,8 @@ export class Reconciler {
 
   #limits(): Limits {
     const { excluded, drainTimeout } = this.#wishes;
-    return { excluded, drainTimeout, mayDelete: this.#surroundings.store.unread.size === 0 };
+    const { unread, unreadSlices } = this.#surroundings.store;
+    return { excluded, drainTimeout, mayDelete: unread.size === 0, mayDrain: unreadSlices.size === 0 };
   }
 }
 

@@ -26,6 +26,8 @@ export interface Desired {
 export interface Limits {
   /** False while a source may still tell of something that claims it: what nobody claims is then kept. */
   readonly mayDelete: boolean;
+  /** False while an EndpointSlice may still tell of it: a destination that none names keeps its weight. */
+  readonly mayDrain: boolean;
   /** Addresses at which nothing is ever deleted. */
   readonly excluded: (address: Address) => boolean;
   /** Milliseconds a drain may last; undefined: until the destination is idle. */
@@ -60,7 +62,7 @@ export interface Plan {
   readonly ops: Readonly<Record<Phase, readonly Op[]>>;
   /** Destinations that keep weight 0 until their connections end. */
   readonly draining: readonly Draining[];
-  /** Unclaimed keys kept because not everything is known that could claim them. */
+  /** Unclaimed keys and unnamed destinations kept because not everything is known that could claim them. */
   readonly held: readonly string[];
   readonly unchanged: { readonly services: number; readonly destinations: number; readonly addresses: number };
 }
@@ -178,6 +180,10 @@ class Draft implements Plan {
     for (const actual of known.destinations.values()) {
       const { destination, connections } = actual;
       if (kept.has(destination.id)) continue;
+      if (!this.#limits.mayDrain) {
+        this.held.push(`${service.id} -> ${destination.id}`);
+        continue;
+      }
       switch (drain(service.protocol, actual, this.#pass, this.#now, this.#limits.drainTimeout)) {
         case 'delete':
           this.push('delete destination', { kind: 'destination', verb: 'delete', service, destination });

@@ -14,6 +14,8 @@ export class Store {
   readonly #synced = new Set<Source>();
   /** Services that could not be read and of which nothing earlier is known. */
   readonly #unread = new Set<ObjectName>();
+  /** Likewise, EndpointSlices. */
+  readonly #unreadSlices = new Set<ObjectName>();
   #node: Node | undefined;
   #dirty = new Set<ObjectName>();
 
@@ -27,6 +29,7 @@ export class Store {
         return this.#setNode(event.verb === 'set' ? event.node : undefined);
       case 'unreadable':
         if (event.object === 'Service' && !this.#services.has(event.name)) this.#unread.add(event.name);
+        if (event.object === 'EndpointSlice' && !this.#slices.has(event.name)) this.#unreadSlices.add(event.name);
         return;
       case 'synced':
         this.#synced.add(event.source);
@@ -60,6 +63,11 @@ export class Store {
     return this.#unread;
   }
 
+  /** EndpointSlices that exist but could not be read: while there are any, a destination that nobody names may be theirs. */
+  get unreadSlices(): ReadonlySet<ObjectName> {
+    return this.#unreadSlices;
+  }
+
   /** The names of Services whose facts changed since the last call. The caller owns them from here on. */
   takeDirty(): ReadonlySet<ObjectName> {
     const dirty = this.#dirty;
@@ -88,6 +96,7 @@ export class Store {
   }
 
   #deleteSlice(name: ObjectName): void {
+    this.#unreadSlices.delete(name);
     const slice = this.#slices.get(name);
     if (slice === undefined) return;
     this.#slices.delete(name);

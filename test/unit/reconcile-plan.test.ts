@@ -43,7 +43,7 @@ function planOf({ wanted = [], there = [], connections = [], device = true, limi
     ]).values(),
     bindings: new Map<string, Binding>([...desired.bindings, ...actual.bindings]).values(),
   };
-  const all: Limits = { mayDelete: true, excluded: () => false, drainTimeout: undefined, ...limits };
+  const all: Limits = { mayDelete: true, mayDrain: true, excluded: () => false, drainTimeout: undefined, ...limits };
   return plan(keys, desired, actual, all, thisPass, now);
 }
 
@@ -282,6 +282,6 @@ test('keys that nobody asks about are not looked at', () => {
   actual.observeBindings({ kind: 'dummy', up: false }, []);
   for (const line of [web, webPod(1), webAddress]) fold(actual, parseOp(line), 'done', now);
   const none = { services: [], bindings: [] };
-  const limits: Limits = { mayDelete: true, excluded: () => false, drainTimeout: undefined };
+  const limits: Limits = { mayDelete: true, mayDrain: true, excluded: () => false, drainTimeout: undefined };
   assert.deepEqual(lines(plan(none, desiredBy([], true), actual, limits, thisPass, now)), []);
 });
