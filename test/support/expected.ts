@@ -1,6 +1,6 @@
 /**
- * What a cluster asks of a node, said a second time: straight from the text of the spec (§2) and design.md §6, one virtual service
- * at a time over plain lists, sharing nothing with src/desired but the facts. Properties compare the kernel with this.
+ * What a cluster asks of a node, said a second time: straight from what kube-proxy's ipvs mode does and where we differ, one virtual
+ * service at a time over plain lists, sharing nothing with src/desired but the facts. Properties compare the kernel with this.
  */
 
 import { endpointText, type Family, familyOf } from '../../src/model/address.ts';

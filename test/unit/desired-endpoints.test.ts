@@ -1,4 +1,4 @@
-/** Endpoint choice: every row of spec §2.3 that concerns a ClusterIP, with the fixes of design.md §6. */
+/** Endpoint choice for a ClusterIP: every case of policies, readiness and hints. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

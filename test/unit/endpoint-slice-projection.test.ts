@@ -1,4 +1,4 @@
-/** EndpointSlice and Node → facts, spec §1.3 and §1.4. */
+/** EndpointSlice and Node → facts. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,4 +1,4 @@
-/** Service → fact, spec §1.2. */
+/** Service → fact. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
