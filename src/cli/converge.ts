@@ -41,7 +41,7 @@ async function run(invocation: Invocation, { command, store, kernel, startedAt }
   const { flags } = invocation;
   const dryRun = flags.dryRun;
   const progress = new Progress(invocation.stderr);
-  const lines = flags.output === 'text' ? new Lines(invocation.stdout) : undefined;
+  const lines = flags.output === 'text' ? new Lines(invocation.stdout, () => progress.end()) : undefined;
   let planned = 0;
   let applied = 0;
   const surroundings: Surroundings = {

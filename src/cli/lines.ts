@@ -3,10 +3,13 @@ import type { TextSink } from './invocation.ts';
 /** Writes many short lines with few system calls. */
 export class Lines {
   readonly #stream: TextSink;
+  readonly #beforeWrite: () => void;
   #pending = '';
 
-  constructor(stream: TextSink) {
+  /** `beforeWrite` makes room where a progress line may stand on the same terminal. */
+  constructor(stream: TextSink, beforeWrite: () => void) {
     this.#stream = stream;
+    this.#beforeWrite = beforeWrite;
   }
 
   write(line: string): void {
@@ -15,7 +18,9 @@ export class Lines {
   }
 
   flush(): void {
-    if (this.#pending !== '') this.#stream.write(this.#pending);
+    if (this.#pending === '') return;
+    this.#beforeWrite();
+    this.#stream.write(this.#pending);
     this.#pending = '';
   }
 }
