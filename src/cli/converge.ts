@@ -1,9 +1,8 @@
 /** What `reconcile` and `cleanup` share: one settled run of the loop over a store, or its preview, printed as asked. */
 
 import type { Kernel } from '../kernel/kernel.ts';
-import { cidrContains } from '../model/address.ts';
 import { opText } from '../model/text.ts';
-import { Reconciler, type Wishes } from '../reconcile/loop.ts';
+import { Reconciler } from '../reconcile/loop.ts';
 import { type Account, incomplete, operations, settle } from '../reconcile/settle.ts';
 import type { Surroundings } from '../reconcile/turn.ts';
 import type { Store } from '../store/store.ts';
@@ -12,6 +11,7 @@ import { Lines } from './lines.ts';
 import { type Logger, logSome } from './log.ts';
 import { Progress } from './progress.ts';
 import { asJson, failureLines, isConverged, type Outcome, remarks, summaryLine } from './report.ts';
+import { wishesOf } from './wishes.ts';
 
 export interface Errand {
   readonly command: Outcome['command'];
@@ -58,7 +58,7 @@ async function run(invocation: Invocation, { command, store, kernel, startedAt }
       progress.show(() => `applied ${applied} of ${planned} operations`);
     },
   };
-  const reconciler = new Reconciler(wishes(invocation, command), surroundings);
+  const reconciler = new Reconciler(wishesOf(invocation.config, command), surroundings);
   try {
     const account = dryRun ? await preview(reconciler, lines) : await settle(reconciler, now);
     const totalMilliseconds = now() - startedAt;
@@ -67,17 +67,6 @@ async function run(invocation: Invocation, { command, store, kernel, startedAt }
     progress.end();
     lines?.flush();
   }
-}
-
-function wishes({ config }: Invocation, command: Outcome['command']): Wishes {
-  return {
-    nodeName: config.nodeName,
-    scheduler: config.scheduler,
-    vipBinding: config.vipBinding,
-    device: command === 'reconcile',
-    excluded: (address) => config.excludeCidrs.some((cidr) => cidrContains(cidr, address)),
-    drainTimeout: undefined,
-  };
 }
 
 /** What a run would do first, as if all of it succeeded. */

@@ -2,7 +2,7 @@
 
 import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
 import type { Config } from '../config/config.ts';
-import { printable } from '../watch/problem.ts';
+import { printable } from '../model/printable.ts';
 import type { TextSink } from './invocation.ts';
 
 export type { Logger } from 'pino';

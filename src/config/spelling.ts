@@ -1,5 +1,7 @@
 /** How words of the command line are compared and shown. */
 
+import { printable } from '../model/printable.ts';
+
 /** The one of `known` that `word` most likely meant: few typing errors, or its beginning. Undefined when none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   if (word.length < 2 || word.length > 64) return undefined;
@@ -17,10 +19,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 
 /** In double quotes, with control characters escaped, so that a terminal is never written to by an argument. */
 export function quoted(word: string): string {
-  return JSON.stringify(word).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return printable(JSON.stringify(word));
 }
 
 /** Levenshtein. */

@@ -129,9 +129,9 @@ export class Reconciler {
     this.#surroundings.onPlan?.(work.plan);
     const report = await turn.run();
     const now = this.#surroundings.now();
-    for (const ticket of work.services) turn.settle(this.#dirtyServices, ticket, ticket.id, now);
-    for (const ticket of work.bindings) turn.settle(this.#dirtyBindings, ticket, ticket.id, now);
-    for (const ticket of work.device) turn.settle(this.#dirtyDevice, ticket, ticket.id, now);
+    for (const ticket of work.services) turn.settle(this.#dirtyServices, ticket, now);
+    for (const ticket of work.bindings) turn.settle(this.#dirtyBindings, ticket, now);
+    for (const ticket of work.device) turn.settle(this.#dirtyDevice, ticket, now);
     if (this.#actual.bindingsUnknown) this.#suspectBindings();
     for (const { id } of work.services) this.#draining.delete(id);
     for (const one of work.plan.draining) {

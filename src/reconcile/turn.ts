@@ -85,7 +85,8 @@ export class Turn {
     }
   }
 
-  settle<Key>(dirty: Dirty<Key>, ticket: Ticket<Key>, id: string, now: number): void {
+  settle<Key>(dirty: Dirty<Key>, ticket: Ticket<Key>, now: number): void {
+    const { id } = ticket;
     if (this.#failedKeys.has(id)) dirty.failed(ticket, now);
     else if (this.#openKeys.has(id)) dirty.again(ticket, now);
     else if (this.#held.has(id)) dirty.hold(ticket);

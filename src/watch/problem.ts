@@ -1,5 +1,7 @@
 /** What is wrong with an object, and where in a manifest it is written. */
 
+import { printable } from '../model/printable.ts';
+
 /**
  * `syntax`: cannot be read as YAML or JSON, or cannot be read at all. `shape`: a field is of the wrong type or a needed one is
  * missing. `value`: a value that an API server would refuse.
@@ -56,10 +58,3 @@ export function quoted(text: string): string {
 }
 
 const longest = 80;
-
-/** Control characters, line separators and marks that change the direction of text, as \u escapes. */
-export function printable(text: string): string {
-  return text.replace(unprintable, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
-const unprintable = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu;

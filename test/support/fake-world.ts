@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isConverged, remarks } from '../../src/cli/report.ts';
+import { wishesOf } from '../../src/cli/wishes.ts';
 import { parseArguments } from '../../src/config/arguments.ts';
-import { type Config, loadConfig } from '../../src/config/config.ts';
-import { cidrContains } from '../../src/model/address.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import type { ClusterEvent } from '../../src/model/cluster.ts';
 import { opText } from '../../src/model/text.ts';
 import { Reconciler, type Wishes } from '../../src/reconcile/loop.ts';
@@ -42,17 +42,6 @@ async function given(step: Step): Promise<Given> {
   const manifests = await readManifests([files], { nodeName: loaded.config.nodeName, stdin });
   rmSync(files, { recursive: true });
   return { wishes: wishesOf(loaded.config, step.command), manifests };
-}
-
-function wishesOf(config: Config, command: Step['command']): Wishes {
-  return {
-    nodeName: config.nodeName,
-    scheduler: config.scheduler,
-    vipBinding: config.vipBinding,
-    device: command === 'reconcile',
-    excluded: (address) => config.excludeCidrs.some((cidr) => cidrContains(cidr, address)),
-    drainTimeout: undefined,
-  };
 }
 
 function isRefused({ problems }: Manifests): boolean {
