@@ -3,12 +3,17 @@
 
 #include <memory>
 
+#include "../families/conntrack_record.h"
 #include "../families/ipvs_record.h"
+#include "../families/nftables_record.h"
 #include "../families/route_record.h"
 #include "address_monitor.h"
 #include "call.h"
+#include "conntrack_socket.h"
 #include "ipvs_socket.h"
+#include "nftables_socket.h"
 #include "route_socket.h"
+#include "setting_functions.h"
 #include "value.h"
 
 // Runs once for the main thread and once for each worker that loads the addon.
@@ -24,9 +29,17 @@ NAPI_MODULE_INIT() {
   };
   set("IpvsSocket", binding::defineIpvsSocket(env));
   set("RouteSocket", binding::defineRouteSocket(env));
+  set("NftablesSocket", binding::defineNftablesSocket(env));
+  set("ConntrackSocket", binding::defineConntrackSocket(env));
   set("AddressMonitor", binding::defineAddressMonitor(env));
   set("ipvsRecordSize", binding::toValue(env, double{sizeof(ipvs::Op)}));
   set("ipvsEntrySize", binding::toValue(env, double{sizeof(ipvs::Entry)}));
   set("routeRecordSize", binding::toValue(env, double{sizeof(route::Record)}));
+  set("nftablesObjectSize", binding::toValue(env, double{sizeof(nftables::Object)}));
+  set("nftablesElementSize", binding::toValue(env, double{sizeof(nftables::Element)}));
+  set("flowKeySize", binding::toValue(env, double{sizeof(conntrack::FlowKey)}));
+  set("flowSize", binding::toValue(env, double{sizeof(conntrack::Flow)}));
+  set("readSettings", binding::defineReadSettings(env));
+  set("writeSetting", binding::defineWriteSetting(env));
   return exports;
 }

@@ -9,6 +9,8 @@ namespace {
 
 // 4 Mi operations are 320 MB of records: beyond any table, below any size that fails to allocate.
 constexpr size_t mostRecords = 4 * 1024 * 1024;
+// Lists of names are short; a length someone has set on an empty array is not.
+constexpr uint32_t mostTexts = 4096;
 
 napi_valuetype typeOf(napi_env env, napi_value value) {
   napi_valuetype type = napi_undefined;
@@ -91,23 +93,86 @@ bool Call::number(napi_value object, const char* name, const char* property, uin
   return true;
 }
 
-bool Call::networkNamespace(napi_value options, std::string& name) const {
+bool Call::toText(napi_value value, const std::string& name, size_t most, std::string& text) const {
+  size_t length = 0;
+  if (typeOf(env_, value) != napi_string) {
+    throwTypeError(env_, name + " must be a string");
+    return false;
+  }
+  napi_get_value_string_utf8(env_, value, nullptr, 0, &length);
+  if (length > most) {
+    throwRangeError(env_, name + " must be at most " + std::to_string(most) + " bytes long");
+    return false;
+  }
+  text.resize(length);
+  // One byte more than asked for is the string's own terminating NUL.
+  napi_get_value_string_utf8(env_, value, text.data(), length + 1, &length);
+  return true;
+}
+
+bool Call::toString(napi_value value, const std::string& name, size_t most, std::string& text) const {
+  if (!toText(value, name, most, text)) return false;
+  if (!text.empty() && text.find('\0') == std::string::npos) return true;
+  throwRangeError(env_, name + " must be 1 to " + std::to_string(most) + " bytes, none of them NUL");
+  return false;
+}
+
+bool Call::string(size_t index, const char* name, size_t most, std::string& text) const {
+  return toString(arguments_[index], name, most, text);
+}
+
+bool Call::string(napi_value object, const char* name, const char* property, size_t most, std::string& text) const {
   napi_value value = nullptr;
-  if (napi_get_named_property(env_, options, "netns", &value) != napi_ok) return false;
+  if (napi_get_named_property(env_, object, property, &value) != napi_ok) return false;  // a getter threw
+  return toString(value, std::string(name) + "." + property, most, text);
+}
+
+bool Call::text(size_t index, const char* name, size_t most, std::string& text) const {
+  return toText(arguments_[index], name, most, text);
+}
+
+bool Call::texts(size_t index, const char* name, size_t most, std::vector<std::string>& texts) const {
+  bool isArray = false;
+  uint32_t length = 0;
+  const napi_value value = arguments_[index];
+  if (value != nullptr) napi_is_array(env_, value, &isArray);
+  if (!isArray || napi_get_array_length(env_, value, &length) != napi_ok) {
+    throwTypeError(env_, std::string(name) + " must be an array");
+    return false;
+  }
+  if (length > mostTexts) {
+    throwRangeError(env_, std::string(name) + " must hold at most " + std::to_string(mostTexts) + " strings");
+    return false;
+  }
+  texts.resize(length);
+  for (uint32_t i = 0; i < length; ++i) {
+    napi_value item = nullptr;
+    if (napi_get_element(env_, value, i, &item) != napi_ok) return false;  // a getter threw
+    if (!toText(item, std::string(name) + "[" + std::to_string(i) + "]", most, texts[i])) return false;
+  }
+  return true;
+}
+
+bool Call::networkNamespace(size_t index, const char* name, std::string& networkNamespace) const {
+  return toNetworkNamespace(arguments_[index], name, networkNamespace);
+}
+
+bool Call::toNetworkNamespace(napi_value value, const std::string& name, std::string& networkNamespace) const {
   if (typeOf(env_, value) == napi_undefined) return true;
   size_t length = 0;
   char path[PATH_MAX] = "";
   if (typeOf(env_, value) != napi_string) {
-    throwTypeError(env_, "options.netns must be a string");
+    throwTypeError(env_, name + " must be a string");
     return false;
   }
   napi_get_value_string_utf8(env_, value, nullptr, 0, &length);
   const bool fits = length > 0 && length < sizeof path - sizeof "/run/netns/";
   if (fits) napi_get_value_string_utf8(env_, value, path, sizeof path, &length);
-  name.assign(path, length < sizeof path ? length : 0);
-  const bool relative = name.find('/') != std::string::npos && name.front() != '/';
-  if (fits && name.find('\0') == std::string::npos && !relative && name != "." && name != "..") return true;
-  throwRangeError(env_, "options.netns must be a name under /run/netns or an absolute path");
+  networkNamespace.assign(path, length < sizeof path ? length : 0);
+  const std::string& given = networkNamespace;
+  const bool relative = given.find('/') != std::string::npos && given.front() != '/';
+  if (fits && given.find('\0') == std::string::npos && !relative && given != "." && given != "..") return true;
+  throwRangeError(env_, name + " must be a name under /run/netns or an absolute path");
   return false;
 }
 
@@ -115,9 +180,12 @@ bool Call::socketOptions(size_t index, netlink::SocketOptions& options) const {
   if (isUndefined(index)) return true;
   if (!object(index, "options")) return false;
   const napi_value given = arguments_[index];
+  napi_value networkNamespace = nullptr;
   std::optional<uint32_t> descriptor;
   std::optional<uint32_t> timeout;
-  if (!networkNamespace(given, options.networkNamespace) || !number(given, "options", "fd", 0, INT_MAX, descriptor) ||
+  if (napi_get_named_property(env_, given, "netns", &networkNamespace) != napi_ok) return false;
+  if (!toNetworkNamespace(networkNamespace, "options.netns", options.networkNamespace) ||
+      !number(given, "options", "fd", 0, INT_MAX, descriptor) ||
       !number(given, "options", "timeoutMs", 1, INT_MAX, timeout)) {
     return false;
   }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "../netlink/socket.h"
@@ -17,7 +18,7 @@ namespace binding {
 
 /// What the addon keeps per environment (main thread or worker); there is no other state.
 struct Addon {
-  enum Class { ipvsSocket, routeSocket, addressMonitor, classes };
+  enum Class { ipvsSocket, routeSocket, nftablesSocket, conntrackSocket, addressMonitor, classes };
   /// Random per load: objects of another copy of this addon in the process must not pass for ours.
   std::array<napi_type_tag, classes> tags;
 };
@@ -38,12 +39,21 @@ class Call {
   bool isUndefined(size_t index) const;
   /// { netns?, fd?, timeoutMs? } or undefined
   bool socketOptions(size_t index, netlink::SocketOptions& options) const;
+  /// A network namespace as `options.netns` names it, or undefined.
+  bool networkNamespace(size_t index, const char* name, std::string& networkNamespace) const;
+  /// A string of at most `most` bytes of UTF-8.
+  bool text(size_t index, const char* name, size_t most, std::string& text) const;
+  /// An array of them.
+  bool texts(size_t index, const char* name, size_t most, std::vector<std::string>& texts) const;
   bool function(size_t index, const char* name) const;
   bool number(size_t index, const char* name, uint32_t most, uint32_t& number) const;
   /// A property of the object `name`.
   bool number(napi_value object, const char* name, const char* property, uint32_t least, uint32_t most,
               std::optional<uint32_t>& number) const;
   bool object(size_t index, const char* name) const;
+  /// A string of 1 to `most` bytes, without NUL.
+  bool string(size_t index, const char* name, size_t most, std::string& text) const;
+  bool string(napi_value object, const char* name, const char* property, size_t most, std::string& text) const;
 
   /// A Uint8Array of whole records, copied: the caller may change it as soon as this returns.
   template <class Record>
@@ -70,12 +80,14 @@ class Call {
  private:
   bool recordBytes(size_t index, const char* name, size_t recordSize, netlink::Bytes& bytes) const;
   bool toNumber(napi_value value, const std::string& name, uint32_t least, uint32_t most, uint32_t& number) const;
-  bool networkNamespace(napi_value options, std::string& name) const;
+  bool toString(napi_value value, const std::string& name, size_t most, std::string& text) const;
+  bool toText(napi_value value, const std::string& name, size_t most, std::string& text) const;
+  bool toNetworkNamespace(napi_value value, const std::string& name, std::string& networkNamespace) const;
 
   napi_env env_;
   Addon* addon_ = nullptr;
   napi_value self_ = nullptr;
-  std::array<napi_value, 2> arguments_{};
+  std::array<napi_value, 3> arguments_{};
 };
 
 /// Defines a method whose receiver is checked: `body(call, *receiver)`.

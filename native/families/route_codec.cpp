@@ -106,6 +106,7 @@ Command commandOf(const Record& op) {
     case Kind::localRoute:
       break;
   }
+  if (op.verb == Verb::edit) return {RTM_NEWROUTE, NLM_F_REPLACE};
   return add ? Command{RTM_NEWROUTE, NLM_F_CREATE} : Command{RTM_DELROUTE, 0};
 }
 

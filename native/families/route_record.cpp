@@ -26,9 +26,10 @@ std::optional<Violation> linkViolationOf(const Record& op) {
 }  // namespace
 
 std::optional<Violation> violationOf(const Record& op) {
-  const bool edit = op.verb == Verb::edit && op.kind == Kind::link;
+  const bool edit = op.verb == Verb::edit && op.kind != Kind::address;
   if (op.verb != Verb::add && op.verb != Verb::remove && !edit) {
-    return Violation{"verb", static_cast<uint32_t>(op.verb), "must be 1 (add), 3 (delete), or for a link 2 (edit)"};
+    return Violation{"verb", static_cast<uint32_t>(op.verb),
+                     "must be 1 (add), 3 (delete), or 2 (edit) but for an address"};
   }
   if (op.kind == Kind::link) return linkViolationOf(op);
   if (op.kind != Kind::address && op.kind != Kind::localRoute) {

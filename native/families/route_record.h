@@ -15,6 +15,7 @@
 
 namespace route {
 
+/// An edit of a local route gives the one that is there for the same destination another preferred source.
 enum class Verb : uint8_t { none = 0, add = 1, edit = 2, remove = 3 };
 enum class Kind : uint8_t { link = 1, address = 2, localRoute = 3 };
 /// What an edit of a link changes. Two edits and not one: the kernel sets a link up before it looks at how addresses

@@ -13,7 +13,9 @@
 #include <iterator>
 #include <numeric>
 
+#include "../families/conntrack_client.h"
 #include "../families/ipvs_client.h"
+#include "../families/nftables_client.h"
 #include "../families/route_client.h"
 #include "decoder.h"
 
@@ -58,7 +60,9 @@ ssize_t answerFamily(msghdr* header) {
 ssize_t send(int, const void* bytes, size_t size, int) {
   const nlmsghdr header = netlink::load<nlmsghdr>(static_cast<const uint8_t*>(bytes));
   kernel.firstSequence = header.nlmsg_seq;
-  kernel.askedForFamily = header.nlmsg_type == GENL_ID_CTRL;
+  // In the netfilter family that number is NFNL_MSG_BATCH_BEGIN, whose payload begins with 0.
+  kernel.askedForFamily =
+      header.nlmsg_type == GENL_ID_CTRL && static_cast<const uint8_t*>(bytes)[NLMSG_HDRLEN] == CTRL_CMD_GETFAMILY;
   return static_cast<ssize_t>(size);
 }
 
@@ -132,6 +136,54 @@ void destinations(netlink::Socket socket) {
   if (outcome.ok() && counted != entries.size()) std::abort();
 }
 
+void flows(netlink::Socket socket) {
+  const std::vector<conntrack::FlowKey> keys = {
+      {.family = 4, .protocol = 17, .port = 53, .reserved = {}, .address = {10, 96, 0, 10}},
+      {.family = 6, .protocol = 17, .port = 53, .reserved = {}, .address = {0xfd, 0, 0, 0x96}}};
+  std::vector<conntrack::Flow> found;
+  conntrack::Client(std::move(socket)).flows(keys, found);
+  for (const conntrack::Flow& flow : found) {
+    if (flow.protocol != 17 || flow.originalDestinationPort != 53) std::abort();
+  }
+}
+
+void removeFlows(netlink::Socket socket) {
+  conntrack::Flow flow{};
+  flow.family = 4;
+  flow.protocol = 17;
+  const std::vector<conntrack::Flow> given(4, flow);
+  netlink::Answers answers;
+  conntrack::Client(std::move(socket)).remove(given, answers);
+  check(answers, given.size());
+}
+
+nftables::Client nftablesClient(netlink::Socket socket) {
+  return nftables::Client(std::move(socket), "kube-ipvs");
+}
+
+void applyObjects(netlink::Socket socket) {
+  nftables::Object op{};
+  op.verb = nftables::Verb::add;
+  op.kind = nftables::Kind::table;
+  op.family = 4;
+  const std::vector<nftables::Object> ops(4, op);
+  netlink::Answers answers;
+  nftablesClient(std::move(socket)).apply(ops, answers);
+  check(answers, ops.size());
+}
+
+void applyElements(netlink::Socket socket) {
+  nftables::Element op{};
+  op.verb = nftables::Verb::add;
+  op.family = 4;
+  op.keyLength = 4;
+  std::vector<nftables::Element> ops(4, op);
+  ops.back().verb = nftables::Verb::remove;
+  netlink::Answers answers;
+  nftablesClient(std::move(socket)).applyElements(ops, answers);
+  check(answers, ops.size());
+}
+
 using Exchange = void (*)(netlink::Socket);
 
 const Exchange exchanges[] = {
@@ -157,6 +209,18 @@ const Exchange exchanges[] = {
     [](netlink::Socket socket) {
       std::vector<route::Record> records;
       route::Client(std::move(socket)).localRoutes(0, records);
+    },
+    flows,
+    removeFlows,
+    applyObjects,
+    applyElements,
+    [](netlink::Socket socket) {
+      std::vector<nftables::Object> objects;
+      nftablesClient(std::move(socket)).objects(4, objects);
+    },
+    [](netlink::Socket socket) {
+      std::vector<nftables::Element> elements;
+      nftablesClient(std::move(socket)).elements(4, "nodes", elements);
     },
 };
 

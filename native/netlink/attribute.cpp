@@ -42,6 +42,12 @@ uint16_t AttributeReader::u16be() {
 uint32_t AttributeReader::u32() {
   return exactly<uint32_t>();
 }
+uint32_t AttributeReader::u32be() {
+  return be32toh(exactly<uint32_t>());
+}
+uint64_t AttributeReader::u64be() {
+  return be64toh(exactly<uint64_t>());
+}
 
 std::string_view AttributeReader::string() const {
   const auto end = std::find(payload_.begin(), payload_.end(), uint8_t{0});

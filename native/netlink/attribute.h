@@ -33,6 +33,8 @@ class AttributeReader {
   uint16_t u16();
   uint16_t u16be();
   uint32_t u32();
+  uint32_t u32be();
+  uint64_t u64be();
   /// The characters before the first NUL, or the whole payload if it has none.
   std::string_view string() const;
   /// Copies a string shorter than `target`, filling the rest with NUL.

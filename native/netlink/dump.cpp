@@ -103,7 +103,7 @@ Outcome dump(Socket& socket, const DumpRequest& request) {
     if (!progress.outcome.ok() || !progress.incomplete) return progress.outcome;
     socket.drain();
   }
-  return {.error = EINTR, .call = request.name, .code = "DUMP_INTERRUPTED", .text = {}};
+  return {.error = EINTR, .call = request.name, .code = dumpInterrupted, .text = {}};
 }
 
 }  // namespace netlink

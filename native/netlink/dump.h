@@ -7,6 +7,9 @@
 
 namespace netlink {
 
+/// The code of a dump that was started again so often that it was given up.
+inline constexpr const char* dumpInterrupted = "DUMP_INTERRUPTED";
+
 struct DumpRequest {
   const char* name;  // for messages
   uint16_t type;
@@ -22,7 +25,8 @@ struct DumpRequest {
 ///
 /// A dump that the kernel marks as interrupted (NLM_F_DUMP_INTR: the table changed meanwhile), that lost a part
 /// (ENOBUFS) or whose datagram did not fit is started again, eight times at most; then it fails with the code
-/// DUMP_INTERRUPTED. Otherwise fails with the kernel's errno, ETIMEDOUT, or EBADMSG.
+/// DUMP_INTERRUPTED, and `unpack` has taken what the last try brought until something was missing. Otherwise fails
+/// with the kernel's errno, ETIMEDOUT, or EBADMSG.
 Outcome dump(Socket& socket, const DumpRequest& request);
 
 }  // namespace netlink

@@ -18,12 +18,12 @@ bool toErrno(int32_t negative, int& error) {
   return true;
 }
 
-std::string_view extendedText(Bytes attributes) {
+void unpackExtended(Bytes attributes, Verdict& verdict) {
   AttributeReader reader(attributes);
   while (reader.next()) {
-    if (reader.type() == NLMSGERR_ATTR_MSG) return reader.string();
+    if (reader.type() == NLMSGERR_ATTR_MSG) verdict.text = reader.string();
+    if (reader.type() == NLMSGERR_ATTR_OFFS) verdict.offset = reader.u32();
   }
-  return {};
 }
 
 }  // namespace
@@ -54,12 +54,13 @@ bool unpackError(const Message& message, Verdict& verdict) {
   Bytes rest;
   if (!message.split(header, rest) || !toErrno(header.error, verdict.error)) return false;
   verdict.text = {};
+  verdict.offset = 0;
   if ((message.flags & NLM_F_ACK_TLVS) == 0) return true;
   size_t echoed = 0;
   if ((message.flags & NLM_F_CAPPED) == 0 && header.msg.nlmsg_len >= NLMSG_HDRLEN) {
     echoed = NLMSG_ALIGN(size_t{header.msg.nlmsg_len}) - NLMSG_HDRLEN;
   }
-  if (echoed <= rest.size()) verdict.text = extendedText(rest.subspan(echoed));
+  if (echoed <= rest.size()) unpackExtended(rest.subspan(echoed), verdict);
   return true;
 }
 
@@ -68,7 +69,7 @@ bool unpackDone(const Message& message, Verdict& verdict) {
   // Multicast-style DONE messages carry nothing; a dump's carries an int, followed by attributes since 4.20.
   if (message.payload.size() < sizeof(int32_t)) return message.payload.empty();
   if (!toErrno(load<int32_t>(message.payload.data()), verdict.error)) return false;
-  if (message.flags & NLM_F_ACK_TLVS) verdict.text = extendedText(message.payload.subspan(sizeof(int32_t)));
+  if (message.flags & NLM_F_ACK_TLVS) unpackExtended(message.payload.subspan(sizeof(int32_t)), verdict);
   return true;
 }
 

@@ -59,6 +59,7 @@ class MessageReader {
 struct Verdict {
   int error = 0;          // errno, 0 = acknowledged
   std::string_view text;  // extended ack, points into the message
+  uint32_t offset = 0;    // of the attribute at fault from the start of the request, 0: not said
 };
 
 /// Reads NLMSG_ERROR; false if it is too short or its number is no errno.
@@ -88,6 +89,7 @@ class MessageWriter {
   void u16(uint16_t type, uint16_t value) { attribute(type, value); }
   void u16be(uint16_t type, uint16_t value) { attribute(type, htobe16(value)); }
   void u32(uint16_t type, uint32_t value) { attribute(type, value); }
+  void u32be(uint16_t type, uint32_t value) { attribute(type, htobe32(value)); }
   void bytes(uint16_t type, Bytes value) {
     uint8_t* at = open(type, value.size());
     if (at != nullptr && !value.empty()) std::memcpy(at, value.data(), value.size());
@@ -115,6 +117,8 @@ class MessageWriter {
   /// Writes the length; the bytes used with padding, or 0 if something did not fit.
   size_t finish();
   bool failed() const { return failed_; }
+  /// Bytes written so far, the message's header included.
+  size_t size() const { return used_; }
 
  private:
   /// The next `size` bytes, or nullptr if there are not so many.

@@ -3,15 +3,20 @@
 #include <string>
 
 #include "descriptor.h"
+#include "function_ref.h"
 #include "outcome.h"
 
 namespace netlink {
 
-/// Opens an AF_NETLINK socket of `protocol` in a network namespace: a name under /run/netns (ip-netns(8)), an
-/// absolute path, or "" for the calling thread's own.
+/// Calls `body` in a network namespace: a name under /run/netns (ip-netns(8)), an absolute path, or "" for the calling
+/// thread's own. What `body` opens stays in that namespace: sockets, and files of /proc/sys/net.
 ///
-/// A socket stays in the namespace it was made in, so a thread that lives for this one call enters it; no other
-/// thread ever changes its namespace. Fails with what open(2), setns(2) or socket(2) say.
+/// A thread that lives for this one call enters the namespace; no other thread ever changes its own. Fails with what
+/// open(2) or setns(2) say, or as `body` does.
+Outcome within(const std::string& networkNamespace, FunctionRef<Outcome()> body);
+
+/// Opens an AF_NETLINK socket of `protocol` in a network namespace as `within` takes it. Fails as that does, or with
+/// what socket(2) says.
 Outcome openSocket(int protocol, const std::string& networkNamespace, Descriptor& socket);
 
 }  // namespace netlink

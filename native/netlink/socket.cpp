@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "network_namespace.h"
 
 namespace netlink {
@@ -76,6 +79,17 @@ int Socket::send(Bytes datagram) {
     if (sent >= 0) return EPIPE;  // a stream that took half a datagram cannot be resynchronised
     if (errno != EINTR) return errno;
   }
+}
+
+void Socket::allowSending(size_t size) {
+  int granted = 0;
+  socklen_t length = sizeof granted;
+  ::getsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &granted, &length);
+  // What is granted is twice what was asked for, and netlink_sendmsg (6.1) takes as much less 32 bytes.
+  if (granted > 0 && size <= static_cast<size_t>(granted) / 2) return;
+  const int wanted = static_cast<int>(std::min<size_t>(size, std::numeric_limits<int>::max() / 2));
+  setOption(socket_.get(), SOL_SOCKET, SO_SNDBUF, wanted);
+  setOption(socket_.get(), SOL_SOCKET, SO_SNDBUFFORCE, wanted);
 }
 
 void Socket::awaitRoom(Deadline deadline) {

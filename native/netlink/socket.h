@@ -61,6 +61,8 @@ class Socket {
   int send(Bytes datagram);
   /// Waits until the deadline at the latest; the bytes are good until the next receive.
   Received receive(Deadline deadline);
+  /// Lets one datagram be this large where the kernel allows it.
+  void allowSending(size_t size);
   /// Waits until there is room to send.
   void awaitRoom(Deadline deadline);
   /// Throws away what is queued.

@@ -14,11 +14,15 @@ int main() {
     const auto bytes = hex(R"(
       0500 0100 2a000000 | u8 42, three bytes of padding
       0600 0200 1f900000 | u16be 8080
-      0800 0300 78563412 | u32)");
+      0800 0300 78563412 | u32
+      0800 0400 12345678 | u32be
+      0c00 0500 01020304 05060708 | u64be)");
     AttributeReader reader(bytes);
     CHECK(reader.next() && reader.type() == 1 && reader.u8() == 42);
     CHECK(reader.next() && reader.type() == 2 && reader.u16be() == 8080);
     CHECK(reader.next() && reader.type() == 3 && reader.u32() == 0x12345678);
+    CHECK(reader.next() && reader.type() == 4 && reader.u32be() == 0x12345678);
+    CHECK(reader.next() && reader.type() == 5 && reader.u64be() == 0x0102030405060708);
     CHECK(!reader.next() && reader.wellFormed());
   });
 
@@ -70,6 +74,10 @@ int main() {
     const auto two = hex("0600 0100 01000000");
     AttributeReader reader(two);
     CHECK(reader.next() && reader.u32() == 0 && !reader.wellFormed());
+    AttributeReader wide(bytes);
+    CHECK(wide.next() && wide.u64be() == 0 && !wide.wellFormed());
+    AttributeReader narrow(two);
+    CHECK(narrow.next() && narrow.u32be() == 0 && !narrow.wellFormed());
   });
 
   test("a string ends at its first NUL, or with the payload", [] {

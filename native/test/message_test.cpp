@@ -35,14 +35,17 @@ int main() {
       writer.string(6, "rr");
     }
     writer.u32(5, 0x01020304);
+    writer.u32be(7, 0x01020304);
+    CHECK(writer.size() == 60);
     const size_t size = writer.finish();
     CHECK(same(netlink::Bytes(room).first(size), hex(R"(
-      34000000 1c00 0500 07000000 00000000 | length type flags sequence port
+      3c000000 1c00 0500 07000000 00000000 | length type flags sequence port
         1c00 0180                          | nested, 28 bytes
           0600 0100 02000000               | u16, host order
           0600 0400 00500000               | u16, network order
           0700 0600 72720000               | string with its NUL
-        0800 0500 04030201                 | u32)")));
+        0800 0500 04030201                 | u32
+        0800 0700 01020304                 | u32, network order)")));
   });
 
   test("nests may be nested and empty", [] {
@@ -117,6 +120,17 @@ int main() {
     Verdict verdict;
     CHECK(unpackError(only(datagram), verdict) && verdict.error == ENETDOWN);
     CHECK(verdict.text == "Nexthop device is not up");
+  });
+
+  test("an error may say where in the request the attribute at fault is", [] {
+    const auto datagram = scripted::verdict(9, EEXIST, "taken", 68);
+    Verdict verdict;
+    CHECK(unpackError(only(datagram), verdict) && verdict.offset == 68 && verdict.text == "taken");
+    const auto without = scripted::verdict(9, EEXIST, "taken");
+    CHECK(unpackError(only(without), verdict) && verdict.offset == 0);
+    const auto plain = scripted::verdict(9, 0);
+    verdict.offset = 68;
+    CHECK(unpackError(only(plain), verdict) && verdict.offset == 0);
   });
 
   test("the text is found behind the echo of an uncapped request", [] {

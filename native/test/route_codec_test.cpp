@@ -114,6 +114,9 @@ void packingTests() {
     CHECK(same(packed(op), hex(R"(
       02 10 00 00 ff 63 fe 02 00000000 0800 0100 0a600001 0800 0400 07000000
       0800 0700 c0a80001                 | PREFSRC)")));
+    const Record edit = record(Verb::edit, Kind::localRoute, 4);
+    CHECK(commandOf(edit).type == RTM_NEWROUTE && commandOf(edit).flags == NLM_F_REPLACE);
+    CHECK(same(packed(edit), packed(record(Verb::add, Kind::localRoute, 4))));
     const Record remove = record(Verb::remove, Kind::localRoute, 6);
     CHECK(commandOf(remove).type == RTM_DELROUTE && packed(remove)[6] == RT_SCOPE_UNIVERSE);
   });
@@ -268,6 +271,7 @@ void violationTests() {
     CHECK(!violationOf(link) && !violationOf(address) && !violationOf(record(Verb::remove, Kind::localRoute, 6)));
     CHECK(refused("verb", link, [](Record& op) { op.verb = Verb::none; }));
     CHECK(refused("verb", address, [](Record& op) { op.verb = Verb::edit; }));
+    CHECK(!violationOf(record(Verb::edit, Kind::localRoute, 6)));
     CHECK(refused("link change", link, [](Record& op) { op.verb = Verb::edit; }));
     CHECK(refused("family", link, [](Record& op) { op.family = 4; }));
     CHECK(refused("name", link, [](Record& op) { op.name[0] = '\0'; }));

@@ -29,24 +29,20 @@ inline Datagram message(uint16_t type, uint16_t flags, uint32_t sequence, netlin
   return datagram;
 }
 
-/// NLMSG_ERROR, capped, with extended-ack text if there is any.
-inline Datagram verdict(uint32_t sequence, int error, std::string_view text = {}) {
+/// NLMSG_ERROR, capped, with extended-ack text and offset of the attribute at fault if there are any.
+inline Datagram verdict(uint32_t sequence, int error, std::string_view text = {}, uint32_t offset = 0) {
+  std::vector<uint8_t> payload(sizeof(nlmsgerr) + NLA_HDRLEN + NLMSG_ALIGN(text.size() + 1) + 8);
+  netlink::MessageWriter writer(payload);
   nlmsgerr header{};
   header.error = -error;
   header.msg.nlmsg_len = NLMSG_HDRLEN;
   header.msg.nlmsg_seq = sequence;
-  std::vector<uint8_t> payload(sizeof header);
-  std::memcpy(payload.data(), &header, sizeof header);
-  if (!text.empty()) {
-    const nlattr attribute{.nla_len = static_cast<uint16_t>(NLA_HDRLEN + text.size() + 1),
-                           .nla_type = NLMSGERR_ATTR_MSG};
-    const auto* bytes = reinterpret_cast<const uint8_t*>(&attribute);
-    payload.insert(payload.end(), bytes, bytes + sizeof attribute);
-    payload.insert(payload.end(), text.begin(), text.end());
-    payload.resize(NLMSG_ALIGN(payload.size() + 1));
-  }
-  const auto flags = static_cast<uint16_t>(NLM_F_CAPPED | (text.empty() ? 0 : NLM_F_ACK_TLVS));
-  return message(NLMSG_ERROR, flags, sequence, payload);
+  writer.header(header);
+  if (!text.empty()) writer.string(NLMSGERR_ATTR_MSG, text);
+  if (offset != 0) writer.u32(NLMSGERR_ATTR_OFFS, offset);
+  payload.resize(writer.size());
+  const bool extended = !text.empty() || offset != 0;
+  return message(NLMSG_ERROR, extended ? NLM_F_CAPPED | NLM_F_ACK_TLVS : NLM_F_CAPPED, sequence, payload);
 }
 
 inline Datagram done(uint32_t sequence, int error = 0, uint16_t flags = NLM_F_MULTI) {

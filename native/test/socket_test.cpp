@@ -115,6 +115,15 @@ int main() {
     ::close(fd);
   });
 
+  test("a datagram larger than the send buffer goes once it is allowed", [] {
+    Socket socket;
+    CHECK(socket.open(NETLINK_ROUTE, {.networkNamespace = {}, .kernelBufferSize = 1}).ok());
+    const auto large = scripted::message(NLMSG_NOOP, 0, 1, std::vector<uint8_t>(200'000));
+    CHECK(socket.send(large) == EMSGSIZE);
+    socket.allowSending(large.size());
+    CHECK(socket.send(large) == 0);
+  });
+
   test("sequence numbers are never 0 and never run into each other", [] {
     Socket socket;
     uint32_t before = socket.reserveSequences(1000);

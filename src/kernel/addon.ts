@@ -6,6 +6,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ipvsEntrySize, ipvsRecordSize, routeRecordSize } from './records.ts';
 
+/** Bytes of nf_tables records; layout: `native/families/nftables_record.h`. */
+export const nftablesObjectSize = 128;
+export const nftablesElementSize = 136;
+/** Bytes of a flow key and of a flow; layouts: `native/families/conntrack_record.h`. */
+export const flowKeySize = 24;
+export const flowSize = 96;
+
 export interface SocketOptions {
   /** A name below /run/netns or an absolute path; default: the process's network namespace. */
   readonly netns?: string;
@@ -57,6 +64,52 @@ export interface RouteSocket {
   close(): void;
 }
 
+/** One nf_tables table, of family ip and of family ip6. */
+export interface NftablesSocket {
+  /**
+   * Objects in one transaction: all errnos 0 if it was committed. If not, what was refused has its errno (a rule's expressions
+   * have their rule's) and the rest ECANCELED; all are -1 if no answer came.
+   */
+  apply(objects: Uint8Array): Promise<NativeAnswers>;
+  /**
+   * Elements in one transaction, likewise; one that is there already is as good as added. Ranges must not overlap: 6.1 takes
+   * one that begins within another of the same first four bytes for that other, and says it was added (nft_pipapo_insert).
+   */
+  applyElements(elements: Uint8Array): Promise<NativeAnswers>;
+  /** The table, its chains, sets and rules, each rule followed by its expressions; empty if there is no table. */
+  objects(family: 4 | 6): Promise<Uint8Array>;
+  /** Empty if there is no such set. */
+  elements(family: 4 | 6, set: string): Promise<Uint8Array>;
+  close(): void;
+}
+
+export interface NftablesOptions extends SocketOptions {
+  /** The table's name, at most 31 bytes. */
+  readonly table: string;
+}
+
+/** The connection-tracking table. Opening and every call fail with ERR_NO_CONNTRACK where the kernel has none. */
+export interface ConntrackSocket {
+  /**
+   * The flows whose original destination is one of the keys, each once, in no order. Walks the kernel's whole table, once
+   * for each of a few keys and twice for any number of them. Under heavy load it may miss some.
+   */
+  flows(keys: Uint8Array): Promise<Uint8Array>;
+  /** Deletes exactly these; ENOENT: gone, or replaced by another of the same addresses. */
+  delete(flows: Uint8Array): Promise<NativeAnswers>;
+  close(): void;
+}
+
+/** What one setting says. */
+export interface SettingReading {
+  /** Without the newline at its end; undefined when it could not be read. */
+  readonly value: string | undefined;
+  /** Whether its file may be written by its owner; many settings are read-only outside the initial network namespace. */
+  readonly writable: boolean;
+  /** Why it could not be read, an errno; 0 when it could. */
+  readonly errno: number;
+}
+
 export type MonitorEvent =
   | {
       readonly kind: 'link';
@@ -80,12 +133,25 @@ export interface Addon {
   readonly ipvsRecordSize: number;
   readonly ipvsEntrySize: number;
   readonly routeRecordSize: number;
+  readonly nftablesObjectSize: number;
+  readonly nftablesElementSize: number;
+  readonly flowKeySize: number;
+  readonly flowSize: number;
   readonly IpvsSocket: new (options?: SocketOptions) => IpvsSocket;
   readonly RouteSocket: new (options?: SocketOptions) => RouteSocket;
+  readonly NftablesSocket: new (options: NftablesOptions) => NftablesSocket;
+  readonly ConntrackSocket: new (options?: SocketOptions) => ConntrackSocket;
   readonly AddressMonitor: new (
     options: SocketOptions,
     onEvents: (events: readonly MonitorEvent[]) => void,
   ) => AddressMonitor;
+  /**
+   * Kernel settings as a network namespace has them (default: the process's). Names are paths below /proc/sys that begin with
+   * `net/` (`net/ipv4/vs/conntrack`), or `module/nf_conntrack/parameters/hashsize`, which is the same in every namespace.
+   */
+  readonly readSettings: (names: readonly string[], netns?: string) => Promise<readonly SettingReading[]>;
+  /** Rejects with the errno's name: ENOENT, EACCES (read-only here), EROFS, EINVAL (not a value of this setting). */
+  readonly writeSetting: (name: string, value: string, netns?: string) => Promise<void>;
 }
 
 /** Loads the addon: a prebuilt one of a published package, else what `npm ci` built. `KUBE_IPVS_ADDON` names another file. */
@@ -107,7 +173,11 @@ export function loadAddon(): Addon {
   const fits =
     addon.ipvsRecordSize === ipvsRecordSize &&
     addon.ipvsEntrySize === ipvsEntrySize &&
-    addon.routeRecordSize === routeRecordSize;
+    addon.routeRecordSize === routeRecordSize &&
+    addon.nftablesObjectSize === nftablesObjectSize &&
+    addon.nftablesElementSize === nftablesElementSize &&
+    addon.flowKeySize === flowKeySize &&
+    addon.flowSize === flowSize;
   if (!fits) throw new Error(`the native addon ${file} was built from other sources: run npm ci in ${root}`);
   return addon;
 }

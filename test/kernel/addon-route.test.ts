@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { after, test } from 'node:test';
+import { type Address, addressBytes } from '../../src/model/address.ts';
 import { loadAddon, type MonitorEvent, type RouteSocket } from '../../src/kernel/addon.ts';
 import {
   deleteNamespaces,
@@ -14,7 +15,7 @@ import {
 } from '../native/namespace.ts';
 import { addressAt, concat, type RouteFields, routeRecord, routeRecordSize, split } from '../native/record.ts';
 
-const { EADDRNOTAVAIL, EEXIST, EINVAL, ENETDOWN, ENODEV, ESRCH } = constants.errno;
+const { EADDRNOTAVAIL, EEXIST, EINVAL, ENETDOWN, ENODEV, ENOENT, ESRCH } = constants.errno;
 const addon = loadAddon();
 
 after(deleteNamespaces);
@@ -173,6 +174,36 @@ test('IPv6 local routes need a device that is up: lo, or ours once it is', () =>
       ['fd01::/64'],
     );
   }));
+
+for (const { family, addresses, address, prefix } of [
+  { family: 4, addresses: ['192.0.2.1', '192.0.2.2'], address: [10, 97], prefix: 16 },
+  { family: 6, addresses: ['2001:db8::1', '2001:db8::2'], address: [0xfd, 1], prefix: 64 },
+] as const) {
+  test(`an IPv${family} route is given another preferred source in its place, and none is made where there is none`, () =>
+    withDevice(async (socket, device, name) => {
+      ip('-n', name, 'link', 'set', 'kube-ipvs0', 'up');
+      for (const one of addresses) {
+        ip('-n', name, 'address', 'add', one, 'dev', 'lo', ...(family === 6 ? ['nodad'] : []));
+      }
+      const range = (source: string) =>
+        ({
+          kind: 'route',
+          family,
+          device,
+          address,
+          prefix,
+          source: [...addressBytes(source as Address)],
+        }) as const;
+      const sources = async () =>
+        split(await socket.localRoutes(device), routeRecordSize)
+          .filter((record) => record[2] === family && record[9] === 4)
+          .map((record) => addressAt(record, 32, family));
+      const [one, other] = addresses;
+      assert.deepEqual(await route(socket, { ...range(one), verb: edit }), [ENOENT]);
+      assert.deepEqual(await route(socket, range(one), { ...range(other), verb: edit }), [0, 0]);
+      assert.deepEqual(await sources(), [other]);
+    }));
+}
 
 test('a dump is whole or refused while the table changes under it', () =>
   withDevice(async (socket, device, name) => {

@@ -29,8 +29,8 @@ export type Mode =
   | 'babbling';
 
 /**
- * Runs a module script that sees `addon`, `ipvsRecord`, `routeRecord`, `concat`, and `work(script)`, which runs a script that
- * sees the same and `parentPort` in a worker. With a mode, descriptor 3 is a scripted kernel.
+ * Runs a module script that sees `addon`, functions of record.ts and nftables-record.ts, and `work(script)`, which runs a
+ * script that sees the same and `parentPort` in a worker. With a mode, descriptor 3 is a scripted kernel.
  */
 export function runScript(
   script: string,
@@ -45,7 +45,8 @@ export function runScript(
   const common = `
     import { Worker, parentPort } from 'node:worker_threads';
     import { loadAddon } from '${here}../../src/kernel/addon.js';
-    import { concat, ipvsRecord, routeRecord } from '${here}record.js';
+    import { concat, flowKey, flowRecord, ipvsRecord, routeRecord } from '${here}record.js';
+    import { chainRecord, elementRecord, ruleRecords, tableRecord } from '${here}nftables-record.js';
     const addon = loadAddon();`;
   const prelude = `${common}
     const work = (script) => new Worker(${JSON.stringify(common)} + script, { eval: true });`;

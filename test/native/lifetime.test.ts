@@ -1,11 +1,13 @@
 /** Sockets in workers, closed, collected, and at the end of a process with work under way. */
 
 import assert from 'node:assert/strict';
-import { networkInterfaces } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { constants, networkInterfaces } from 'node:os';
 import { test } from 'node:test';
 import { loadAddon } from '../../src/kernel/addon.ts';
 import { runScript } from './child.ts';
-import { ipvsRecord, routeRecord } from './record.ts';
+import { elementRecord, tableRecord } from './nftables-record.ts';
+import { flowKey, flowRecord, ipvsRecord, routeRecord } from './record.ts';
 
 const addon = loadAddon();
 
@@ -43,12 +45,22 @@ test('a device that is not there is ENODEV', async () => {
 test('after close every call is rejected with ERR_CLOSED; closing twice is fine', async () => {
   const ipvs = new addon.IpvsSocket();
   const route = new addon.RouteSocket();
-  for (const socket of [ipvs, route, ipvs, route]) socket.close();
+  // over any descriptor: not every kernel has netfilter
+  const conntrack = new addon.ConntrackSocket({ fd: 0 });
+  const nftables = new addon.NftablesSocket({ table: 'kube-ipvs', fd: 0 });
+  const sockets = [ipvs, route, conntrack, nftables];
+  for (const socket of [...sockets, ...sockets]) socket.close();
   await assert.rejects(ipvs.apply(ipvsRecord()), { code: 'ERR_CLOSED' });
   await assert.rejects(ipvs.services(), { code: 'ERR_CLOSED' });
   await assert.rejects(ipvs.info(), { code: 'ERR_CLOSED' });
   await assert.rejects(route.links(), { code: 'ERR_CLOSED' });
+  await assert.rejects(conntrack.flows(flowKey()), { code: 'ERR_CLOSED' });
+  await assert.rejects(conntrack.delete(flowRecord()), { code: 'ERR_CLOSED' });
   await assert.rejects(route.apply(routeRecord({ kind: 'link', name: 'x' })), { code: 'ERR_CLOSED' });
+  await assert.rejects(nftables.apply(tableRecord(4)), { code: 'ERR_CLOSED' });
+  await assert.rejects(nftables.applyElements(elementRecord({ set: 's', key: [1] })), { code: 'ERR_CLOSED' });
+  await assert.rejects(nftables.objects(4), { code: 'ERR_CLOSED' });
+  await assert.rejects(nftables.elements(4, 's'), { code: 'ERR_CLOSED' });
 });
 
 test('closing lets the exchange under way end and rejects what waits behind it', async () => {
@@ -74,6 +86,32 @@ test('records are copied when a call is made, not when it runs', () => {
     { mode: 'obedient' },
   );
   assert.deepEqual(JSON.parse(stdout), [[0, 34, 0], [{ index: 1, text: 'weight 4242 is not liked' }]]);
+  assert.equal(status, 0);
+});
+
+test('a transaction is copied when it is asked for, and settled after those before it', () => {
+  const { stdout, status, stderr } = runScript(
+    `
+    const socket = new addon.NftablesSocket({ fd: 3, table: 'kube-ipvs' });
+    const objects = concat([tableRecord(4), ...ruleRecords(4, { chain: 'x' }, { kind: 8 }), chainRecord(4, { name: 'x' })]);
+    const elements = concat(Array.from({ length: 10_000 }, (_, i) => elementRecord({ set: 's', key: [10, 0, i >> 8, i & 255] })));
+    const order = [];
+    const answers = [socket.apply(objects), socket.applyElements(elements), socket.apply(new Uint8Array(0))];
+    for (const [i, answer] of answers.entries()) answer.then(() => order.push(i));
+    objects.fill(255);
+    elements.fill(255);
+    const settled = await Promise.all(answers);
+    console.log(JSON.stringify([settled.map(({ errnos }) => [errnos.length, ...new Set(errnos)]), order]));`,
+    { mode: 'obedient' },
+  );
+  assert.deepEqual(
+    JSON.parse(stdout),
+    [
+      [[4, 0], [10_000, 0], [0]],
+      [0, 1, 2],
+    ],
+    stderr,
+  );
   assert.equal(status, 0);
 });
 
@@ -115,6 +153,72 @@ test('a resizable or shared buffer is read as far as it goes', () => {
   assert.equal(stdout.trim(), '2,1,1,1,0');
 });
 
+test('flows are looked for and deleted over a scripted kernel, in the order asked', () => {
+  const { stdout, stderr } = runScript(
+    `
+    const socket = new addon.ConntrackSocket({ fd: 3 });
+    const order = [];
+    const found = socket.flows(flowKey()).then((flows) => { order.push('flows'); return flows; });
+    const { errnos } = await socket.delete(concat([flowRecord(), flowRecord({ id: 7 })])).finally(() => order.push('delete'));
+    console.log(JSON.stringify([order, (await found).length, [...errnos]]));`,
+    { mode: 'obedient' },
+  );
+  assert.equal(stdout.trim(), '[["flows","delete"],0,[0,0]]', stderr);
+});
+
+test('settings are read as they are, each for itself', async () => {
+  const names = ['net/ipv4/ip_forward', 'net/no/such', 'net/ipv4'];
+  const settings = await addon.readSettings(names);
+  const shown = readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim();
+  assert.deepEqual(settings, [
+    { value: shown, writable: true, errno: 0 },
+    { value: undefined, writable: false, errno: constants.errno.ENOENT },
+    { value: undefined, writable: false, errno: constants.errno.EISDIR },
+  ]);
+  assert.deepEqual(await addon.readSettings([]), []);
+});
+
+test('a setting that cannot be written, and a namespace that is not there, say which call failed', async () => {
+  const wrong: [Promise<unknown>, string, string][] = [
+    [addon.writeSetting('net/no/such', '1'), 'ENOENT', 'open'],
+    [addon.writeSetting('net/ipv4/ip_forward', '1', 'no-such-namespace'), 'ENOENT', 'open'],
+    [addon.readSettings(['net/ipv4/ip_forward'], '/proc/self/status'), 'EINVAL', 'setns'],
+  ];
+  await Promise.all(wrong.map(([promise, code, syscall]) => assert.rejects(promise, { code, syscall })));
+});
+
+test('many settings are read at once, and their process may end meanwhile', () => {
+  const reads = `Array.from({ length: 100 }, () => addon.readSettings(['net/ipv4/ip_forward', 'net/ipv4/ip_default_ttl']))`;
+  const whole = runScript(`
+    const all = await Promise.all(${reads});
+    console.log(all.every((settings) => settings.every(({ errno }) => errno === 0)));`);
+  assert.equal(whole.stdout.trim(), 'true', whole.stderr);
+  const cut = runScript(`${reads}; process.exit(7);`);
+  assert.deepEqual([cut.status, cut.signal], [7, null], cut.stderr);
+});
+
+test('a worker may be terminated while it reads settings and looks for flows', () => {
+  const { stdout, stderr, status } = runScript(`
+    const body = \`
+      const read = () => { addon.readSettings(['net/ipv4/ip_forward']).then(read, () => {}); };
+      for (let i = 0; i < 10; i++) read();
+      const socket = new addon.ConntrackSocket({ fd: 0, timeoutMs: 5 });
+      const look = () => { socket.flows(flowKey()).then(look, look); };
+      look();
+      parentPort.postMessage('busy');\`;
+    let ended = 0;
+    for (let i = 0; i < 10; i++) {
+      const worker = work(body);
+      await new Promise((done) => worker.once('message', done));
+      if (i % 2) await new Promise((done) => setTimeout(done, i));
+      await worker.terminate();
+      ended++;
+    }
+    console.log(ended);`);
+  assert.equal(stdout.trim(), '10', stderr);
+  assert.equal(status, 0);
+});
+
 test('sockets work in many workers at once', () => {
   const { stdout, stderr, status } = runScript(`
     const body = \`
@@ -141,6 +245,9 @@ test('a worker may be terminated with work under way and waiting, and with an op
       const sockets = Array.from({ length: 4 }, () => new addon.RouteSocket());
       const monitor = new addon.AddressMonitor({}, () => {});
       monitor.ref();
+      const nftables = new addon.NftablesSocket({ table: 'x' });
+      const elements = concat(Array.from({ length: 10_000 }, () => elementRecord({ set: 'none', key: [1] })));
+      for (let i = 0; i < 20; i++) nftables.applyElements(elements).catch(() => {});
       for (const socket of sockets) {
         const again = () => { socket.localRoutes(0).then(again, () => {}); };
         again();
@@ -165,6 +272,7 @@ test('process.exit with work under way and a monitor open ends the process with 
     `const route = new addon.RouteSocket(); for (let i = 0; i < 50; i++) route.localRoutes(0); process.exit(7);`,
     `const route = new addon.RouteSocket(); route.links(); new addon.AddressMonitor({}, () => {}).ref(); setImmediate(() => process.exit(7));`,
     `new addon.IpvsSocket(); new addon.AddressMonitor({}, () => {}); process.exitCode = 7;`,
+    `const nftables = new addon.NftablesSocket({ table: 'x' }); for (let i = 0; i < 50; i++) nftables.objects(4).catch(() => {}); process.exit(7);`,
     `const route = new addon.RouteSocket(); route.links().then(() => process.exit(7));`,
   ]) {
     const { status, signal, stderr } = runScript(script);

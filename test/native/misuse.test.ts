@@ -3,14 +3,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadAddon } from '../../src/kernel/addon.ts';
-import { concat, ipvsRecord, routeRecord } from './record.ts';
+import { chainRecord, elementRecord, ruleRecords, setRecord, step, tableRecord } from './nftables-record.ts';
+import { concat, flowKey, flowRecord, ipvsRecord, routeRecord } from './record.ts';
 
 const addon = loadAddon();
 type UntypedClass = (new (...args: unknown[]) => object) & { readonly prototype: object };
-const { IpvsSocket, RouteSocket, AddressMonitor } = addon as unknown as Record<keyof typeof addon, UntypedClass>;
+const { IpvsSocket, RouteSocket, NftablesSocket, ConntrackSocket, AddressMonitor } = addon as unknown as Record<
+  keyof typeof addon,
+  UntypedClass
+>;
 
 function call(target: object, method: string, ...args: unknown[]): unknown {
   return Reflect.apply(Reflect.get(target, method) as () => unknown, target, args);
+}
+
+/** A socket over any descriptor there is: not every kernel has netfilter. */
+function scriptless(): object {
+  return new ConntrackSocket({ fd: 0 });
 }
 
 function throws(what: () => unknown, name: 'TypeError' | 'RangeError', message: string | RegExp): void {
@@ -43,8 +52,34 @@ test('options that are no options are refused by name', () => {
   for (const [options, name, message] of wrong) {
     throws(() => new IpvsSocket(options), name, message);
     throws(() => new RouteSocket(options), name, message);
+    throws(() => new ConntrackSocket(options), name, message);
+    throws(() => new NftablesSocket(withTable(options)), name, message);
     throws(() => new AddressMonitor(options, () => {}), name, message);
   }
+});
+
+/** Options that are no object stay what they are. */
+function withTable(options: unknown): unknown {
+  return typeof options === 'object' && options !== null ? { table: 'kube-ipvs', ...options } : options;
+}
+
+test('a table must be named, as it may be in records', () => {
+  const bytes = 'options.table must be 1 to 31 bytes, none of them NUL';
+  throws(() => new NftablesSocket(), 'TypeError', 'options must be an object');
+  for (const table of [undefined, null, 1, {}]) {
+    throws(() => new NftablesSocket({ table }), 'TypeError', 'options.table must be a string');
+  }
+  for (const table of ['', 'a\0b']) throws(() => new NftablesSocket({ table }), 'RangeError', bytes);
+  for (const table of ['x'.repeat(32), 'é'.repeat(16)]) {
+    throws(() => new NftablesSocket({ table }), 'RangeError', 'options.table must be at most 31 bytes long');
+  }
+  const throwing = {
+    get table(): string {
+      throw new Error('mine');
+    },
+  };
+  assert.throws(() => new NftablesSocket(throwing), { message: 'mine' });
+  call(new NftablesSocket({ table: 'x'.repeat(31) }), 'close');
 });
 
 test('an option whose getter throws passes that on', () => {
@@ -67,7 +102,7 @@ test('a namespace that is not there, and a descriptor that is none, say which ca
 });
 
 test('classes are not functions', () => {
-  for (const Class of [IpvsSocket, RouteSocket, AddressMonitor]) {
+  for (const Class of [IpvsSocket, RouteSocket, NftablesSocket, ConntrackSocket, AddressMonitor]) {
     throws(() => Reflect.apply(Class, undefined, []), 'TypeError', /call it with new/);
     throws(() => Reflect.apply(Class, {}, []), 'TypeError', /call it with new/);
   }
@@ -82,10 +117,14 @@ test('a monitor without a function to call is refused', () => {
 test('methods refuse every receiver that is not their own', () => {
   const ipvs = new IpvsSocket();
   const route = new RouteSocket();
+  const conntrack = scriptless();
+  const nftables = new NftablesSocket({ table: 'kube-ipvs' });
   const monitor = new AddressMonitor({}, () => {});
   const own = new Map<object, object>([
     [IpvsSocket.prototype, ipvs],
     [RouteSocket.prototype, route],
+    [ConntrackSocket.prototype, conntrack],
+    [NftablesSocket.prototype, nftables],
     [AddressMonitor.prototype, monitor],
   ]);
   const foreign = [undefined, null, 1, 'x', {}, [], () => {}, new Proxy(ipvs, {}), Object.create(ipvs), globalThis];
@@ -104,11 +143,17 @@ test('methods refuse every receiver that is not their own', () => {
 test('records must be whole, in a Uint8Array that has its memory', () => {
   const ipvs = new IpvsSocket();
   const route = new RouteSocket();
+  const conntrack = scriptless();
+  const nftables = new NftablesSocket({ table: 'kube-ipvs' });
   const methods: [object, string, string, number][] = [
     [ipvs, 'apply', 'ops', 80],
     [ipvs, 'service', 'ops', 80],
     [ipvs, 'destinations', 'services', 80],
     [route, 'apply', 'ops', 72],
+    [conntrack, 'flows', 'keys', 24],
+    [conntrack, 'delete', 'flows', 96],
+    [nftables, 'apply', 'objects', 128],
+    [nftables, 'applyElements', 'elements', 136],
   ];
   for (const [socket, method, name, size] of methods) {
     for (const value of [
@@ -134,8 +179,7 @@ test('records must be whole, in a Uint8Array that has its memory', () => {
     structuredClone(detached, { transfer: [detached.buffer] });
     throws(() => call(socket, method, detached), 'TypeError', `${name} must not be detached`);
   }
-  call(ipvs, 'close');
-  call(route, 'close');
+  for (const socket of [ipvs, route, nftables, conntrack]) call(socket, 'close');
 });
 
 test('an IPVS record with an impossible field is refused, naming record, field and value', () => {
@@ -191,6 +235,110 @@ test('a route record with an impossible field is refused, naming record, field a
     [routeRecord({ kind: 'address', device: 2 ** 31 }), /^ops\[0\]\.device is 2147483648;/],
   ];
   for (const [bytes, message] of wrong) throws(() => call(socket, 'apply', bytes), 'RangeError', message);
+  call(socket, 'close');
+});
+
+test('a flow key or flow with an impossible field is refused, naming record, field and value', () => {
+  const socket = scriptless();
+  const wrong: [string, Uint8Array, string][] = [
+    ['flows', flowKey({ family: 2 }), 'keys[0].family is 2; it must be 4 or 6'],
+    ['flows', flowKey({ protocol: 1 }), 'keys[0].protocol is 1; it must be 6 (TCP), 17 (UDP) or 132 (SCTP)'],
+    [
+      'delete',
+      concat([flowRecord(), flowRecord({ protocol: 0 })]),
+      'flows[1].protocol is 0; it must be 6 (TCP), 17 (UDP) or 132 (SCTP)',
+    ],
+    ['delete', new Uint8Array(96), 'flows[0].family is 0; it must be 4 or 6'],
+  ];
+  for (const [method, bytes, message] of wrong) throws(() => call(socket, method, bytes), 'RangeError', message);
+  call(socket, 'close');
+});
+
+test('settings are refused by name', () => {
+  const forwarding = 'net/ipv4/ip_forward';
+  const outside = ' must be a path below /proc/sys that begins with net/';
+  const wrong: ['readSettings' | 'writeSetting', unknown[], 'TypeError' | 'RangeError', string][] = [
+    ['readSettings', [], 'TypeError', 'names must be an array'],
+    ['readSettings', [forwarding], 'TypeError', 'names must be an array'],
+    ['readSettings', [{ length: 1 }], 'TypeError', 'names must be an array'],
+    ['readSettings', [[forwarding, 1]], 'TypeError', 'names[1] must be a string'],
+    ['readSettings', [Array.from({ length: 1 })], 'TypeError', 'names[0] must be a string'],
+    ['readSettings', [Array(5000)], 'RangeError', 'names must hold at most 4096 strings'],
+    ['readSettings', [[forwarding, 'kernel/modprobe']], 'RangeError', `names[1]${outside}`],
+    ['readSettings', [['x'.repeat(5000)]], 'RangeError', 'names[0] must be at most 4096 bytes long'],
+    ['readSettings', [[forwarding], 1], 'TypeError', 'netns must be a string'],
+    ['readSettings', [[forwarding], '../x'], 'RangeError', 'netns must be a name under /run/netns or an absolute path'],
+    ['writeSetting', [], 'TypeError', 'name must be a string'],
+    ['writeSetting', [forwarding], 'TypeError', 'value must be a string'],
+    ['writeSetting', [forwarding, 1], 'TypeError', 'value must be a string'],
+    ['writeSetting', [forwarding, ''], 'RangeError', 'value must be text, not empty and without NUL'],
+    ['writeSetting', [forwarding, '1\0'], 'RangeError', 'value must be text, not empty and without NUL'],
+    ['writeSetting', [forwarding, 'x'.repeat(4097)], 'RangeError', 'value must be at most 4096 bytes long'],
+    ['writeSetting', [forwarding, '1', null], 'TypeError', 'netns must be a string'],
+    ['writeSetting', ['net/../kernel/modprobe', '/bin/false'], 'RangeError', `name${outside}`],
+    ['writeSetting', ['net/ipv4/ip_forward\0', '1'], 'RangeError', `name${outside}`],
+  ];
+  for (const [name, args, error, message] of wrong) throws(() => call(addon, name, ...args), error, message);
+  const getter = [forwarding];
+  Object.defineProperty(getter, 0, {
+    get() {
+      throw new Error('mine');
+    },
+  });
+  assert.throws(() => call(addon, 'readSettings', getter), { message: 'mine' });
+});
+
+test('an nf_tables record with an impossible field is refused, naming record, field and value', () => {
+  const socket = new NftablesSocket({ table: 'kube-ipvs' });
+  const name = 'must be 1 to 31 characters, padded with NUL';
+  const rule = (count: number) => concat(ruleRecords(4, { chain: 'x', count }, step.verdict(0)));
+  const wrong: [Uint8Array, string][] = [
+    [tableRecord(5), 'objects[1].family is 5; it must be 4 or 6'],
+    [chainRecord(4, { name: '' }), `objects[1].name is empty or not terminated; it ${name}`],
+    [setRecord(4, { name: 'x'.repeat(32) }), `objects[1].name is empty or not terminated; it ${name}`],
+    [rule(2), 'objects[1].expressions is 2; it must be how many follow, at most 128'],
+    [rule(0), 'objects[2].kind is 5; it must not be 5 (expression) where no rule counts it'],
+    [
+      concat(ruleRecords(4, { chain: 'x' }, step.meta(1, 8))),
+      'objects[2].register is 8; it must be 1 to 4 or, not aligned, 9 to 23',
+    ],
+  ];
+  for (const [bytes, message] of wrong) {
+    throws(() => call(socket, 'apply', concat([tableRecord(4), bytes])), 'RangeError', message);
+  }
+  const elements: [Uint8Array, string][] = [
+    [elementRecord({ set: 's', key: [], verb: 'add' }), 'elements[0].key length is 0; it must be 1 to 40'],
+    [
+      elementRecord({ set: '', key: [1] }),
+      'elements[0].set is empty or not terminated; it must be 1 to 23 characters, padded with NUL',
+    ],
+    [elementRecord({ set: 's', key: [1], verb: 'edit' }), 'elements[0].verb is 2; it must be 1 (add) or 3 (delete)'],
+  ];
+  for (const [bytes, message] of elements) {
+    throws(() => call(socket, 'applyElements', bytes), 'RangeError', message);
+  }
+  call(socket, 'close');
+});
+
+test('family and set are checked', () => {
+  const socket = new NftablesSocket({ table: 'kube-ipvs' });
+  for (const method of ['objects', 'elements']) {
+    for (const family of [undefined, null, '4', {}]) {
+      throws(() => call(socket, method, family, 's'), 'TypeError', 'family must be a number');
+    }
+    for (const family of [0, 5]) throws(() => call(socket, method, family, 's'), 'RangeError', 'family must be 4 or 6');
+    for (const family of [-4, 7, 4.5, Number.NaN]) {
+      throws(() => call(socket, method, family, 's'), 'RangeError', /^family must be an integer from 0/);
+    }
+  }
+  for (const set of [undefined, 1, null]) {
+    throws(() => call(socket, 'elements', 4, set), 'TypeError', 'set must be a string');
+  }
+  const long = 'x'.repeat(24);
+  throws(() => call(socket, 'elements', 4, long), 'RangeError', 'set must be at most 23 bytes long');
+  for (const set of ['', '\0']) {
+    throws(() => call(socket, 'elements', 4, set), 'RangeError', 'set must be 1 to 23 bytes, none of them NUL');
+  }
   call(socket, 'close');
 });
 

@@ -1,4 +1,4 @@
-/** Records written field by field, at the offsets of native/families/{ipvs,route}_record.h: a second opinion on src/kernel/records.ts. */
+/** Records written field by field, at the offsets of native/families/*_record.h: a second opinion on src/kernel. */
 
 import { endianness } from 'node:os';
 
@@ -6,6 +6,7 @@ const little = endianness() === 'LE';
 
 export const ipvsEntrySize = 112;
 export const routeRecordSize = 72;
+export const flowSize = 96;
 
 export interface IpvsFields {
   readonly verb?: number;
@@ -78,6 +79,63 @@ export function routeRecord(fields: RouteFields): Uint8Array {
   bytes.set(fields.source ?? [], 32);
   bytes.set(new TextEncoder().encode(fields.name ?? ''), 48);
   return bytes;
+}
+
+export interface FlowFields {
+  readonly family?: number;
+  readonly protocol?: number;
+  readonly zone?: number;
+  readonly id?: number;
+  readonly source?: readonly number[];
+  readonly sourcePort?: number;
+  readonly destination?: readonly number[];
+  readonly port?: number;
+}
+
+/** UDP to 10.96.0.10:53 unless told otherwise. */
+export function flowKey(fields: FlowFields = {}): Uint8Array {
+  const bytes = new Uint8Array(24);
+  bytes[0] = fields.family ?? 4;
+  bytes[1] = fields.protocol ?? 17;
+  new DataView(bytes.buffer).setUint16(2, fields.port ?? 53, little);
+  bytes.set(fields.destination ?? [10, 96, 0, 10], 8);
+  return bytes;
+}
+
+/** The original direction of a flow; the same unless told otherwise, from 10.1.0.7:40000. */
+export function flowRecord(fields: FlowFields = {}): Uint8Array {
+  const bytes = new Uint8Array(flowSize);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = fields.family ?? 4;
+  bytes[1] = fields.protocol ?? 17;
+  view.setUint16(2, fields.zone ?? 0, little);
+  view.setUint32(4, fields.id ?? 0, little);
+  view.setUint16(12, fields.sourcePort ?? 40_000, little);
+  view.setUint16(14, fields.port ?? 53, little);
+  bytes.set(fields.source ?? [10, 1, 0, 7], 32);
+  bytes.set(fields.destination ?? [10, 96, 0, 10], 48);
+  return bytes;
+}
+
+/** Of a flow: the id, as conntrack -o id shows it. */
+export function flowId(flow: Uint8Array): number {
+  return new DataView(flow.buffer, flow.byteOffset).getUint32(4, little);
+}
+
+export function flowZone(flow: Uint8Array): number {
+  return new DataView(flow.buffer, flow.byteOffset).getUint16(2, little);
+}
+
+export function flowSourcePort(flow: Uint8Array): number {
+  return new DataView(flow.buffer, flow.byteOffset).getUint16(12, little);
+}
+
+/** `17 10.1.0.7:40000 10.96.0.10:53 | 10.244.1.7:5353 10.1.0.7:40000`: protocol, original and reply direction. */
+export function describeFlow(flow: Uint8Array): string {
+  const view = new DataView(flow.buffer, flow.byteOffset);
+  const family = flow[0]!;
+  const end = (at: number, port: number) => `${addressAt(flow, at, family)}:${view.getUint16(port, little)}`;
+  return `${flow[1]} ${end(32, 12)} ${end(48, 14)} | ${end(64, 16)} ${end(80, 18)}`;
 }
 
 export function concat(records: readonly Uint8Array[]): Uint8Array {

@@ -34,6 +34,55 @@ for (const [mode, outcome] of Object.entries(wanted)) {
   });
 }
 
+const flowOutcomes = `
+  const socket = new addon.ConntrackSocket({ fd: 3, timeoutMs: 300 });
+  const told = { flows: await socket.flows(flowKey()).then((flows) => flows.length, (error) => error.code) };
+  told.errnos = await socket.delete(concat([flowRecord(), flowRecord()])).then(({ errnos }) => [...errnos], (error) => error.code);
+  console.log(JSON.stringify(told));`;
+
+const wantedFlows: Record<Exclude<Mode, 'slow' | 'babbling'>, object> = {
+  obedient: { flows: 0, errnos: [0, 0] },
+  garbage: { flows: 'DUMP_INTERRUPTED', errnos: [-1, 0] },
+  silent: { flows: 'ETIMEDOUT', errnos: [-1, -1] },
+  noise: { flows: 'DUMP_INTERRUPTED', errnos: [-1, -1] },
+  truncated: { flows: 'DUMP_INTERRUPTED', errnos: [-1, -1] },
+  sequence: { flows: 'ETIMEDOUT', errnos: [-1, -1] },
+  endless: { flows: 'ETIMEDOUT', errnos: [-1, -1] },
+  closing: { flows: 'ECONNRESET', errnos: 'EPIPE' },
+};
+
+for (const [mode, outcome] of Object.entries(wantedFlows)) {
+  test(`flows, against a kernel that is ${mode}`, () => {
+    assert.deepEqual(told(runScript(flowOutcomes, { mode: mode as Mode })), outcome);
+  });
+}
+
+const nftablesOutcomes = `
+  const socket = new addon.NftablesSocket({ fd: 3, table: 'kube-ipvs', timeoutMs: 300 });
+  const code = (promise) => promise.then(() => 'done', (error) => error.code);
+  const told = { objects: await code(socket.objects(4)), elements: await code(socket.elements(4, 's')) };
+  const errnos = (promise) => promise.then(({ errnos }) => [...errnos], (error) => error.code);
+  told.apply = await errnos(socket.apply(concat([tableRecord(4), chainRecord(4, { name: 'x' })])));
+  told.applyElements = await errnos(socket.applyElements(elementRecord({ set: 's', key: [1] })));
+  console.log(JSON.stringify(told));`;
+
+const nftablesWanted: Record<Exclude<Mode, 'slow' | 'babbling'>, object> = {
+  obedient: { objects: 'EBADMSG', elements: 'EBADMSG', apply: [0, 0], applyElements: [0] },
+  garbage: { objects: 'EBADMSG', elements: 'EBADMSG', apply: [-1, -1], applyElements: [-1] },
+  silent: { objects: 'ETIMEDOUT', elements: 'ETIMEDOUT', apply: [-1, -1], applyElements: [-1] },
+  noise: { objects: 'ETIMEDOUT', elements: 'ETIMEDOUT', apply: [-1, -1], applyElements: [-1] },
+  truncated: { objects: 'ETIMEDOUT', elements: 'ETIMEDOUT', apply: [-1, -1], applyElements: [-1] },
+  sequence: { objects: 'ETIMEDOUT', elements: 'ETIMEDOUT', apply: [-1, -1], applyElements: [-1] },
+  endless: { objects: 'EBADMSG', elements: 'EBADMSG', apply: [0, 0], applyElements: [0] },
+  closing: { objects: 'ECONNRESET', elements: 'EPIPE', apply: 'EPIPE', applyElements: 'EPIPE' },
+};
+
+for (const [mode, outcome] of Object.entries(nftablesWanted)) {
+  test(`nf_tables against a kernel that is ${mode}`, () => {
+    assert.deepEqual(told(runScript(nftablesOutcomes, { mode: mode as Mode })), outcome);
+  });
+}
+
 test('a slow kernel holds up the socket, not the event loop', () => {
   const ended = runScript(
     `

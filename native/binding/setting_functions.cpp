@@ -1,0 +1,104 @@
+#include "setting_functions.h"
+
+#include <climits>
+
+#include "../families/setting.h"
+#include "call.h"
+#include "channel.h"
+
+namespace binding {
+
+namespace {
+
+using netlink::Outcome;
+
+// proc_sys_call_handler (6.1) takes more, but nothing below net/ is longer than a page.
+constexpr size_t longestValue = 4096;
+
+// Settings need nothing kept open: each call is a channel of its own, which lives until the call has ended.
+struct Nothing {};
+using SettingExchange = Exchange<Nothing>;
+
+napi_value submit(const Call& call, std::unique_ptr<SettingExchange> exchange) {
+  return std::make_shared<Channel<Nothing>>(Nothing{})->submit(call.env(), std::move(exchange));
+}
+
+bool isSetting(const Call& call, const std::string& parameter, const std::string& name) {
+  if (setting::isName(name)) return true;
+  throwRangeError(call.env(), parameter + " must be a path below /proc/sys that begins with net/");
+  return false;
+}
+
+napi_value toReadings(napi_env env, std::span<const setting::Reading> readings) {
+  napi_value array = nullptr;
+  if (napi_create_array_with_length(env, readings.size(), &array) != napi_ok) return nullptr;
+  for (uint32_t i = 0; i < readings.size(); ++i) {
+    const setting::Reading& reading = readings[i];
+    const bool isRead = reading.error == 0;
+    const napi_value item = ObjectBuilder(env)
+                                .set("value", isRead ? toValue(env, std::string_view(reading.value)) : undefined(env))
+                                .set("writable", toValue(env, reading.writable))
+                                .set("errno", toValue(env, static_cast<double>(reading.error)))
+                                .value();
+    if (item == nullptr || napi_set_element(env, array, i, item) != napi_ok) return nullptr;
+  }
+  return array;
+}
+
+napi_value readSettings(napi_env env, napi_callback_info info) {
+  struct Read : SettingExchange {
+    std::vector<std::string> names;
+    std::string networkNamespace;
+    std::vector<setting::Reading> readings;
+    Outcome run(Nothing&) override { return setting::read(names, networkNamespace, readings); }
+    napi_value value(napi_env env) override { return toReadings(env, readings); }
+  };
+  const Call call(env, info);
+  auto exchange = std::make_unique<Read>();
+  if (!call.texts(0, "names", PATH_MAX, exchange->names)) return nullptr;
+  if (!call.networkNamespace(1, "netns", exchange->networkNamespace)) return nullptr;
+  for (size_t i = 0; i < exchange->names.size(); ++i) {
+    if (!isSetting(call, "names[" + std::to_string(i) + "]", exchange->names[i])) return nullptr;
+  }
+  return submit(call, std::move(exchange));
+}
+
+napi_value writeSetting(napi_env env, napi_callback_info info) {
+  struct Write : SettingExchange {
+    std::string name;
+    std::string text;
+    std::string networkNamespace;
+    Outcome run(Nothing&) override { return setting::write(name, text, networkNamespace); }
+    napi_value value(napi_env env) override { return undefined(env); }
+  };
+  const Call call(env, info);
+  auto exchange = std::make_unique<Write>();
+  if (!call.text(0, "name", PATH_MAX, exchange->name)) return nullptr;
+  if (!call.text(1, "value", longestValue, exchange->text)) return nullptr;
+  if (!call.networkNamespace(2, "netns", exchange->networkNamespace)) return nullptr;
+  if (!isSetting(call, "name", exchange->name)) return nullptr;
+  // A write of no bytes changes nothing, and the kernel calls it a success.
+  if (exchange->text.empty() || exchange->text.find('\0') != std::string::npos) {
+    throwRangeError(env, "value must be text, not empty and without NUL");
+    return nullptr;
+  }
+  return submit(call, std::move(exchange));
+}
+
+napi_value toFunction(napi_env env, const char* name, napi_callback body) {
+  napi_value function = nullptr;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, body, nullptr, &function);
+  return function;
+}
+
+}  // namespace
+
+napi_value defineReadSettings(napi_env env) {
+  return toFunction(env, "readSettings", readSettings);
+}
+
+napi_value defineWriteSetting(napi_env env) {
+  return toFunction(env, "writeSetting", writeSetting);
+}
+
+}  // namespace binding
