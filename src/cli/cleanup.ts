@@ -9,7 +9,8 @@ import { createLog } from './log.ts';
 export async function cleanup(invocation: Invocation): Promise<number> {
   const startedAt = now();
   const store = new Store();
-  for (const source of ['services', 'endpointSlices', 'node'] as const) store.apply({ kind: 'synced', source });
+  for (const source of ['services', 'endpointSlices', 'node', 'nodeAddresses'] as const)
+    store.apply({ kind: 'synced', source });
   const log = createLog(invocation.config, invocation.stderr);
   const kernel = openKernel({ netns: invocation.config.netns });
   try {

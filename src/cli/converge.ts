@@ -3,7 +3,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { opText } from '../model/text.ts';
 import { Reconciler } from '../reconcile/loop.ts';
-import { type Account, incomplete, operations, settle } from '../reconcile/settle.ts';
+import { type Account, incomplete, operations, settle, sumOf } from '../reconcile/settle.ts';
 import type { Surroundings } from '../reconcile/turn.ts';
 import type { Store } from '../store/store.ts';
 import { exitStatus, type Invocation } from './invocation.ts';
@@ -62,7 +62,15 @@ async function run(invocation: Invocation, { command, store, kernel, startedAt }
   try {
     const account = dryRun ? await preview(reconciler, lines) : await settle(reconciler, now);
     const totalMilliseconds = now() - startedAt;
-    return { command, dryRun, account, conflicts: reconciler.conflicts(), totalMilliseconds };
+    return {
+      command,
+      dryRun,
+      account,
+      conflicts: reconciler.conflicts(),
+      missingSchedulers: reconciler.missingSchedulers(),
+      unsettable: reconciler.unsettable(),
+      totalMilliseconds,
+    };
   } finally {
     progress.end();
     lines?.flush();
@@ -85,7 +93,7 @@ async function preview(reconciler: Reconciler, lines: Lines | undefined): Promis
     unchanged,
     held,
     draining,
-    kernelTime: { ipvs: 0, addresses: 0 },
+    kernelTime: sumOf([]),
   };
 }
 

@@ -89,7 +89,25 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|');
 }
 
+const screenWidth = 120;
+const widestLeft = 40;
+
+/** Texts on the left in one column, what they mean in another; what is too wide for its column takes more lines. */
 function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+  const width = Math.min(widestLeft, Math.max(...rows.map(([left]) => left.length)));
+  return rows.flatMap(([left, right]) => {
+    const meaning = wrapped(right, screenWidth - width - 4);
+    if (left.length > width) meaning.unshift('');
+    return meaning.map((line, i) => `  ${(i === 0 ? left : '').padEnd(width)}  ${line}`.trimEnd());
+  });
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }

@@ -27,6 +27,8 @@ export async function reconcile(invocation: Invocation): Promise<number> {
       log.error(refusal);
       return exitStatus.usage;
     }
+    store.apply({ kind: 'nodeAddresses', verb: 'set', addresses: await kernel.nodeAddresses() });
+    store.apply({ kind: 'synced', source: 'nodeAddresses' });
     const extra = { manifests: asJson(manifests) };
     const status = await converge(invocation, { command: 'reconcile', store, kernel, startedAt, log, extra });
     return manifests.problems.length > 0 ? exitStatus.failed : status;

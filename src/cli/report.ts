@@ -1,10 +1,14 @@
 /** What a reconcile or cleanup did, as one account with two prints: a summary line for people, a JSON document for programs. */
 
 import { refusalText } from '../kernel/refusals.ts';
+import { familyName, tableName } from '../model/filter.ts';
 import type { Op, Verb } from '../model/op.ts';
 import { opText } from '../model/text.ts';
+import { flowId, type WantedSetting } from '../model/node-state.ts';
+import { printable } from '../model/printable.ts';
 import type { Conflict } from '../desired/claims.ts';
 import type { Account } from '../reconcile/settle.ts';
+import type { MissingScheduler } from '../reconcile/wanted.ts';
 
 export interface Counts {
   readonly added: number;
@@ -17,6 +21,8 @@ export interface Summary {
   readonly services: Counts;
   readonly destinations: Counts;
   readonly addresses: Counts;
+  /** Elements of the packet filter's sets. */
+  readonly elements: Counts;
 }
 
 /** Everything a run has to say; what the manifests contribute is added by the command. */
@@ -25,6 +31,8 @@ export interface Outcome {
   readonly dryRun: boolean;
   readonly account: Account;
   readonly conflicts: readonly Conflict[];
+  readonly missingSchedulers: readonly MissingScheduler[];
+  readonly unsettable: readonly WantedSetting[];
   readonly totalMilliseconds: number;
 }
 
@@ -38,6 +46,7 @@ export function summarise({ applied, unchanged }: Account): Summary {
     services: counts('service', unchanged.services),
     destinations: counts('destination', unchanged.destinations),
     addresses: counts('binding', unchanged.addresses),
+    elements: counts('element', unchanged.elements),
   };
 }
 
@@ -47,7 +56,7 @@ export function isConverged({ account, dryRun }: Outcome): boolean {
   return clean && !(dryRun && account.applied.length > 0);
 }
 
-/** One line, e.g. `services: 3 added, 0 edited, 0 deleted, 5 unchanged; destinations: …; addresses: …; kernel 1.2 ms (IPVS 0.7, addresses 0.5), total 80 ms`. */
+/** One line, e.g. `services: 3 added, 0 edited, 0 deleted, 5 unchanged; destinations: …; kernel 1.2 ms (IPVS 0.7, addresses …), total 80 ms`. */
 export function summaryLine(outcome: Outcome): string {
   const { account, dryRun, totalMilliseconds } = outcome;
   const parts = Object.entries(summarise(account)).map(
@@ -56,8 +65,9 @@ export function summaryLine(outcome: Outcome): string {
   );
   const nothing = account.applied.length === 0 && isConverged(outcome) ? 'nothing to do; ' : '';
   const planned = dryRun && account.applied.length > 0 ? 'would be: ' : '';
-  const { ipvs, addresses } = account.kernelTime;
-  const kernel = `${(ipvs + addresses).toFixed(1)} ms (IPVS ${ipvs.toFixed(1)}, addresses ${addresses.toFixed(1)})`;
+  const { ipvs, addresses, filter } = account.kernelTime;
+  const shares = `IPVS ${ipvs.toFixed(1)}, addresses ${addresses.toFixed(1)}, packet filter ${filter.toFixed(1)}`;
+  const kernel = `${sum(account.kernelTime).toFixed(1)} ms (${shares})`;
   const times = `kernel ${kernel}, total ${totalMilliseconds.toFixed(0)} ms`;
   return `${nothing}${planned}${parts.join('; ')}; ${times}`;
 }
@@ -77,7 +87,7 @@ export function failureLines({ account }: Outcome): string[] {
 }
 
 /** What an operator should know although nothing went wrong; one line each. */
-export function remarks({ account, conflicts }: Outcome): string[] {
+export function remarks({ account, conflicts, missingSchedulers, unsettable }: Outcome): string[] {
   const lines: string[] = [];
   if (account.held.length > 0) {
     lines.push(
@@ -88,11 +98,20 @@ export function remarks({ account, conflicts }: Outcome): string[] {
   for (const { service, destination, active, inactive } of account.draining) {
     lines.push(
       `draining: ${service.id} -> ${destination.id} keeps weight 0 while its connections end (${active} active, ${inactive} ` +
-        'inactive); run again later to remove it',
+        'inactive); run again later to remove it, or with --drain-timeout=0s to remove it now',
     );
   }
   for (const { service, owner, loser } of conflicts) {
     lines.push(`${service} is claimed by ${owner} and ${loser}; the older, ${owner}, has it`);
+  }
+  for (const { owner, scheduler } of missingSchedulers) {
+    lines.push(
+      `Service ${owner} asks for the scheduler ${printable(scheduler)}, which this kernel does not have; it keeps the node's own: ` +
+        `load the module (modprobe ip_vs_${printable(scheduler)}) or change its annotation`,
+    );
+  }
+  for (const { name, value } of unsettable) {
+    lines.push(`${name} should be ${value} and cannot be written here; set it on the host`);
   }
   return lines;
 }
@@ -123,10 +142,11 @@ export function asJson(outcome: Outcome): Record<string, unknown> {
       inactive,
     })),
     conflicts: outcome.conflicts,
+    missingSchedulers: outcome.missingSchedulers,
+    unsettable: outcome.unsettable.map(({ name, value }) => ({ name, value })),
     milliseconds: {
-      kernel: round(account.kernelTime.ipvs + account.kernelTime.addresses),
-      ipvs: round(account.kernelTime.ipvs),
-      addresses: round(account.kernelTime.addresses),
+      kernel: round(sum(account.kernelTime)),
+      ...Object.fromEntries(Object.entries(account.kernelTime).map(([part, time]) => [part, round(time)])),
       total: round(outcome.totalMilliseconds),
     },
   };
@@ -142,9 +162,23 @@ function keyText(op: Op): string {
       return `${op.binding.address}/${op.binding.prefix}`;
     case 'device':
       return 'kube-ipvs0';
+    case 'table':
+      return `${familyName(op.table.family)} ${tableName}`;
+    case 'element':
+      return op.element.id;
+    case 'flow':
+      return flowId(op.flow);
+    case 'setting':
+      return op.setting.name;
+    case 'timeouts':
+      return op.kind;
     default:
       return op satisfies never;
   }
+}
+
+function sum(times: Account['kernelTime']): number {
+  return Object.values(times).reduce((total, time) => total + time, 0);
 }
 
 function some(names: readonly string[]): string {

@@ -4,6 +4,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import { parseDuration } from '../model/duration.ts';
 import { type CommandName, commandTable, isCommand } from './commands.ts';
 import { type FlagKey, type FlagSpec, type FlagValues, dashed, flagNames, flagSpecs, flagUsage } from './flags.ts';
 import { nearest, quoted } from './spelling.ts';
@@ -210,6 +211,11 @@ function readValue(flag: FlagSpec, value: string | undefined): Read {
     case 'number':
       if (/^\d{1,9}$/.test(value)) return { ok: true, value: Number(value) };
       return { ok: false, why: `is ${quoted(value)}; write a whole number from 0` };
+    case 'duration': {
+      const milliseconds = parseDuration(value);
+      if (milliseconds !== undefined && milliseconds >= 0) return { ok: true, value: milliseconds };
+      return { ok: false, why: `is ${quoted(value)}; write a duration from 0s, such as 30s or 1h30m` };
+    }
     case 'string':
     case 'list':
       return { ok: true, value };
@@ -219,6 +225,7 @@ function readValue(flag: FlagSpec, value: string | undefined): Read {
 }
 
 function defaultOf(flag: FlagSpec): Value {
+  if (flag.kind === 'duration') return flag.default === undefined ? undefined : parseDuration(String(flag.default));
   if (flag.default !== undefined) return flag.default;
   if (flag.kind === 'boolean') return false;
   return flag.kind === 'list' ? [] : undefined;

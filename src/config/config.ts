@@ -3,10 +3,10 @@
  * fields, with flags over it.
  */
 
-import { type Cidr, parseCidr } from '../model/address.ts';
+import type { Address, Cidr } from '../model/address.ts';
 import type { UsageProblem } from './arguments.ts';
 import type { FlagValues } from './flags.ts';
-import { quoted } from './spelling.ts';
+import { Readings } from './readings.ts';
 
 /** Deeply frozen. */
 export interface Config {
@@ -15,13 +15,48 @@ export interface Config {
   /** As the kernel knows it (/proc/modules: ip_vs_NAME). Whether the kernel has it only the kernel says. */
   readonly scheduler: string;
   readonly vipBinding: 'address' | 'route';
+  /** Networks of the cluster's Services. */
+  readonly serviceCidrs: readonly Cidr[];
   /** No address in here and no virtual service on one is ever deleted. A Service with such an address is programmed all the same. */
   readonly excludeCidrs: readonly Cidr[];
+  /** Empty: all addresses of the node. `primary`: its own of each family. */
+  readonly nodePortAddresses: 'primary' | readonly Cidr[];
+  /** Takes the place of the Node's own address of its family. */
+  readonly nodeIP: Address | undefined;
+  /** Milliseconds; undefined: a drain ends when the destination is idle. */
+  readonly drainTimeout: number | undefined;
+  readonly pods: PodDetection;
+  readonly masqueradeAll: boolean;
+  /** 0–31. */
+  readonly masqueradeBit: number;
+  readonly strictArp: boolean;
+  /** Seconds; 0 leaves the kernel's own time. */
+  readonly ipvsTimeouts: { readonly tcp: number; readonly tcpFin: number; readonly udp: number };
+  readonly conntrack: ConntrackConfig;
   /** A name of `ip netns`; undefined is the namespace that we run in. */
   readonly netns: string | undefined;
   /** 0 logs what an operator needs, 4 and above what a developer needs. */
   readonly verbosity: number;
   readonly loggingFormat: 'text' | 'json';
+}
+
+/** kube-proxy's detectLocalMode with what it needs. */
+export type PodDetection =
+  /** At most one network of each family; none: nothing is known of Pods. */
+  | { readonly mode: 'ClusterCIDR'; readonly cidrs: readonly Cidr[] }
+  | { readonly mode: 'NodeCIDR' }
+  | { readonly mode: 'BridgeInterface'; readonly name: string }
+  | { readonly mode: 'InterfaceNamePrefix'; readonly prefix: string };
+
+/** Times in seconds; 0 leaves what the kernel has. */
+export interface ConntrackConfig {
+  readonly maxPerCore: number;
+  readonly min: number;
+  readonly tcpEstablishedTimeout: number;
+  readonly tcpCloseWaitTimeout: number;
+  readonly tcpBeLiberal: boolean;
+  readonly udpTimeout: number;
+  readonly udpStreamTimeout: number;
 }
 
 /** What is asked of the machine. */
@@ -34,59 +69,65 @@ export function loadConfig(
   flags: FlagValues,
   host: Host,
 ): { readonly config: Config } | { readonly problems: readonly UsageProblem[] } {
-  const problems: UsageProblem[] = [];
-  const nodeName = readNodeName(flags.hostnameOverride, host, problems);
-  const excludeCidrs = readCidrs(flags.excludeCidrs, problems);
-  checkScheduler(flags.scheduler, problems);
-  checkNetns(flags.netns, problems);
-  if (problems.length > 0) return { problems };
-  return {
-    config: Object.freeze({
-      nodeName,
-      scheduler: flags.scheduler,
-      vipBinding: flags.vipBinding,
-      excludeCidrs: Object.freeze(excludeCidrs.map((cidr) => Object.freeze(cidr))),
-      netns: flags.netns,
-      verbosity: flags.verbosity,
-      loggingFormat: flags.loggingFormat,
+  const read = new Readings();
+  const config: Config = {
+    nodeName: read.nodeName('hostnameOverride', flags.hostnameOverride, () => host.hostname()),
+    scheduler: read.scheduler('scheduler', flags.scheduler),
+    vipBinding: flags.vipBinding,
+    serviceCidrs: read.cidrs('serviceCidrs', flags.serviceCidrs),
+    excludeCidrs: read.cidrs('excludeCidrs', flags.excludeCidrs),
+    nodePortAddresses: read.nodePortAddresses('nodePortAddresses', flags.nodePortAddresses),
+    nodeIP: read.nodeAddress('bindAddress', flags.bindAddress),
+    drainTimeout: flags.drainTimeout,
+    pods: podDetection(flags, read),
+    masqueradeAll: flags.masqueradeAll,
+    masqueradeBit: read.numberUpTo('masqueradeBit', flags.masqueradeBit, 31),
+    strictArp: flags.strictArp,
+    ipvsTimeouts: Object.freeze({
+      tcp: read.seconds('ipvsTcpTimeout', flags.ipvsTcpTimeout),
+      tcpFin: read.seconds('ipvsTcpFinTimeout', flags.ipvsTcpFinTimeout),
+      udp: read.seconds('ipvsUdpTimeout', flags.ipvsUdpTimeout),
     }),
+    conntrack: Object.freeze({
+      maxPerCore: flags.conntrackMaxPerCore,
+      min: flags.conntrackMin,
+      tcpEstablishedTimeout: read.seconds('conntrackTcpEstablishedTimeout', flags.conntrackTcpEstablishedTimeout),
+      tcpCloseWaitTimeout: read.seconds('conntrackTcpCloseWaitTimeout', flags.conntrackTcpCloseWaitTimeout),
+      tcpBeLiberal: flags.conntrackTcpBeLiberal,
+      udpTimeout: read.seconds('conntrackUdpTimeout', flags.conntrackUdpTimeout),
+      udpStreamTimeout: read.seconds('conntrackUdpStreamTimeout', flags.conntrackUdpStreamTimeout),
+    }),
+    netns: read.namespace('netns', flags.netns),
+    verbosity: flags.verbosity,
+    loggingFormat: flags.loggingFormat,
   };
+  return read.problems.length > 0 ? { problems: read.problems } : { config: Object.freeze(config) };
 }
 
-/** As k8s.io/kubernetes pkg/util/node GetHostname: an empty override is none, a blank name is an error. */
-function readNodeName(override: string | undefined, host: Host, problems: UsageProblem[]): string {
-  const written = override === undefined || override === '' ? host.hostname() : override;
-  const name = written.trim().toLowerCase();
-  const problem = (message: string) => problems.push({ flag: 'hostname-override', value: written, message });
-  if (name === '') {
-    problem(
-      override === undefined || override === ''
-        ? "the host has no name; give the node's name with --hostname-override NODE"
-        : `--hostname-override is ${quoted(written)}, which is blank; write the node's name as kubectl get nodes prints it`,
-    );
+function podDetection(flags: FlagValues, read: Readings): PodDetection {
+  const { detectLocalMode: mode, podBridgeInterface, podInterfaceNamePrefix } = flags;
+  const cidrs = read.dualStackCidrs('clusterCidrs', flags.clusterCidrs);
+  switch (mode) {
+    case 'ClusterCIDR':
+      return Object.freeze({ mode, cidrs });
+    case 'NodeCIDR':
+      return Object.freeze({ mode });
+    case 'BridgeInterface':
+      return Object.freeze({ mode, name: deviceName('podBridgeInterface', podBridgeInterface, mode, read) });
+    case 'InterfaceNamePrefix':
+      return Object.freeze({ mode, prefix: deviceName('podInterfaceNamePrefix', podInterfaceNamePrefix, mode, read) });
+    default:
+      return mode satisfies never;
   }
-  return name;
 }
 
-function readCidrs(written: readonly string[], problems: UsageProblem[]): Cidr[] {
-  return written.flatMap((value) => {
-    const cidr = parseCidr(value);
-    if (cidr !== undefined) return [cidr];
-    const message = `--ipvs-exclude-cidrs is ${quoted(value)}, which is no network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64`;
-    problems.push({ flag: 'ipvs-exclude-cidrs', value, message });
-    return [];
-  });
-}
-
-/** IP_VS_SCHEDNAME_MAXLEN (linux/ip_vs.h) is 16 with the closing zero. */
-function checkScheduler(name: string, problems: UsageProblem[]): void {
-  if (/^[a-z0-9_-]{1,15}$/.test(name)) return;
-  const message = `--ipvs-scheduler is ${quoted(name)}, which can be no scheduler's name; write one such as rr, wrr, lc, wlc, sh or mh`;
-  problems.push({ flag: 'ipvs-scheduler', value: name, message });
-}
-
-function checkNetns(name: string | undefined, problems: UsageProblem[]): void {
-  if (name === undefined || (/^[^/\s\p{Cc}]{1,255}$/u.test(name) && name !== '.' && name !== '..')) return;
-  const message = `--netns is ${quoted(name)}, which can be no network namespace's name; write one that ip netns list prints`;
-  problems.push({ flag: 'netns', value: name, message });
+function deviceName(
+  key: 'podBridgeInterface' | 'podInterfaceNamePrefix',
+  written: string | undefined,
+  mode: string,
+  read: Readings,
+): string {
+  if (written !== undefined && written !== '') return read.deviceName(key, written);
+  read.complain(key, `is missing; --detect-local-mode=${mode} needs it`);
+  return '';
 }

@@ -11,9 +11,9 @@ export interface FlagSpec {
   readonly aliases?: readonly string[];
   /** One letter. */
   readonly short?: string;
-  readonly kind: 'boolean' | 'string' | 'number' | 'list' | 'choice';
+  readonly kind: 'boolean' | 'string' | 'number' | 'list' | 'choice' | 'duration';
   readonly choices?: readonly string[];
-  /** What an absent flag means; a string without default is undefined, a list is empty, a boolean false. */
+  /** What an absent flag means; a string or duration without default is undefined, a list is empty, a boolean false. */
   readonly default?: string | number;
   /** What help calls the value. */
   readonly value?: string;
@@ -68,6 +68,164 @@ export const flagTable = {
     choices: ['address', 'route'],
     default: 'address',
     summary: 'hold virtual addresses on kube-ipvs0, or make them local by routes',
+    commands: ['reconcile'],
+  },
+  serviceCidrs: {
+    name: 'service-cluster-ip-range',
+    kind: 'list',
+    value: 'CIDR,…',
+    summary: "networks of the cluster's Services, each led to kube-ipvs0 as a whole; for --vip-binding=route",
+    commands: ['reconcile'],
+  },
+  nodePortAddresses: {
+    name: 'nodeport-addresses',
+    kind: 'list',
+    value: 'CIDR,…|primary',
+    summary: "which of the node's addresses have NodePorts: those in networks, or only the node's own; all by default",
+    commands: ['reconcile'],
+  },
+  bindAddress: {
+    name: 'bind-address',
+    kind: 'string',
+    default: '0.0.0.0',
+    value: 'ADDRESS',
+    summary: "the node's own address of its family, when it is not the first one that the Node names",
+    commands: ['reconcile'],
+  },
+  drainTimeout: {
+    name: 'drain-timeout',
+    kind: 'duration',
+    value: 'DURATION',
+    summary: 'how long a destination that leaves keeps its TCP connections: until they end by default, 0s not at all',
+    commands: ['reconcile'],
+  },
+  detectLocalMode: {
+    name: 'detect-local-mode',
+    kind: 'choice',
+    choices: ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'],
+    default: 'ClusterCIDR',
+    value: 'MODE',
+    summary:
+      "what tells the node's Pods from other clients: ClusterCIDR, NodeCIDR, BridgeInterface, InterfaceNamePrefix",
+    commands: ['reconcile'],
+  },
+  clusterCidrs: {
+    name: 'cluster-cidr',
+    kind: 'list',
+    value: 'CIDR[,CIDR]',
+    summary: 'the network of all Pods, or one of each family; for --detect-local-mode=ClusterCIDR',
+    commands: ['reconcile'],
+  },
+  podBridgeInterface: {
+    name: 'pod-bridge-interface',
+    kind: 'string',
+    value: 'DEVICE',
+    summary: "the bridge of the node's Pods; for --detect-local-mode=BridgeInterface",
+    commands: ['reconcile'],
+  },
+  podInterfaceNamePrefix: {
+    name: 'pod-interface-name-prefix',
+    kind: 'string',
+    value: 'PREFIX',
+    summary: "what the names of the Pods' devices begin with; for --detect-local-mode=InterfaceNamePrefix",
+    commands: ['reconcile'],
+  },
+  masqueradeAll: {
+    name: 'masquerade-all',
+    kind: 'boolean',
+    summary: 'masquerade all clients of ClusterIPs, Pods too',
+    commands: ['reconcile'],
+  },
+  masqueradeBit: {
+    name: 'iptables-masquerade-bit',
+    kind: 'number',
+    default: 14,
+    value: 'BIT',
+    summary: 'bit of the packet mark, 0 to 31, that marks what is masqueraded',
+    commands: ['reconcile'],
+  },
+  strictArp: {
+    name: 'ipvs-strict-arp',
+    kind: 'boolean',
+    summary: 'answer ARP only on the device that has the address (arp_ignore 1, arp_announce 2)',
+    commands: ['reconcile'],
+  },
+  ipvsTcpTimeout: {
+    name: 'ipvs-tcp-timeout',
+    kind: 'duration',
+    default: '0s',
+    value: 'DURATION',
+    summary: "how long IPVS keeps an idle TCP connection; 0s leaves the kernel's own time",
+    commands: ['reconcile'],
+  },
+  ipvsTcpFinTimeout: {
+    name: 'ipvs-tcpfin-timeout',
+    kind: 'duration',
+    default: '0s',
+    value: 'DURATION',
+    summary: "how long IPVS keeps a TCP connection after FIN; 0s leaves the kernel's own time",
+    commands: ['reconcile'],
+  },
+  ipvsUdpTimeout: {
+    name: 'ipvs-udp-timeout',
+    kind: 'duration',
+    default: '0s',
+    value: 'DURATION',
+    summary: "how long IPVS keeps an idle UDP flow; 0s leaves the kernel's own time",
+    commands: ['reconcile'],
+  },
+  conntrackMaxPerCore: {
+    name: 'conntrack-max-per-core',
+    kind: 'number',
+    default: 32768,
+    value: 'COUNT',
+    summary: "tracked connections for each CPU; 0 leaves the kernel's limit",
+    commands: ['reconcile'],
+  },
+  conntrackMin: {
+    name: 'conntrack-min',
+    kind: 'number',
+    default: 131072,
+    value: 'COUNT',
+    summary: 'at least so many tracked connections, however few CPUs there are',
+    commands: ['reconcile'],
+  },
+  conntrackTcpEstablishedTimeout: {
+    name: 'conntrack-tcp-timeout-established',
+    kind: 'duration',
+    default: '24h',
+    value: 'DURATION',
+    summary: "how long an idle TCP connection is tracked; 0s leaves the kernel's own time",
+    commands: ['reconcile'],
+  },
+  conntrackTcpCloseWaitTimeout: {
+    name: 'conntrack-tcp-timeout-close-wait',
+    kind: 'duration',
+    default: '1h',
+    value: 'DURATION',
+    summary: "how long a TCP connection in CLOSE_WAIT is tracked; 0s leaves the kernel's own time",
+    commands: ['reconcile'],
+  },
+  conntrackTcpBeLiberal: {
+    name: 'conntrack-tcp-be-liberal',
+    kind: 'boolean',
+    summary: 'do not mark TCP packets outside the window as invalid',
+    commands: ['reconcile'],
+  },
+  conntrackUdpTimeout: {
+    name: 'conntrack-udp-timeout',
+    kind: 'duration',
+    default: '0s',
+    value: 'DURATION',
+    summary: "how long a UDP flow without answer is tracked; 0s leaves the kernel's own time",
+    commands: ['reconcile'],
+  },
+  conntrackUdpStreamTimeout: {
+    name: 'conntrack-udp-timeout-stream',
+    kind: 'duration',
+    default: '0s',
+    value: 'DURATION',
+    summary: "how long an answered UDP flow is tracked; 0s leaves the kernel's own time",
     commands: ['reconcile'],
   },
   excludeCidrs: {
@@ -140,6 +298,10 @@ export const flagTable = {
 
 export type FlagKey = keyof typeof flagTable;
 
+/** Where a row gives no default, the flag may be undefined. */
+type OrAbsent<F extends FlagSpec, T> = F extends { readonly default: string } ? T : T | undefined;
+
+/** A duration is milliseconds. */
 type FlagValue<F extends FlagSpec> = F['kind'] extends 'boolean'
   ? boolean
   : F['kind'] extends 'number'
@@ -148,9 +310,7 @@ type FlagValue<F extends FlagSpec> = F['kind'] extends 'boolean'
       ? readonly string[]
       : F['kind'] extends 'choice'
         ? NonNullable<F['choices']>[number]
-        : F extends { readonly default: string }
-          ? string
-          : string | undefined;
+        : OrAbsent<F, F['kind'] extends 'duration' ? number : string>;
 
 /** Every flag of the table with the type that its row says; absent flags have their default. */
 export type FlagValues = { readonly [K in FlagKey]: FlagValue<(typeof flagTable)[K]> };
@@ -175,6 +335,6 @@ export function dashed(name: string): string {
 
 /** `--output text|json`, `--dry-run`, `-v LEVEL`: how help writes a flag. */
 export function flagUsage(flag: FlagSpec): string {
-  const value = flag.kind === 'boolean' ? '' : ` ${flag.choices?.join('|') ?? flag.value ?? 'VALUE'}`;
+  const value = flag.kind === 'boolean' ? '' : ` ${flag.value ?? flag.choices?.join('|') ?? 'VALUE'}`;
   return `${dashed(flag.name)}${value}`;
 }

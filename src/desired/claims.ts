@@ -1,21 +1,33 @@
 /**
- * Who claims which virtual service and which address: the front ends of one Service in, the keys whose wanted state may have
- * changed out. Where two Services claim one VIP:port the older one owns it (creationTimestamp, then name), so it never flaps.
+ * Who claims which virtual service, which address and which element of the packet filter: what one Service asks in, what may be
+ * wanted otherwise than before out. Where two Services claim one VIP:port the older one owns it (creationTimestamp, then name), so
+ * it never flaps; what an element says of a virtual service is what its owner says.
  */
 
 import type { Address } from '../model/address.ts';
 import type { ObjectName } from '../model/cluster.ts';
+import { type Element, sameElement } from '../model/filter.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
-import type { FrontEnd } from './front-ends.ts';
+import type { Asked } from './front-ends.ts';
 
+/** One Service's claim of one virtual service. */
 interface Claim {
   readonly owner: ObjectName;
   readonly createdAt: string;
+  readonly key: VirtualServiceKey;
+  readonly bound: boolean;
+  readonly elements: readonly Element[];
 }
 
 interface Held {
-  readonly key: VirtualServiceKey;
-  readonly bound: boolean;
+  readonly claims: readonly Claim[];
+  readonly shared: readonly Element[];
+}
+
+interface WantedElement {
+  readonly element: Element;
+  /** How many ask for it. */
+  readonly count: number;
 }
 
 /** Two Services want one virtual service; `loser` gets none of its traffic. */
@@ -25,22 +37,40 @@ export interface Conflict {
   readonly loser: ObjectName;
 }
 
+/** What may be wanted otherwise than before. */
+export interface Touched {
+  /** Each once. */
+  readonly services: readonly VirtualServiceKey[];
+  /** Those that are wanted now, or with other data, and those that are wanted no more; each once. */
+  readonly elements: readonly Element[];
+}
+
+const nothing: Held = { claims: [], shared: [] };
+
 export class Claims {
   /** Virtual service id → claims, the owner's first. */
   readonly #claims = new Map<string, Claim[]>();
-  readonly #held = new Map<ObjectName, readonly Held[]>();
+  readonly #held = new Map<ObjectName, Held>();
   /** Address → how many front ends want the node to hold it. */
   readonly #bound = new Map<Address, number>();
+  /** Element id → the element as the owner of its virtual service, or anybody who shares it, wants it. */
+  readonly #elements = new Map<string, WantedElement>();
 
-  /** Replaces what a Service claims; answers every virtual service it claimed before or claims now. */
-  replace(owner: ObjectName, createdAt: string, frontEnds: readonly FrontEnd[]): VirtualServiceKey[] {
-    const before = this.#held.get(owner) ?? [];
-    for (const held of before) this.#drop(owner, held);
-    const after = frontEnds.map(({ service, bound }): Held => ({ key: service, bound }));
-    for (const held of after) this.#add({ owner, createdAt }, held);
-    if (after.length === 0) this.#held.delete(owner);
-    else this.#held.set(owner, after);
-    return [...before, ...after].map(({ key }) => key);
+  /** Replaces all that one Service asks. Costs O(what it asked before and asks now, and who else claims that). */
+  replace(owner: ObjectName, createdAt: string, { frontEnds, shared }: Asked): Touched {
+    const before = this.#held.get(owner) ?? nothing;
+    const claims = frontEnds.map(
+      ({ service, bound, elements }): Claim => ({ owner, createdAt, key: service, bound, elements }),
+    );
+    const changes = new Changes(this.#elements);
+    for (const claim of before.claims) this.#drop(claim, changes);
+    for (const claim of claims) this.#add(claim, changes);
+    for (const one of before.shared) changes.unwant(one);
+    for (const one of shared) changes.want(one);
+    if (claims.length === 0 && shared.length === 0) this.#held.delete(owner);
+    else this.#held.set(owner, { claims, shared });
+    const services = new Map([...before.claims, ...claims].map(({ key }) => [key.id, key]));
+    return { services: [...services.values()], elements: changes.elements() };
   }
 
   ownerOf(id: string): ObjectName | undefined {
@@ -51,13 +81,23 @@ export class Claims {
     return this.#bound.has(address);
   }
 
-  /** Every claimed virtual service; one that two Services claim comes twice. */
+  /** The element as it is wanted, with the data that its owner gives it. */
+  wantedElement(id: string): Element | undefined {
+    return this.#elements.get(id)?.element;
+  }
+
+  /** Every claimed virtual service, once. */
   *keys(): IterableIterator<VirtualServiceKey> {
-    for (const held of this.#held.values()) for (const { key } of held) yield key;
+    for (const [first] of this.#claims.values()) yield first!.key;
   }
 
   addresses(): IterableIterator<Address> {
     return this.#bound.keys();
+  }
+
+  /** Every wanted element, once. */
+  *elements(): IterableIterator<Element> {
+    for (const { element } of this.#elements.values()) yield element;
   }
 
   /** Every disputed virtual service. Costs O(claims); for reports, not for passes. */
@@ -69,27 +109,72 @@ export class Claims {
     return found;
   }
 
-  #add(claim: Claim, { key, bound }: Held): void {
-    const claims = this.#claims.get(key.id);
-    if (claims === undefined) this.#claims.set(key.id, [claim]);
-    else {
-      claims.push(claim);
-      claims.sort(byAge);
-    }
+  #add(claim: Claim, changes: Changes): void {
+    const { key, bound } = claim;
+    const claims = this.#claims.get(key.id) ?? [];
+    const [owner] = claims;
+    claims.push(claim);
+    if (owner !== undefined) claims.sort(byAge);
+    this.#claims.set(key.id, claims);
+    changes.pass(owner, claims[0]);
     if (bound) this.#bound.set(key.address, (this.#bound.get(key.address) ?? 0) + 1);
   }
 
-  #drop(owner: ObjectName, { key, bound }: Held): void {
-    const claims = this.#claims.get(key.id) ?? [];
-    claims.splice(
-      claims.findIndex((claim) => claim.owner === owner),
-      1,
-    );
+  #drop(claim: Claim, changes: Changes): void {
+    const { key, bound } = claim;
+    const claims = this.#claims.get(key.id)!;
+    const [owner] = claims;
+    claims.splice(claims.indexOf(claim), 1);
     if (claims.length === 0) this.#claims.delete(key.id);
+    changes.pass(owner, claims[0]);
     if (!bound) return;
     const count = this.#bound.get(key.address)! - 1;
     if (count === 0) this.#bound.delete(key.address);
     else this.#bound.set(key.address, count);
+  }
+}
+
+/** The wanted elements while they change, and how they were before. */
+class Changes {
+  readonly #wanted: Map<string, WantedElement>;
+  readonly #before = new Map<string, { readonly element: Element; readonly was: Element | undefined }>();
+
+  constructor(wanted: Map<string, WantedElement>) {
+    this.#wanted = wanted;
+  }
+
+  want(element: Element): void {
+    const known = this.#remember(element);
+    this.#wanted.set(element.id, { element, count: (known?.count ?? 0) + 1 });
+  }
+
+  unwant(element: Element): void {
+    const known = this.#remember(element)!;
+    if (known.count === 1) this.#wanted.delete(element.id);
+    else this.#wanted.set(element.id, { ...known, count: known.count - 1 });
+  }
+
+  /** A virtual service passes from one owner to another. */
+  pass(from: Claim | undefined, to: Claim | undefined): void {
+    if (from === to) return;
+    for (const element of from?.elements ?? []) this.unwant(element);
+    for (const element of to?.elements ?? []) this.want(element);
+  }
+
+  elements(): Element[] {
+    const found: Element[] = [];
+    for (const [id, { element, was }] of this.#before) {
+      const is = this.#wanted.get(id)?.element;
+      const same = is === undefined || was === undefined ? is === was : sameElement(is, was);
+      if (!same) found.push(is ?? element);
+    }
+    return found;
+  }
+
+  #remember(element: Element): WantedElement | undefined {
+    const known = this.#wanted.get(element.id);
+    if (!this.#before.has(element.id)) this.#before.set(element.id, { element, was: known?.element });
+    return known;
   }
 }
 

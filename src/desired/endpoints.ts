@@ -3,9 +3,10 @@
  * kube-proxy's CategorizeEndpoints, except that a Local policy never falls back to the cluster's endpoints.
  */
 
-import type { Family } from '../model/address.ts';
-import type { Endpoint, EndpointSlice, Node, ServicePort, TrafficPolicy } from '../model/cluster.ts';
-import { type DestinationKey, destinationKey } from '../model/destination.ts';
+import { type Address, type Family, familyOf } from '../model/address.ts';
+import type { Endpoint, EndpointSlice, Node, Service, ServicePort, TrafficPolicy } from '../model/cluster.ts';
+import { type Destination, type DestinationKey, destinationKey } from '../model/destination.ts';
+import { weightOf } from './weights.ts';
 
 /** An endpoint as one service port sees it: with the slice's port. */
 export interface Candidate {
@@ -18,8 +19,54 @@ export interface ChosenEndpoints {
   readonly local: readonly Candidate[];
 }
 
+/** A service port in one family, and what is behind it. */
+export interface Backends {
+  readonly port: ServicePort;
+  /** The Service's address in the family. */
+  readonly clusterIP: Address;
+  readonly all: readonly Candidate[];
+  readonly destinations: Readonly<Record<TrafficPolicy, readonly Destination[]>>;
+  /** Ids of those that may still answer, whatever the policies say; of UDP only, where nothing else tells that a flow is stale. */
+  readonly serving: ReadonlySet<string>;
+}
+
 /** The part of a Node that the choice depends on. */
 export type Locality = Pick<Node, 'name' | 'zone'>;
+
+/** All that the front ends of one port share in the family of `clusterIP`. */
+export function backendsOf(
+  { tuning }: Service,
+  port: ServicePort,
+  clusterIP: Address,
+  slices: readonly EndpointSlice[],
+  locality: Locality,
+): Backends {
+  const all = candidates(slices, port, familyOf(clusterIP));
+  const chosen = chooseEndpoints(all, locality);
+  const destinations = (policy: TrafficPolicy) =>
+    endpointsFor(policy, chosen).map(
+      ({ key: { id, address, port }, endpoint }): Destination => ({
+        id,
+        address,
+        port,
+        weight: weightOf(endpoint, tuning.weights),
+        forwarding: 'masquerade',
+      }),
+    );
+  return {
+    port,
+    clusterIP,
+    all,
+    destinations: { Cluster: destinations('Cluster'), Local: destinations('Local') },
+    serving: port.protocol === 'UDP' ? servingIds(all) : nobody,
+  };
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
+function servingIds(all: readonly Candidate[]): ReadonlySet<string> {
+  return new Set(all.filter(({ endpoint }) => endpoint.serving).map(({ key }) => key.id));
+}
 
 /**
  * Every endpoint of the port in the family, whatever its state, one per ip:port. Where slices repeat one (a Pod that moves

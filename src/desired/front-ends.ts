@@ -1,13 +1,22 @@
 /**
- * A Service, its EndpointSlices and the node in; the virtual services it asks of this node, with their destinations, out. Pure.
- * Each kind of front end (ClusterIP now) is one generator; what they yield has one shape.
+ * A Service, its EndpointSlices and the node in; the virtual services it asks of this node, with their destinations, and what the
+ * packet filter must know of them, out. Pure.
  */
 
-import { type Address, familyOf, hostPrefix } from '../model/address.ts';
-import type { EndpointSlice, ObjectName, Service, ServicePort, TrafficPolicy } from '../model/cluster.ts';
-import { type Destination, destination } from '../model/destination.ts';
-import { serviceFlags, type VirtualService, virtualServiceKey } from '../model/virtual-service.ts';
-import { type ChosenEndpoints, candidates, chooseEndpoints, endpointsFor, type Locality } from './endpoints.ts';
+import { familyOf, hostPrefix } from '../model/address.ts';
+import type { EndpointSlice, ObjectName, Service, TrafficPolicy } from '../model/cluster.ts';
+import type { Destination } from '../model/destination.ts';
+import type { Element } from '../model/filter.ts';
+import {
+  serviceFlags,
+  type VirtualService,
+  type VirtualServiceKey,
+  virtualServiceKey,
+} from '../model/virtual-service.ts';
+import { backendsOf } from './endpoints.ts';
+import { sharedElements, siteElements } from './filter-elements.ts';
+import type { NodeFacts } from './node-facts.ts';
+import { type Site, siteKinds, sites } from './sites.ts';
 
 export interface FrontEnd {
   readonly owner: ObjectName;
@@ -15,70 +24,80 @@ export interface FrontEnd {
   readonly destinations: readonly Destination[];
   /** Whether the node must hold the virtual service's address itself. */
   readonly bound: boolean;
+  /** Elements of the packet filter that tell what the virtual service is; each names it in its key. */
+  readonly elements: readonly Element[];
+  /** Milliseconds; undefined: a drain ends when the destination is idle. */
+  readonly drainTimeout: number | undefined;
+  /** Ids of all destinations that may still answer, whatever the policies say; of UDP only. */
+  readonly serving: ReadonlySet<string>;
 }
 
 /** What of the configuration the derivation depends on. */
 export interface Policy {
   readonly scheduler: string;
+  /** Milliseconds; undefined: none. */
+  readonly drainTimeout: number | undefined;
+  /** Whether the kernel has a scheduler that a Service asks for; one that it lacks is as if the Service had not asked. */
+  readonly hasScheduler: (name: string) => boolean;
 }
 
-export function frontEnds(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  locality: Locality,
-  policy: Policy,
-): FrontEnd[] {
-  const found: FrontEnd[] = [];
-  for (const port of service.ports) {
-    for (const address of service.clusterIPs) {
-      const chosen = chooseEndpoints(candidates(slices, port, familyOf(address)), locality);
-      found.push(clusterIPFrontEnd(service, port, address, chosen, policy));
+/** All that a Service asks of the node. */
+export interface Asked {
+  /** At most one of each virtual service. */
+  readonly frontEnds: readonly FrontEnd[];
+  /** Elements that other Services may ask for too. */
+  readonly shared: readonly Element[];
+}
+
+/** Costs O(ports x (addresses + endpoints)). */
+export function ask(service: Service, slices: readonly EndpointSlice[], node: NodeFacts, policy: Policy): Asked {
+  const backends = service.ports.flatMap((port) =>
+    service.clusterIPs.map((clusterIP) => backendsOf(service, port, clusterIP, slices, node)),
+  );
+  const found = new Map<string, FrontEnd>();
+  for (const kind of siteKinds) {
+    for (const behind of backends) {
+      for (const site of sites(kind, service, behind, node)) {
+        const key = virtualServiceKey(behind.port.protocol, site.address, site.port);
+        if (found.has(key.id)) continue;
+        found.set(key.id, {
+          owner: service.name,
+          service: virtualService(service, key, policy),
+          destinations: behind.destinations[trafficPolicy(site, service)],
+          bound: site.bound,
+          elements: siteElements(site, service, behind, node),
+          drainTimeout: service.tuning.drainTimeout ?? policy.drainTimeout,
+          serving: behind.serving,
+        });
+      }
     }
   }
-  return found;
+  const frontEnds = [...found.values()];
+  const bound = frontEnds.filter((frontEnd) => frontEnd.bound).map((frontEnd) => frontEnd.service.address);
+  return { frontEnds, shared: sharedElements(service, bound, backends, node.name) };
 }
 
-function clusterIPFrontEnd(
-  service: Service,
-  port: ServicePort,
-  address: Address,
-  chosen: ChosenEndpoints,
-  policy: Policy,
-): FrontEnd {
-  return {
-    owner: service.name,
-    service: virtualService(service, port, address, port.port, policy),
-    destinations: destinations(chosen, service.internalTrafficPolicy),
-    bound: true,
-  };
+function trafficPolicy({ kind }: Site, { internalTrafficPolicy, externalTrafficPolicy }: Service): TrafficPolicy {
+  return kind === 'clusterIP' ? internalTrafficPolicy : externalTrafficPolicy;
 }
 
-function virtualService(
-  service: Service,
-  { protocol }: ServicePort,
-  address: Address,
-  port: number,
-  { scheduler }: Policy,
-): VirtualService {
-  const persistent = service.affinityTimeout !== undefined;
-  const { id } = virtualServiceKey(protocol, address, port);
+function virtualService({ tuning, affinityTimeout }: Service, key: VirtualServiceKey, policy: Policy): VirtualService {
+  const { scheduler = policy.scheduler } = tuning;
+  const usable = policy.hasScheduler(scheduler) ? scheduler : policy.scheduler;
   return {
-    id,
-    protocol,
-    address,
-    port,
-    scheduler,
-    flags: (persistent ? serviceFlags.persistent : 0) | schedulerFlags(scheduler),
-    timeout: service.affinityTimeout ?? 0,
-    persistencePrefix: hostPrefix(familyOf(address)),
+    id: key.id,
+    protocol: key.protocol,
+    address: key.address,
+    port: key.port,
+    scheduler: usable,
+    flags:
+      (affinityTimeout === undefined ? 0 : serviceFlags.persistent) | (tuning.schedulerFlags ?? usualFlags(usable)),
+    timeout: affinityTimeout ?? 0,
+    persistencePrefix: hostPrefix(familyOf(key.address)),
   };
 }
 
 /** kube-proxy hashes the source port too with `mh` (mh-port), so that one client's connections spread; no other scheduler gets flags. */
-function schedulerFlags(scheduler: string): number {
+function usualFlags(scheduler: string): number {
   return scheduler === 'mh' ? serviceFlags.schedule2 : 0;
-}
-
-function destinations(chosen: ChosenEndpoints, policy: TrafficPolicy): Destination[] {
-  return endpointsFor(policy, chosen).map(({ key }) => destination(key.address, key.port, 1));
 }

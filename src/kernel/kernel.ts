@@ -3,7 +3,10 @@
  * which answers with the kernel's own errnos.
  */
 
-import type { Address } from '../model/address.ts';
+import type { Family } from '../model/address.ts';
+import type { NodeAddress } from '../model/cluster.ts';
+import type { Element, Table } from '../model/filter.ts';
+import type { Flow, ObservedSetting, Timeouts } from '../model/node-state.ts';
 import type { ObservedDestination } from '../model/destination.ts';
 import type { Answer, Binding, Op } from '../model/op.ts';
 import type { ObservedVirtualService, VirtualServiceKey } from '../model/virtual-service.ts';
@@ -21,12 +24,11 @@ export interface Device {
   readonly up: boolean;
 }
 
-/** An address of any device of the node. */
-export interface NodeAddress {
-  readonly address: Address;
-  readonly device: string;
-  readonly loopback: boolean;
-}
+/**
+ * How a table of ours compares with the wanted one. `other rules`: its sets are right, a chain or a rule is not. `other`: a set
+ * is missing or of another type, so that it must be made anew.
+ */
+export type TableState = 'absent' | 'same' | 'other rules' | 'other';
 
 export interface Kernel {
   /** Applies in order; later operations run after an earlier one was refused. Rejects only when the channel is broken. */
@@ -43,14 +45,28 @@ export interface Kernel {
   bindings(): Promise<readonly Binding[]>;
   /** Addresses of all devices but kube-ipvs0. */
   nodeAddresses(): Promise<readonly NodeAddress[]>;
+  /** Calls back after an address or a device came, changed or went, or when that may have been missed; until it is closed. */
+  watchAddresses(onChange: () => void): { close(): void };
+  /** One answer for each wanted table. */
+  tables(wanted: readonly Table[]): Promise<readonly TableState[]>;
+  /** Every element of our sets in the table of the family; those that no set of ours can hold are left out. */
+  elements(family: Family): Promise<readonly Element[]>;
+  /**
+   * Tracked UDP connections whose original destination is one of the virtual services; none on a kernel that does not show them. One
+   * look through the kernel's table.
+   */
+  flows(services: readonly VirtualServiceKey[]): Promise<readonly Flow[]>;
+  /** In the order of the names. */
+  settings(names: readonly string[]): Promise<readonly ObservedSetting[]>;
+  timeouts(): Promise<Timeouts>;
   /** Which of the schedulers the kernel has or can load. Changes no table. */
   schedulers(names: readonly string[]): Promise<readonly string[]>;
   close(): void;
 }
 
 /**
- * The kernel cannot be used at all. `code` is stable: `EPERM` (no CAP_NET_ADMIN), `NO_IPVS`, `NO_DUMMY`, `NO_NETNS`,
- * `FOREIGN_DEVICE` (kube-ipvs0 is not a dummy), `DUMP_INTERRUPTED`, `CLOSED`, or an errno name. The message says the cure.
+ * The kernel cannot be used at all. `code` is stable: `EPERM` (no CAP_NET_ADMIN), `NO_IPVS`, `NO_NFTABLES`, `NO_DUMMY`,
+ * `NO_NETNS`, `FOREIGN_DEVICE` (kube-ipvs0 is not a dummy), `DUMP_INTERRUPTED`, `CLOSED`, or an errno name. The message says the cure.
  */
 export class KernelError extends Error {
   override readonly name = 'KernelError';

@@ -1,18 +1,28 @@
-/** The Kernel of a real Linux network namespace: operations to records, records to facts, errnos to names. Owns two sockets. */
+/** The Kernel of a real Linux network namespace: operations to records, records to facts, errnos to names. Owns its sockets. */
 
 import { constants } from 'node:os';
 import { type Answer, type Binding, bindingId, deviceName, type Op } from '../model/op.ts';
+import type { Family } from '../model/address.ts';
+import type { NodeAddress } from '../model/cluster.ts';
+import { type Element, type Table, tableName } from '../model/filter.ts';
+import type { Flow, ObservedSetting, Timeouts } from '../model/node-state.ts';
 import type { ObservedDestination } from '../model/destination.ts';
 import type { ObservedVirtualService, VirtualServiceKey } from '../model/virtual-service.ts';
 import {
   type Addon,
+  type AddressMonitor,
   type IpvsSocket,
   loadAddon,
   type NativeAnswers,
   type NativeLink,
   type RouteSocket,
+  type SocketOptions,
 } from './addon.ts';
-import { type Answers, type Device, type Kernel, KernelError, type NodeAddress } from './kernel.ts';
+import { appendAnswers, answerOf, errnoName, unsent } from './answers.ts';
+import type { ElementOp } from './element-records.ts';
+import { type Answers, type Device, type Kernel, KernelError, type TableState } from './kernel.ts';
+import { NativeFilter, type TableOp } from './native-filter.ts';
+import { NativeNode } from './native-node.ts';
 import {
   asBinding,
   decodeDestinations,
@@ -42,17 +52,24 @@ export function openKernel(options: { readonly netns?: string | undefined } = {}
 }
 
 class NativeKernel implements Kernel {
+  readonly #addon: Addon;
+  readonly #options: SocketOptions;
   readonly #ipvs: IpvsSocket;
   readonly #route: RouteSocket;
+  readonly #filter: NativeFilter;
+  readonly #node: NativeNode;
   /** Index of kube-ipvs0 as of the last look; 0: look first. */
   #ifindex = 0;
   /** rtm_protocol of each local route as of the last look: of somebody else's there may be any (`ip route add` says boot, 3). */
   #routeProtocols: ReadonlyMap<string, number> = new Map();
 
   constructor(addon: Addon, netns: string | undefined) {
-    const options = netns === undefined ? {} : { netns };
-    this.#ipvs = new addon.IpvsSocket(options);
-    this.#route = new addon.RouteSocket(options);
+    this.#addon = addon;
+    this.#options = netns === undefined ? {} : { netns };
+    this.#ipvs = new addon.IpvsSocket(this.#options);
+    this.#route = new addon.RouteSocket(this.#options);
+    this.#filter = new NativeFilter(() => new addon.NftablesSocket({ ...this.#options, table: tableName }));
+    this.#node = new NativeNode(addon, netns);
   }
 
   async apply(ops: readonly Op[]): Promise<Answers> {
@@ -119,6 +136,32 @@ class NativeKernel implements Kernel {
     });
   }
 
+  watchAddresses(onChange: () => void): AddressMonitor {
+    const monitor = new this.#addon.AddressMonitor(this.#options, onChange);
+    monitor.ref();
+    return monitor;
+  }
+
+  async tables(wanted: readonly Table[]): Promise<readonly TableState[]> {
+    return this.#filter.tables(wanted);
+  }
+
+  async elements(family: Family): Promise<readonly Element[]> {
+    return this.#filter.elements(family);
+  }
+
+  async flows(services: readonly VirtualServiceKey[]): Promise<readonly Flow[]> {
+    return this.#node.flows(services);
+  }
+
+  async settings(names: readonly string[]): Promise<readonly ObservedSetting[]> {
+    return this.#guard(() => this.#node.settings(names));
+  }
+
+  async timeouts(): Promise<Timeouts> {
+    return this.#guard(() => this.#ipvs.timeouts());
+  }
+
   async schedulers(names: readonly string[]): Promise<readonly string[]> {
     const { errnos } = await this.#guard(() => this.#ipvs.apply(encodeSchedulerProbes(names)));
     return names.filter((_, i) => errnos[i] !== constants.errno.ENOENT);
@@ -127,15 +170,40 @@ class NativeKernel implements Kernel {
   close(): void {
     this.#ipvs.close();
     this.#route.close();
+    this.#filter.close();
+    this.#node.close();
   }
 
-  async #send(run: Run): Promise<NativeAnswers> {
-    if (run.family === 'ipvs') return this.#ipvs.apply(encodeIpvs(run.ops));
-    if (run.ops.some(({ kind }) => kind === 'device')) this.#ifindex = 0;
-    else if (this.#ifindex === 0) await this.#link();
-    if (this.#ifindex === 0 && run.ops[0]!.kind === 'binding') return withoutDevice(run.ops.length);
+  async #send({ channel, ops }: Run): Promise<NativeAnswers> {
+    switch (channel) {
+      case 'ipvs':
+        return this.#ipvs.apply(encodeIpvs(ops));
+      case 'device':
+        this.#ifindex = 0;
+        return this.#route.apply(encodeRoutes(ops, 0));
+      case 'binding':
+        return this.#sendBindings(ops);
+      case 'table':
+        return this.#filter.apply(ops[0]!);
+      case 'element':
+        return this.#filter.applyElements(ops);
+      case 'flow':
+        return this.#node.deleteFlows(ops.map(({ flow }) => flow));
+      case 'setting':
+        return this.#node.applySetting(ops[0]!.setting);
+      case 'timeouts':
+        return answerOf(() => this.#ipvs.setTimeouts(ops[0]!.timeouts));
+      default:
+        return channel satisfies never;
+    }
+  }
+
+  async #sendBindings(ops: readonly RouteOp[]): Promise<NativeAnswers> {
+    if (this.#ifindex === 0) await this.#link();
+    // What the kernel says to bindings of a device that is not there; without its index it cannot even be asked.
+    if (this.#ifindex === 0) return unsent(ops.length, constants.errno.ENODEV);
     const protocolOf = (route: Binding) => this.#routeProtocols.get(bindingId(route)) ?? 0;
-    return this.#route.apply(encodeRoutes(run.ops, this.#ifindex, protocolOf));
+    return this.#route.apply(encodeRoutes(ops, this.#ifindex, protocolOf));
   }
 
   async #link(): Promise<NativeLink | undefined> {
@@ -165,40 +233,36 @@ class NativeKernel implements Kernel {
   }
 }
 
-type Run = { readonly family: 'ipvs'; readonly ops: IpvsOp[] } | { readonly family: 'route'; readonly ops: RouteOp[] };
+type Run =
+  | { readonly channel: 'ipvs'; readonly ops: IpvsOp[] }
+  | { readonly channel: 'device' | 'binding'; readonly ops: RouteOp[] }
+  | { readonly channel: 'table'; readonly ops: TableOp[] }
+  | { readonly channel: 'element'; readonly ops: ElementOp[] }
+  | { readonly channel: 'flow'; readonly ops: Extract<Op, { kind: 'flow' }>[] }
+  | { readonly channel: 'setting'; readonly ops: Extract<Op, { kind: 'setting' }>[] }
+  | { readonly channel: 'timeouts'; readonly ops: Extract<Op, { kind: 'timeouts' }>[] };
 
-/** Neighbouring operations of one netlink family, in order. A device is a run of its own: what follows needs its index. */
+const channels: Readonly<Record<Op['kind'], Run['channel']>> = {
+  service: 'ipvs',
+  destination: 'ipvs',
+  device: 'device',
+  binding: 'binding',
+  table: 'table',
+  element: 'element',
+  flow: 'flow',
+  setting: 'setting',
+  timeouts: 'timeouts',
+};
+const together: ReadonlySet<Run['channel']> = new Set(['ipvs', 'binding', 'element', 'flow']);
+
+/** Neighbouring operations that one request can hold, in order. A device is a run of its own: what follows needs its index. */
 function* runs(ops: readonly Op[]): Generator<Run> {
-  let run: Run | undefined;
-  for (const op of ops) {
-    if (op.kind === 'service' || op.kind === 'destination') {
-      if (run?.family === 'ipvs') {
-        run.ops.push(op);
-        continue;
-      }
-      if (run !== undefined) yield run;
-      run = { family: 'ipvs', ops: [op] };
-    } else if (run?.family === 'route' && op.kind === 'binding' && run.ops[0]!.kind === 'binding') {
-      run.ops.push(op);
-    } else {
-      if (run !== undefined) yield run;
-      run = { family: 'route', ops: [op] };
-    }
-  }
-  if (run !== undefined) yield run;
-}
-
-/** What the kernel says to bindings of a device that is not there; without its index it cannot even be asked. */
-function withoutDevice(count: number): NativeAnswers {
-  return { errnos: new Int32Array(count).fill(constants.errno.ENODEV), texts: [], nanoseconds: 0 };
-}
-
-function appendAnswers(answers: Answer[], { errnos, texts }: NativeAnswers): void {
-  const start = answers.length;
-  for (const errno of errnos) answers.push(errno === 0 ? 'done' : errno < 0 ? 'unknown' : { errno: errnoName(errno) });
-  for (const { index, text } of texts) {
-    const answer = answers[start + index];
-    if (typeof answer === 'object') answers[start + index] = { ...answer, text };
+  for (let start = 0; start < ops.length; ) {
+    const channel = channels[ops[start]!.kind];
+    let end = start + 1;
+    while (together.has(channel) && end < ops.length && channels[ops[end]!.kind] === channel) end++;
+    yield { channel, ops: ops.slice(start, end) } as Run;
+    start = end;
   }
 }
 
@@ -206,12 +270,6 @@ function appendAnswers(answers: Answer[], { errnos, texts }: NativeAnswers): voi
 function unanswered(errno: number): KernelError {
   const code = errno < 0 ? 'ENOBUFS' : errnoName(errno);
   return new KernelError(code, `the kernel did not say whether a virtual service exists (${code}): run again`);
-}
-
-const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
-
-function errnoName(errno: number): string {
-  return errnoNames.get(errno) ?? `errno ${errno}`;
 }
 
 /** Loopback and IPv6 link-local addresses on the device are the kernel's own doing, never ours. */

@@ -16,10 +16,10 @@ import { type Binding, deviceName, type Op } from '../model/op.ts';
 import {
   hashedFlag,
   type ObservedVirtualService,
-  type Protocol,
   type VirtualServiceKey,
   virtualServiceKey,
 } from '../model/virtual-service.ts';
+import { protocolNames, protocolNumbers, Records, verbNumbers } from './fields.ts';
 
 export const ipvsRecordSize = 80;
 export const ipvsEntrySize = 112;
@@ -28,64 +28,17 @@ export const routeRecordSize = 72;
 export type IpvsOp = Extract<Op, { kind: 'service' | 'destination' }>;
 export type RouteOp = Extract<Op, { kind: 'device' | 'binding' }>;
 
-const verbs = { add: 1, edit: 2, delete: 3 } as const;
 const ipvsKinds = { service: 1, destination: 2 } as const;
 const routeKinds = { device: 1, address: 2, route: 3 } as const;
 const deviceChanges = { 'addrgenmode none': 1, up: 2 } as const;
-const protocols: Readonly<Record<Protocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
-const protocolNames = new Map(Object.entries(protocols).map(([name, number]) => [number, name as Protocol]));
 /** In the order of IP_VS_CONN_F_MASQ … _BYPASS (linux/ip_vs.h). */
 const forwardings: readonly Forwarding[] = ['masquerade', 'local', 'tunnel', 'route', 'bypass'];
-
-/** Views of one buffer in the widths of its fields; all fields are aligned. */
-class Records {
-  readonly bytes: Uint8Array;
-  readonly #shorts: Uint16Array;
-  readonly #words: Uint32Array;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-    const { buffer, byteOffset, byteLength } = this.bytes;
-    this.#shorts = new Uint16Array(buffer, byteOffset, byteLength >> 1);
-    this.#words = new Uint32Array(buffer, byteOffset, byteLength >> 2);
-  }
-
-  byte(at: number): number {
-    return this.bytes[at]!;
-  }
-
-  short(at: number): number {
-    return this.#shorts[at >> 1]!;
-  }
-
-  word(at: number): number {
-    return this.#words[at >> 2]!;
-  }
-
-  setShort(at: number, value: number): void {
-    this.#shorts[at >> 1] = value;
-  }
-
-  setWord(at: number, value: number): void {
-    this.#words[at >> 2] = value;
-  }
-
-  setText(at: number, text: string, size: number): void {
-    if (text.length >= size) throw new RangeError(`"${text}" is longer than ${size - 1} characters`);
-    for (let i = 0; i < text.length; i++) this.bytes[at + i] = text.charCodeAt(i);
-  }
-
-  text(at: number, size: number): string {
-    const end = this.bytes.indexOf(0, at);
-    return String.fromCharCode(...this.bytes.subarray(at, end < 0 || end > at + size ? at + size : end));
-  }
-}
 
 export function encodeIpvs(ops: readonly IpvsOp[]): Uint8Array {
   const records = new Records(new Uint8Array(ops.length * ipvsRecordSize));
   ops.forEach((op, i) => {
     const at = i * ipvsRecordSize;
-    records.bytes[at] = verbs[op.verb];
+    records.bytes[at] = verbNumbers[op.verb];
     records.bytes[at + 1] = ipvsKinds[op.kind];
     encodeKey(records, at, op.service);
     if (op.kind === 'destination') encodeDestination(records, at, op);
@@ -117,7 +70,7 @@ export function encodeSchedulerProbes(names: readonly string[]): Uint8Array {
   const records = new Records(new Uint8Array(names.length * ipvsRecordSize));
   names.forEach((name, i) => {
     const at = i * ipvsRecordSize;
-    records.bytes[at] = verbs.add;
+    records.bytes[at] = verbNumbers.add;
     records.bytes[at + 1] = ipvsKinds.service;
     encodeKey(records, at, virtualServiceKey('TCP', '2001:db8::' as Address, 20_000));
     records.setText(at + 64, name, 16);
@@ -127,7 +80,7 @@ export function encodeSchedulerProbes(names: readonly string[]): Uint8Array {
 
 function encodeKey(records: Records, at: number, key: VirtualServiceKey): void {
   records.bytes[at + 2] = familyOf(key.address);
-  records.bytes[at + 3] = protocols[key.protocol];
+  records.bytes[at + 3] = protocolNumbers[key.protocol];
   records.setShort(at + 4, key.port);
   writeAddress(key.address, records.bytes, at + 16);
 }
@@ -205,7 +158,7 @@ export function encodeRoutes(
   const records = new Records(new Uint8Array(ops.length * routeRecordSize));
   ops.forEach((op, i) => {
     const at = i * routeRecordSize;
-    records.bytes[at] = verbs[op.verb];
+    records.bytes[at] = verbNumbers[op.verb];
     if (op.kind === 'device') {
       records.bytes[at + 1] = routeKinds.device;
       records.setText(at + 48, deviceName, 16);

@@ -4,11 +4,26 @@ import type { Op, Refusal } from '../model/op.ts';
 import { opText } from '../model/text.ts';
 import { KernelError } from './kernel.ts';
 
+/** What of the kernel was asked. */
+type Facility = 'IPVS' | 'nf_tables' | 'connection tracking';
+
 /** A broken channel or a missing facility as a KernelError with its cure; a KernelError passes unchanged. */
-export function explain(error: unknown, context: { readonly netns?: string | undefined }): KernelError {
+export function explain(
+  error: unknown,
+  context: { readonly netns?: string | undefined; readonly of?: Facility },
+): KernelError {
   if (error instanceof KernelError) return error;
   const { code = 'UNKNOWN', message } = error as { code?: string; message: string };
   const options = { cause: error };
+  const facility = context.of ?? 'IPVS';
+  if (facility === 'nf_tables' && missing.has(code)) {
+    return new KernelError(
+      'NO_NFTABLES',
+      'this kernel has no nf_tables and could not load the module: modprobe nf_tables, or install the kernel package ' +
+        'that carries it (Debian: linux-image-amd64)',
+      options,
+    );
+  }
   if (context.netns !== undefined && code === 'ENOENT') {
     return new KernelError('NO_NETNS', `there is no network namespace ${context.netns}: see ip netns list`, options);
   }
@@ -17,7 +32,7 @@ export function explain(error: unknown, context: { readonly netns?: string | und
     case 'EACCES':
       return new KernelError(
         'EPERM',
-        'the kernel refuses IPVS to this process (EPERM): it needs CAP_NET_ADMIN in the initial user namespace; ' +
+        `the kernel refuses ${facility} to this process (EPERM): it needs CAP_NET_ADMIN in the initial user namespace; ` +
           'run it as root, or give the container the capability NET_ADMIN',
         options,
       );
@@ -26,6 +41,12 @@ export function explain(error: unknown, context: { readonly netns?: string | und
         'NO_IPVS',
         'this kernel has no IPVS and could not load the module ip_vs: modprobe ip_vs, or install the kernel package ' +
           'that carries it (Debian: linux-image-amd64)',
+        options,
+      );
+    case 'ERR_NO_CONNTRACK':
+      return new KernelError(
+        'NO_CONNTRACK',
+        'this kernel does not show its tracked connections and could not load the module: modprobe nf_conntrack_netlink',
         options,
       );
     case 'DUMP_INTERRUPTED':
@@ -41,6 +62,9 @@ export function explain(error: unknown, context: { readonly netns?: string | und
       return new KernelError(code, message, options);
   }
 }
+
+/** Without the module a request is EINVAL, without nfnetlink there is no such socket (nfnetlink_rcv_msg, netlink_create, 6.1). */
+const missing: ReadonlySet<string> = new Set(['EINVAL', 'EOPNOTSUPP', 'EPROTONOSUPPORT']);
 
 /** One line on a refused operation: what, why, and what to do. */
 export function refusalText(op: Op, { errno, text }: Refusal): string {
@@ -76,6 +100,23 @@ const cures: Readonly<Record<Op['kind'], Readonly<Record<string, string>>>> = {
     ENETDOWN: 'the kernel wants the device up for this route: use --vip-binding=address',
     EINVAL: 'the kernel does not take it as a host address',
   },
+  table: {
+    EOPNOTSUPP: 'this kernel has no nf_tables: modprobe nf_tables, or install the kernel package that carries it',
+    ENOENT:
+      'the kernel lacks a part that the rules need, or the table went away: run again, and ' +
+      'modprobe -a nft_chain_nat nft_ct nft_masq nft_nat nft_reject_ipv4 nft_reject_ipv6',
+  },
+  element: {
+    EOPNOTSUPP: 'this kernel has no nf_tables: modprobe nf_tables, or install the kernel package that carries it',
+  },
+  flow: {},
+  setting: {
+    EROFS: '/proc/sys is read-only here: set it on the host, or give the container a writable /proc/sys',
+    EACCES: 'it may not be written in this network namespace: set it on the host',
+    EPERM: 'it may not be written by this process: set it on the host, or run as root',
+    ENOENT: 'this kernel has no such setting',
+  },
+  timeouts: {},
   device: {
     EOPNOTSUPP:
       'this kernel has no dummy devices and could not load the module: modprobe dummy, or install the kernel package that carries it',

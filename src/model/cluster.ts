@@ -3,7 +3,7 @@
  * A fact that is here is valid; what could not be read never becomes one.
  */
 
-import type { Address, Family } from './address.ts';
+import type { Address, Cidr, Family } from './address.ts';
 import type { Protocol } from './virtual-service.ts';
 
 /** `namespace/name`. */
@@ -14,9 +14,38 @@ export interface ServicePort {
   readonly name: string;
   readonly protocol: Protocol;
   readonly port: number;
+  /** undefined without. */
+  readonly nodePort: number | undefined;
 }
 
 export type TrafficPolicy = 'Cluster' | 'Local';
+
+/** Endpoints that get a weight of their own. The first rule that fits an endpoint decides; without one it has weight 1. */
+export interface WeightRule {
+  readonly endpoints:
+    | { readonly of: 'zone' | 'node'; readonly name: string }
+    | { readonly of: 'network'; readonly cidr: Cidr }
+    | { readonly of: 'all' };
+  /** 0–65535; 0 takes no new connections. */
+  readonly weight: number;
+}
+
+/** What a Service asks by annotation; undefined is the node's own setting. */
+export interface Tuning {
+  readonly scheduler: string | undefined;
+  /** Of `serviceFlags`: the three scheduler bits. */
+  readonly schedulerFlags: number | undefined;
+  /** Milliseconds. */
+  readonly drainTimeout: number | undefined;
+  readonly weights: readonly WeightRule[];
+}
+
+export const untuned: Tuning = {
+  scheduler: undefined,
+  schedulerFlags: undefined,
+  drainTimeout: undefined,
+  weights: [],
+};
 
 /** A Service that asks something of a node; headless, ExternalName and foreign-proxy Services never become one. */
 export interface Service {
@@ -29,6 +58,17 @@ export interface Service {
   /** Seconds of ClientIP affinity; undefined without. */
   readonly affinityTimeout: number | undefined;
   readonly internalTrafficPolicy: TrafficPolicy;
+  /** `Local` only where something outside can reach the Service: a NodePort, a load balancer or an external IP. */
+  readonly externalTrafficPolicy: TrafficPolicy;
+  /** Of the families of `clusterIPs` only. */
+  readonly externalIPs: readonly Address[];
+  /** Addresses of status.loadBalancer.ingress with ipMode VIP, of the families of `clusterIPs` only. */
+  readonly loadBalancerIPs: readonly Address[];
+  /** Who may reach the load balancer IPs of the family; no network of a family: everybody. */
+  readonly sourceRanges: readonly Cidr[];
+  /** Of load balancers with the external policy Local. */
+  readonly healthCheckNodePort: number | undefined;
+  readonly tuning: Tuning;
 }
 
 export interface Endpoint {
@@ -37,6 +77,8 @@ export interface Endpoint {
   readonly serving: boolean;
   readonly terminating: boolean;
   readonly nodeName: string | undefined;
+  /** The zone it is in; not a hint. */
+  readonly zone: string | undefined;
   /** hints.forZones / hints.forNodes; empty without hints. */
   readonly zones: readonly string[];
   readonly nodes: readonly string[];
@@ -64,6 +106,16 @@ export interface Node {
   readonly zone: string | undefined;
   /** InternalIPs, then ExternalIPs; the first of a family is the node's address in it. */
   readonly addresses: readonly Address[];
+  /** spec.podCIDRs: what the node's own Pods have their addresses from. */
+  readonly podCIDRs: readonly Cidr[];
+}
+
+/** An address of any device of the node but kube-ipvs0. */
+export interface NodeAddress {
+  readonly address: Address;
+  readonly device: string;
+  /** On a loopback device, whatever the address. */
+  readonly loopback: boolean;
 }
 
 /** One change of the cluster as a source reports it. */
@@ -74,9 +126,10 @@ export type ClusterEvent =
   | { readonly kind: 'endpointSlice'; readonly verb: 'delete'; readonly name: ObjectName }
   | { readonly kind: 'node'; readonly verb: 'set'; readonly node: Node }
   | { readonly kind: 'node'; readonly verb: 'delete' }
+  | { readonly kind: 'nodeAddresses'; readonly verb: 'set'; readonly addresses: readonly NodeAddress[] }
   /** The object could not be read: what was last known of it stays. */
   | { readonly kind: 'unreadable'; readonly object: 'Service' | 'EndpointSlice' | 'Node'; readonly name: ObjectName }
   /** The source has told everything it had at start. */
   | { readonly kind: 'synced'; readonly source: Source };
 
-export type Source = 'services' | 'endpointSlices' | 'node';
+export type Source = 'services' | 'endpointSlices' | 'node' | 'nodeAddresses';

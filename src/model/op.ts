@@ -2,6 +2,8 @@
 
 import type { Address } from './address.ts';
 import type { Destination, DestinationKey } from './destination.ts';
+import type { Element, Table } from './filter.ts';
+import type { Flow, Timeouts, WantedSetting } from './node-state.ts';
 import type { VirtualService, VirtualServiceKey } from './virtual-service.ts';
 
 /** The dummy device that makes virtual addresses local. */
@@ -42,7 +44,14 @@ export type Op =
       readonly service: VirtualServiceKey;
       readonly destination: DestinationKey;
     }
-  | { readonly kind: 'binding'; readonly verb: 'add' | 'delete'; readonly binding: Binding };
+  /** `edit` gives a route another preferred source. */
+  | { readonly kind: 'binding'; readonly verb: 'add' | 'edit' | 'delete'; readonly binding: Binding }
+  /** `add` makes the whole table anew, with empty sets; `edit` makes chains and rules anew and keeps the sets' elements. */
+  | { readonly kind: 'table'; readonly verb: 'add' | 'edit' | 'delete'; readonly table: Table }
+  | { readonly kind: 'element'; readonly verb: 'add' | 'delete'; readonly element: Element }
+  | { readonly kind: 'flow'; readonly verb: 'delete'; readonly flow: Flow }
+  | { readonly kind: 'setting'; readonly verb: 'edit'; readonly setting: WantedSetting }
+  | { readonly kind: 'timeouts'; readonly verb: 'edit'; readonly timeouts: Timeouts };
 
 export type Verb = Op['verb'];
 

@@ -1,10 +1,13 @@
 /**
  * The text forms of what we do to the kernel: IPVS operations as lines of ipvsadm-save (`ipvsadm -R` reads them back),
- * device, addresses and routes as `ip` commands. `parseOp(opText(op))` is `op`.
+ * device, addresses and routes as `ip` commands, elements of the packet filter as `nft` commands; `parseOp(opText(op))` is `op`
+ * for all of these. What else we change prints as the command that would do it.
  */
 
 import { type Address, endpointText, familyOf, hostPrefix, parseAddress } from './address.ts';
 import { type Destination, destination, destinationKey, type Forwarding } from './destination.ts';
+import { elementOpText, parseElementOp, tableOpText } from './filter-text.ts';
+import { flowOpText, settingOpText, timeoutsOpText } from './node-state-text.ts';
 import { type Binding, deviceName, type Op } from './op.ts';
 import {
   type Protocol,
@@ -28,6 +31,16 @@ export function opText(op: Op): string {
       return bindingText(op.verb, op.binding);
     case 'device':
       return op.verb === 'edit' ? `ip link set ${deviceName} ${op.change}` : deviceTexts[op.verb];
+    case 'table':
+      return tableOpText(op);
+    case 'element':
+      return elementOpText(op);
+    case 'flow':
+      return flowOpText(op);
+    case 'setting':
+      return settingOpText(op);
+    case 'timeouts':
+      return timeoutsOpText(op);
     default:
       return op satisfies never;
   }
@@ -57,8 +70,9 @@ export function destinationText(target: Destination): string {
 /** The operation a line of {@link opText} names. Throws a SyntaxError that quotes the line. */
 export function parseOp(line: string): Op {
   const words = line.trim().split(/\s+/);
-  const op = words[0] === 'ip' ? parseIp(words) : parseIpvsadm(words);
-  if (op === undefined) throw new SyntaxError(`neither an ipvsadm-save nor an ip line: ${line}`);
+  const op =
+    words[0] === 'nft' ? parseElementOp(words.join(' ')) : words[0] === 'ip' ? parseIp(words) : parseIpvsadm(words);
+  if (op === undefined) throw new SyntaxError(`neither an ipvsadm-save nor an ip nor an nft element line: ${line}`);
   return op;
 }
 
@@ -98,12 +112,12 @@ function schedulerFlagNames(scheduler: string, flags: number): string[] {
   return scheduleBitNames(scheduler).filter((_, i) => (flags & scheduleBits[i]!) !== 0);
 }
 
-function bindingText(verb: 'add' | 'delete', binding: Binding): string {
+function bindingText(verb: 'add' | 'edit' | 'delete', binding: Binding): string {
   if (binding.form === 'address') {
     return `ip addr ${verb} ${binding.address}/${binding.prefix} dev ${deviceName}`;
   }
   const source = binding.source === undefined ? '' : ` src ${binding.source}`;
-  return `ip route ${verb} local ${binding.address}/${binding.prefix} dev ${deviceName} table local${source}`;
+  return `ip route ${verb === 'edit' ? 'change' : verb} local ${binding.address}/${binding.prefix} dev ${deviceName} table local${source}`;
 }
 
 function dottedMask(prefix: number): string {
@@ -203,8 +217,9 @@ function parseDestination(
 function parseIp(words: readonly string[]): Op | undefined {
   const line = words.join(' ');
   for (const op of deviceOps) if (opText(op) === line) return op;
-  const [, object, verb, ...rest] = words;
-  if (verb !== 'add' && verb !== 'delete') return undefined;
+  const [, object, word, ...rest] = words;
+  const verb = object === 'route' && word === 'change' ? 'edit' : word;
+  if (verb !== 'add' && verb !== 'edit' && verb !== 'delete') return undefined;
   const text = rest.join(' ');
   const pattern =
     object === 'addr'

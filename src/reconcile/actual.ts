@@ -6,8 +6,10 @@
 import { type Address, cidrContains, hostPrefix, familyOf } from '../model/address.ts';
 import type { Connections, Destination, ObservedDestination } from '../model/destination.ts';
 import { type Binding, bindingId } from '../model/op.ts';
+import type { ObservedSetting, Timeouts } from '../model/node-state.ts';
 import type { ObservedVirtualService, VirtualService, VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Device } from '../kernel/kernel.ts';
+import { ActualFilter } from './actual-filter.ts';
 
 export interface ActualDestination {
   destination: Destination;
@@ -38,13 +40,20 @@ export class Actual {
   readonly unknown = new Map<string, VirtualServiceKey>();
   /** The device or its bindings must be read again. */
   bindingsUnknown = true;
+  readonly filter = new ActualFilter();
+  /** Settings or timeouts must be read again. */
+  settingsUnknown = true;
+  /** By name. */
+  readonly settings = new Map<string, ObservedSetting>();
+  /** undefined: not known. */
+  timeouts: Timeouts | undefined;
   /** Address → how many addresses and host routes of the device name it. */
   readonly #held = new Map<Address, number>();
   /** Local routes shorter than a host's: each holds all addresses inside. */
   readonly #wideRoutes = new Map<string, Binding>();
   /** How many IPv4 addresses the device has. */
   #addresses = 0;
-  readonly #servicesAt = new Map<Address, number>();
+  readonly #servicesAt = new Map<Address, Set<ActualService>>();
 
   service(id: string): ActualService | undefined {
     return this.services.get(id);
@@ -80,9 +89,9 @@ export class Actual {
     return this.#servicesAt.has(address) || inDoubt.includes(address) ? [address] : [];
   }
 
-  /** A virtual service is ours when the kernel says so: its address is on our device; or when we added it and it is about to be. */
-  isOurs(actual: ActualService): boolean {
-    return actual.ours || this.holds(actual.service.address);
+  /** A virtual service is ours when the kernel says so: its address is on our device, or one of our sets names it. */
+  isOurs({ ours, service }: ActualService): boolean {
+    return ours || this.holds(service.address) || this.filter.marks(service);
   }
 
   /** What is ours now stays so, whatever becomes of its address while we work. Costs O(services). */
@@ -94,6 +103,11 @@ export class Actual {
     return this.#servicesAt.has(address);
   }
 
+  /** One of our sets names every virtual service at the address, so that they are ours without an address of the device. */
+  marksAllAt(address: Address): boolean {
+    return [...(this.#servicesAt.get(address) ?? [])].every(({ service }) => this.filter.marks(service));
+  }
+
   setService(service: VirtualService, added: boolean): ActualService {
     const known = this.services.get(service.id);
     if (known !== undefined) {
@@ -103,7 +117,9 @@ export class Actual {
     }
     const fresh: ActualService = { service, destinations: new Map(), read: added, ours: added };
     this.services.set(service.id, fresh);
-    count(this.#servicesAt, service.address, 1);
+    const siblings = this.#servicesAt.get(service.address);
+    if (siblings === undefined) this.#servicesAt.set(service.address, new Set([fresh]));
+    else siblings.add(fresh);
     return fresh;
   }
 
@@ -112,7 +128,9 @@ export class Actual {
     this.unknown.delete(id);
     if (known === undefined) return;
     this.services.delete(id);
-    count(this.#servicesAt, known.service.address, -1);
+    const siblings = this.#servicesAt.get(known.service.address);
+    siblings?.delete(known);
+    if (siblings?.size === 0) this.#servicesAt.delete(known.service.address);
   }
 
   /** Replaces what is known of which virtual services exist, and how they are configured, by a dump of all. */
@@ -159,8 +177,9 @@ export class Actual {
 
   setBinding(binding: Binding): void {
     const id = bindingId(binding);
-    if (this.bindings.has(id)) return;
+    const isNew = !this.bindings.has(id);
     this.bindings.set(id, binding);
+    if (!isNew) return;
     if (isIPv4Address(binding)) this.#addresses++;
     if (isWideRoute(binding)) this.#wideRoutes.set(id, binding);
     else count(this.#held, binding.address, 1);

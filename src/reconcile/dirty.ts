@@ -25,6 +25,10 @@ export class Dirty<Key> {
     if (!this.#entries.has(id)) this.mark(id, key);
   }
 
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
   /** What is due; hand the ticket back through `done` or `failed`. */
   due(now: number): Ticket<Key>[] {
     const tickets: Ticket<Key>[] = [];

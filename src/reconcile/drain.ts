@@ -20,7 +20,7 @@ export function drain(
   now: number,
   timeout: number | undefined,
 ): Drain {
-  if (protocol !== 'TCP') return 'delete';
+  if (protocol !== 'TCP' || timeout === 0) return 'delete';
   const { connections, observedIn, drainingSince } = actual;
   if (observedIn === pass && connections.active === 0 && connections.inactive === 0) return 'delete';
   if (drainingSince === undefined) return 'start';

@@ -3,6 +3,7 @@
  * what is not are knowledge, not failures: the table below says, per operation and errno, what the kernel thereby told us.
  */
 
+import type { Timeouts } from '../model/node-state.ts';
 import type { Answer, Op } from '../model/op.ts';
 import type { Actual } from './actual.ts';
 
@@ -20,6 +21,11 @@ export function fold(actual: Actual, op: Op, answer: Answer, now: number): Outco
   if (answer === 'unknown') {
     forget(actual, op);
     return 'unknown';
+  }
+  if (op.kind === 'setting' && !op.setting.required) {
+    const { name } = op.setting;
+    actual.settings.set(name, { value: actual.settings.get(name)?.value, writable: false });
+    return 'known';
   }
   const lesson = lessons[op.kind][op.verb]?.[answer.errno];
   if (lesson === undefined) return 'failed';
@@ -39,7 +45,7 @@ type Lesson =
   /** kube-ipvs0 is gone, and all that it held: bindings that were right must be looked at, too. */
   | 'device gone';
 
-/** Errnos as Linux 6.1 gives them; ip_vs_ctl.c, devinet.c, addrconf.c, fib_frontend.c, rtnetlink.c. */
+/** Errnos as Linux 6.1 gives them; ip_vs_ctl.c, devinet.c, addrconf.c, fib_frontend.c, rtnetlink.c, nf_tables_api.c. */
 const lessons: Readonly<Record<Op['kind'], Partial<Record<Op['verb'], Readonly<Record<string, Lesson>>>>>> = {
   service: {
     add: { EEXIST: 'read again' },
@@ -53,8 +59,14 @@ const lessons: Readonly<Record<Op['kind'], Partial<Record<Op['verb'], Readonly<R
   },
   binding: {
     add: { EEXIST: 'is so', ENODEV: 'device gone' },
+    edit: { ENOENT: 'read again', ENODEV: 'device gone' },
     delete: { EADDRNOTAVAIL: 'is so', ENXIO: 'is so', ESRCH: 'is so', ENODEV: 'device gone' },
   },
+  table: { edit: { ENOENT: 'read again' }, delete: { ENOENT: 'is so' } },
+  element: { add: { ENOENT: 'read again', EEXIST: 'read again' }, delete: { ENOENT: 'is so' } },
+  flow: { delete: { ENOENT: 'is so' } },
+  setting: {},
+  timeouts: {},
   device: {
     add: { EEXIST: 'read again' },
     edit: { ENODEV: 'device gone' },
@@ -99,8 +111,8 @@ function applyTo(actual: Actual, op: Op, now: number): void {
       return;
     }
     case 'binding':
-      if (op.verb === 'add') actual.setBinding(op.binding);
-      else actual.deleteBinding(op.binding);
+      if (op.verb === 'delete') actual.deleteBinding(op.binding);
+      else actual.setBinding(op.binding);
       return;
     case 'device':
       if (op.verb === 'edit') {
@@ -108,12 +120,54 @@ function applyTo(actual: Actual, op: Op, now: number): void {
       } else if (op.verb === 'add') actual.device = { kind: 'dummy', up: false };
       else actual.deleteDevice();
       return;
+    case 'table':
+      if (op.verb === 'edit') actual.filter.tables.set(op.table.family, 'same');
+      else actual.filter.emptyTable(op.table.family, op.verb === 'add' ? 'same' : 'absent');
+      return;
+    case 'element':
+      if (op.verb === 'add') actual.filter.setElement(op.element);
+      else actual.filter.deleteElement(op.element);
+      return;
+    case 'setting':
+      actual.settings.set(op.setting.name, { value: op.setting.value, writable: true });
+      return;
+    case 'timeouts':
+      actual.timeouts = merged(op.timeouts, actual.timeouts);
+      return;
+    case 'flow':
+      return;
     default:
       op satisfies never;
   }
 }
 
 function forget(actual: Actual, op: Op): void {
-  if (op.kind === 'service' || op.kind === 'destination') actual.unknown.set(op.service.id, op.service);
-  else actual.bindingsUnknown = true;
+  switch (op.kind) {
+    case 'service':
+    case 'destination':
+      actual.unknown.set(op.service.id, op.service);
+      return;
+    case 'binding':
+    case 'device':
+      actual.bindingsUnknown = true;
+      return;
+    case 'table':
+    case 'element':
+      actual.filter.unknown = true;
+      return;
+    case 'setting':
+    case 'timeouts':
+      actual.settingsUnknown = true;
+      return;
+    case 'flow':
+      return;
+    default:
+      op satisfies never;
+  }
+}
+
+/** ip_vs_set_timeout: 0 keeps what is. */
+function merged(wanted: Timeouts, known: Timeouts | undefined): Timeouts {
+  const of = (key: keyof Timeouts) => (wanted[key] === 0 ? (known?.[key] ?? 0) : wanted[key]);
+  return { tcp: of('tcp'), tcpFin: of('tcpFin'), udp: of('udp') };
 }

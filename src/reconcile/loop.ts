@@ -1,80 +1,81 @@
 /**
- * The one loop that changes the kernel: derives what is wanted at the dirty keys, plans, and has the plan applied.
+ * The one loop that changes the kernel: folds what changed into dirty keys, plans, and has the plan applied.
  * A pass with every key dirty is the full synchronisation; there is no other.
  */
 
-import { Claims, type Conflict } from '../desired/claims.ts';
-import { type FrontEnd, frontEnds } from '../desired/front-ends.ts';
-import { type Address, familyOf, hostPrefix } from '../model/address.ts';
-import type { ObjectName } from '../model/cluster.ts';
-import { type Binding, type BindingForm, bindingId, deviceName } from '../model/op.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Conflict } from '../desired/claims.ts';
+import { type Element, familyName, type Table } from '../model/filter.ts';
+import type { WantedSetting } from '../model/node-state.ts';
+import { type Binding, bindingId, type Op } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Actual } from './actual.ts';
 import { Dirty, type Ticket } from './dirty.ts';
-import { type Desired, type Draining, type Limits, type Plan, plan } from './plan.ts';
-import { type Surroundings, Turn, type TurnReport } from './turn.ts';
-
-export interface Wishes {
-  readonly nodeName: string;
-  readonly scheduler: string;
-  readonly vipBinding: BindingForm;
-  /** Whether kube-ipvs0 should exist; false only for clean-up. */
-  readonly device: boolean;
-  readonly excluded: (address: Address) => boolean;
-  /** Milliseconds; undefined: a drain ends when the destination is idle. */
-  readonly drainTimeout: number | undefined;
-}
+import { staleFlows } from './flows.ts';
+import { type Draining, type Limits, type Plan, plan } from './plan.ts';
+import { unsettable } from './plan-node.ts';
+import { Reader } from './reader.ts';
+import { fixturesOf, type Surroundings, Turn, type TurnReport } from './turn.ts';
+import { type MissingScheduler, type Touched, WantedState, type Wishes } from './wanted.ts';
 
 /** What one turn is about to do. */
 export interface Work {
   readonly plan: Plan;
   readonly services: readonly Ticket<VirtualServiceKey>[];
   readonly bindings: readonly Ticket<Binding>[];
-  readonly device: readonly Ticket<typeof deviceName>[];
+  readonly elements: readonly Ticket<Element>[];
+  readonly fixtures: readonly Ticket<string>[];
 }
 
 export interface PassReport extends TurnReport {
   readonly plan: Plan;
 }
 
-/** Services whose destinations one read asks for. */
-const readSize = 512;
-
 export class Reconciler {
   readonly #wishes: Wishes;
   readonly #surroundings: Surroundings;
-  readonly #claims = new Claims();
+  readonly #wanted: WantedState;
   readonly #actual = new Actual();
+  readonly #reader: Reader;
   readonly #dirtyServices = new Dirty<VirtualServiceKey>();
   readonly #dirtyBindings = new Dirty<Binding>();
-  /** The device is looked at by every plan; it is a key only so that what failed is tried again. */
-  readonly #dirtyDevice = new Dirty<typeof deviceName>();
-  readonly #derived = new Map<ObjectName, ReadonlyMap<string, FrontEnd>>();
+  readonly #dirtyElements = new Dirty<Element>();
+  /** The device, tables and settings are looked at by every plan; they are keys only so that what failed is tried again. */
+  readonly #dirtyFixtures = new Dirty<string>();
+  /** UDP services whose tracked connections are to be looked through once the kernel says what it should. */
+  readonly #dirtyFlows = new Dirty<VirtualServiceKey>();
   readonly #draining = new Map<string, readonly Draining[]>();
+  /** What the state of the tables was compared with. */
+  #compared: readonly Table[] = [];
   /** Numbers the turn that is next: what a dump told since the last one counts as fresh in it. */
   #pass = 1;
 
   constructor(wishes: Wishes, surroundings: Surroundings) {
     this.#wishes = wishes;
     this.#surroundings = surroundings;
+    this.#wanted = new WantedState(wishes, surroundings.store);
+    this.#reader = new Reader(surroundings.kernel, this.#actual);
   }
 
   /** Reads all that is ours or claimed and makes every key dirty: at start, and whenever the mirror is to be verified. O(cluster). */
   async verify(): Promise<void> {
-    const { kernel } = this.#surroundings;
-    this.#takeChanges();
-    this.#actual.observeServices(await kernel.services());
-    this.#actual.observeBindings(await kernel.device(), await kernel.bindings());
+    const { now } = this.#surroundings;
+    await this.#learnSchedulers(this.#wanted.knownSchedulers());
+    await this.#takeChanges();
+    await this.#reader.settings(this.#wishes.settings);
+    await this.#readFilter();
+    await this.#reader.services();
+    await this.#reader.bindings();
     this.#actual.rememberOurs();
     const read: VirtualServiceKey[] = [];
     for (const known of this.#actual.services.values()) {
-      const { service } = known;
-      if (this.#claims.ownerOf(service.id) !== undefined || known.ours) read.push(service);
+      if (this.#wanted.isClaimed(known.service.id) || known.ours) read.push(known.service);
     }
-    await this.#readDestinations(read);
-    for (const key of [...read, ...this.#claims.keys()]) this.#dirtyServices.mark(key.id, key);
+    await this.#reader.destinations(read, this.#pass, now);
+    for (const key of read) this.#dirtyServices.mark(key.id, key);
     for (const binding of this.#actual.bindings.values()) this.#dirtyBindings.mark(bindingId(binding), binding);
-    for (const address of this.#claims.addresses()) this.#markAddress(address);
+    for (const element of this.#actual.filter.elements.values()) this.#dirtyElements.mark(element.id, element);
+    this.#mark(this.#wanted.everything());
   }
 
   /** The destinations that drain are looked at again by the next pass. */
@@ -95,21 +96,22 @@ export class Reconciler {
   async prepare(): Promise<Work | undefined> {
     const { store, now } = this.#surroundings;
     if (!store.synced) return undefined;
-    this.#takeChanges();
+    await this.#takeChanges();
     await this.#readUnknown();
-    if (store.unread.size === 0) for (const keys of [this.#dirtyServices, this.#dirtyBindings]) keys.release();
+    if (store.unread.size === 0) for (const keys of this.#releasable()) keys.release();
     const services = this.#dirtyServices.due(now());
     const bindings = this.#dirtyBindings.due(now());
-    const keys = { services: services.map(({ key }) => key), bindings: bindings.map(({ key }) => key) };
-    const next = plan(keys, this.#desired(), this.#actual, this.#limits(), this.#pass, now());
-    this.#derived.clear();
-    if (this.#dirtyDevice.size === 0 && changesDevice(next)) this.#dirtyDevice.mark(deviceName, deviceName);
-    return { plan: next, services, bindings, device: this.#dirtyDevice.due(now()) };
+    const elements = this.#dirtyElements.due(now());
+    const keys = { services: keysOf(services), bindings: keysOf(bindings), elements: keysOf(elements) };
+    const next = plan(keys, this.#wanted, this.#actual, this.#limits(), this.#pass, now());
+    this.#wanted.endTurn();
+    for (const fixture of fixturesOf(next)) this.#dirtyFixtures.suspect(fixture, fixture);
+    return { plan: next, services, bindings, elements, fixtures: this.#dirtyFixtures.due(now()) };
   }
 
   /** When there is work again without a new event; undefined when there is none. */
   nextDue(): number | undefined {
-    const dirty = [this.#dirtyServices, this.#dirtyBindings, this.#dirtyDevice];
+    const dirty = [...this.#releasable(), this.#dirtyFixtures, this.#dirtyFlows];
     const times = dirty.map((keys) => keys.nextDue()).filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
   }
@@ -120,121 +122,142 @@ export class Reconciler {
   }
 
   conflicts(): Conflict[] {
-    return this.#claims.conflicts();
+    return this.#wanted.conflicts();
+  }
+
+  missingSchedulers(): MissingScheduler[] {
+    return this.#wanted.missingSchedulers();
+  }
+
+  /** Settings that are not as wished and cannot be written here. */
+  unsettable(): WantedSetting[] {
+    return unsettable(this.#wishes.settings, this.#actual);
   }
 
   async #apply(work: Work): Promise<PassReport> {
-    const turn = new Turn(this.#surroundings, this.#actual, work.plan, this.#desired());
+    const turn = new Turn(this.#surroundings, this.#actual, work.plan, this.#wanted);
     this.#pass++;
     this.#surroundings.onPlan?.(work.plan);
-    const report = await turn.run();
+    await turn.run();
     const now = this.#surroundings.now();
     for (const ticket of work.services) turn.settle(this.#dirtyServices, ticket, now);
     for (const ticket of work.bindings) turn.settle(this.#dirtyBindings, ticket, now);
-    for (const ticket of work.device) turn.settle(this.#dirtyDevice, ticket, now);
+    for (const ticket of work.elements) turn.settle(this.#dirtyElements, ticket, now);
+    for (const ticket of work.fixtures) turn.settle(this.#dirtyFixtures, ticket, now);
     if (this.#actual.bindingsUnknown) this.#suspectBindings();
     for (const { id } of work.services) this.#draining.delete(id);
     for (const one of work.plan.draining) {
       this.#draining.set(one.service.id, [...(this.#draining.get(one.service.id) ?? []), one]);
     }
-    return { ...report, plan: work.plan };
+    await this.#forgetFlows(turn);
+    return { ...turn.report(), plan: work.plan };
   }
 
-  /** Folds the store's changes into claims and dirty keys; nothing awaits between, so no change can fall through. */
-  #takeChanges(): void {
-    const { store } = this.#surroundings;
-    for (const name of store.takeDirty()) {
-      this.#derived.delete(name);
-      const wanted = [...this.#derive(name).values()];
-      for (const key of this.#claims.replace(name, store.service(name)?.createdAt ?? '', wanted)) {
-        this.#dirtyServices.mark(key.id, key);
-        this.#markAddress(key.address);
-        if (this.#actual.service(key.id)?.read === false) this.#actual.unknown.set(key.id, key);
+  /** Once a UDP service is in the kernel as it should be, what conntrack remembers of its past is looked through. */
+  async #forgetFlows(turn: Turn): Promise<void> {
+    const { kernel, now } = this.#surroundings;
+    const tickets = this.#dirtyFlows.due(now());
+    const ready = tickets.filter(({ id }) => !this.#dirtyServices.has(id));
+    for (const ticket of tickets) if (!ready.includes(ticket)) this.#dirtyFlows.failed(ticket, now());
+    const keys = keysOf(ready).filter(({ id }) => this.#servingOf(id).size > 0);
+    const flows = keys.length === 0 ? [] : await kernel.flows(keys);
+    const stale = staleFlows(flows, (id) => this.#servingOf(id));
+    await turn.apply(stale.map((flow): Op => ({ kind: 'flow', verb: 'delete', flow })));
+    for (const ticket of ready) turn.settle(this.#dirtyFlows, ticket, now());
+    this.#wanted.endTurn();
+  }
+
+  #servingOf(id: string): ReadonlySet<string> {
+    return this.#wanted.wanted(id)?.serving ?? nobody;
+  }
+
+  /** No change of the store can fall between the last look for schedulers and the taking. */
+  async #takeChanges(): Promise<void> {
+    for (let names = this.#wanted.unknownSchedulers(); names.length > 0; names = this.#wanted.unknownSchedulers()) {
+      await this.#learnSchedulers(names);
+    }
+    const touched = this.#wanted.takeChanges();
+    this.#mark(touched);
+    for (const { id } of touched.services) {
+      const known = this.#actual.service(id);
+      if (known?.read === false) this.#actual.unknown.set(id, known.service);
+    }
+    this.#compareTables();
+  }
+
+  async #learnSchedulers(names: readonly string[]): Promise<void> {
+    if (names.length > 0) this.#wanted.learnSchedulers(names, await this.#surroundings.kernel.schedulers(names));
+  }
+
+  #mark({ services, bindings, elements }: Touched): void {
+    for (const key of services) {
+      this.#dirtyServices.mark(key.id, key);
+      if (key.protocol === 'UDP') this.#dirtyFlows.mark(key.id, key);
+    }
+    for (const element of elements) this.#dirtyElements.mark(element.id, element);
+    for (const binding of bindings) {
+      const id = bindingId(binding);
+      const isOf = this.#wanted.wantedBinding(binding) !== undefined || this.#actual.bindings.has(id);
+      if (isOf || this.#dirtyBindings.has(id)) this.#dirtyBindings.mark(id, binding);
+    }
+  }
+
+  /** The rules that are wanted changed: what was right is so no more. */
+  #compareTables(): void {
+    const { tables } = this.#wanted;
+    if (tables === this.#compared) return;
+    const { filter } = this.#actual;
+    for (const table of tables) {
+      const before = this.#compared.find(({ family }) => family === table.family);
+      if (filter.tables.get(table.family) === 'same' && !isDeepStrictEqual(before, table)) {
+        filter.tables.set(table.family, 'other rules');
+        this.#dirtyFixtures.mark(familyName(table.family), familyName(table.family));
       }
     }
-  }
-
-  /** A Service is derived once a turn; nothing derived outlives the turn. */
-  #derive(name: ObjectName): ReadonlyMap<string, FrontEnd> {
-    const known = this.#derived.get(name);
-    if (known !== undefined) return known;
-    const { store } = this.#surroundings;
-    const service = store.service(name);
-    const locality = { name: this.#wishes.nodeName, zone: store.node?.zone };
-    const found = service === undefined ? [] : frontEnds(service, store.slicesOf(name), locality, this.#wishes);
-    const derived = new Map(found.map((frontEnd) => [frontEnd.service.id, frontEnd]));
-    this.#derived.set(name, derived);
-    return derived;
-  }
-
-  #markAddress(address: Address): void {
-    for (const form of ['address', 'route'] as const) {
-      const binding = hostBinding(form, address);
-      const id = bindingId(binding);
-      if (form === this.#wishes.vipBinding || this.#actual.bindings.has(id)) this.#dirtyBindings.mark(id, binding);
-    }
+    this.#compared = tables;
   }
 
   /** Any binding may be another than was believed. Costs O(addresses). */
   #suspectBindings(): void {
     for (const [id, binding] of this.#actual.bindings) this.#dirtyBindings.suspect(id, binding);
-    for (const address of this.#claims.addresses()) {
-      const binding = hostBinding(this.#wishes.vipBinding, address);
-      this.#dirtyBindings.suspect(bindingId(binding), binding);
-    }
+    for (const binding of this.#wanted.everything().bindings) this.#dirtyBindings.suspect(bindingId(binding), binding);
+  }
+
+  /** Likewise, any element. */
+  #suspectElements(): void {
+    for (const [id, element] of this.#actual.filter.elements) this.#dirtyElements.suspect(id, element);
+    for (const element of this.#wanted.everything().elements) this.#dirtyElements.suspect(element.id, element);
   }
 
   async #readUnknown(): Promise<void> {
-    const { kernel } = this.#surroundings;
+    const { now } = this.#surroundings;
+    if (this.#actual.settingsUnknown) await this.#reader.settings(this.#wishes.settings);
+    if (this.#actual.filter.unknown) await this.#readFilter();
     if (this.#actual.bindingsUnknown) {
-      this.#actual.observeBindings(await kernel.device(), await kernel.bindings());
+      await this.#reader.bindings();
       this.#suspectBindings();
     }
-    const keys = [...this.#actual.unknown.values()];
-    if (keys.length === 0) return;
-    const found = await kernel.servicesAt(keys);
-    keys.forEach(({ id }, i) => {
-      const observed = found[i];
-      if (observed === undefined) this.#actual.deleteService(id);
-      else this.#actual.setService(observed.service, false);
-    });
-    await this.#readDestinations(keys.filter(({ id }) => this.#actual.service(id) !== undefined));
+    await this.#reader.unknown(this.#pass, now);
   }
 
-  async #readDestinations(keys: readonly VirtualServiceKey[]): Promise<void> {
-    const { kernel, now } = this.#surroundings;
-    for (let start = 0; start < keys.length; start += readSize) {
-      const some = keys.slice(start, start + readSize);
-      const found = await kernel.destinations(some);
-      some.forEach(({ id }, i) => this.#actual.observeDestinations(id, found[i]!, this.#pass, now()));
-    }
+  async #readFilter(): Promise<void> {
+    this.#compared = this.#wanted.tables;
+    await this.#reader.filter(this.#compared);
+    this.#suspectElements();
   }
 
-  #desired(): Desired {
-    const wishes = this.#wishes;
-    const claims = this.#claims;
-    return {
-      device: wishes.device,
-      wanted: (id) => {
-        const owner = claims.ownerOf(id);
-        return owner === undefined ? undefined : this.#derive(owner).get(id);
-      },
-      wantsBinding: ({ form, address, prefix }) =>
-        form === wishes.vipBinding && prefix === hostPrefix(familyOf(address)) && claims.wantsBound(address),
-    };
+  #releasable(): Dirty<unknown>[] {
+    return [this.#dirtyServices, this.#dirtyBindings, this.#dirtyElements];
   }
 
   #limits(): Limits {
-    const { excluded, drainTimeout } = this.#wishes;
     const { unread, unreadSlices } = this.#surroundings.store;
-    return { excluded, drainTimeout, mayDelete: unread.size === 0, mayDrain: unreadSlices.size === 0 };
+    return { excluded: this.#wishes.excluded, mayDelete: unread.size === 0, mayDrain: unreadSlices.size === 0 };
   }
 }
 
-function hostBinding(form: BindingForm, address: Address): Binding {
-  return { form, address, prefix: hostPrefix(familyOf(address)) };
-}
+const nobody: ReadonlySet<string> = new Set();
 
-function changesDevice({ ops }: Plan): boolean {
-  return ops['add device'].length + ops['raise device'].length + ops['delete device'].length > 0;
+function keysOf<Key>(tickets: readonly Ticket<Key>[]): Key[] {
+  return tickets.map(({ key }) => key);
 }

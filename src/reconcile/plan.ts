@@ -3,24 +3,41 @@
  * than it was. Pure; costs O(keys given and their destinations).
  */
 
-import { type Address, familyOf } from '../model/address.ts';
+import { type Address, type Family, familyOf } from '../model/address.ts';
 import type { Destination } from '../model/destination.ts';
+import { type Element, sameElement, type Table, type Value } from '../model/filter.ts';
+import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
 import { sameDestination } from '../model/destination.ts';
 import { sameService, type VirtualService, type VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Actual, ActualService } from './actual.ts';
+import { type ActualFilter, serviceOf } from './actual-filter.ts';
 import { drain } from './drain.ts';
+import { settingOps, tableOps } from './plan-node.ts';
 
 export interface Wanted {
   readonly service: VirtualService;
   readonly destinations: readonly Destination[];
+  /** What the packet filter must know of it before it is there. */
+  readonly elements: readonly Element[];
+  /** Milliseconds a drain may last; undefined: until the destination is idle. */
+  readonly drainTimeout: number | undefined;
 }
 
 /** What should be. All lookups are O(1) or O(the Service). */
 export interface Desired {
   readonly device: boolean;
   readonly wanted: (id: string) => Wanted | undefined;
-  readonly wantsBinding: (binding: Binding) => boolean;
+  /** The binding as it should be, with its source; undefined where there should be none. */
+  readonly wantedBinding: (binding: Binding) => Binding | undefined;
+  /** Whether another device than kube-ipvs0 has the address, so that clients reach it whatever kube-ipvs0 holds. */
+  readonly isHeldElsewhere: (address: Address) => boolean;
+  /** The element as it should be, with its data. */
+  readonly wantedElement: (id: string) => Element | undefined;
+  /** One of each family, or none. */
+  readonly tables: readonly Table[];
+  readonly settings: readonly WantedSetting[];
+  readonly timeouts: Timeouts | undefined;
 }
 
 export interface Limits {
@@ -30,13 +47,15 @@ export interface Limits {
   readonly mayDrain: boolean;
   /** Addresses at which nothing is ever deleted. */
   readonly excluded: (address: Address) => boolean;
-  /** Milliseconds a drain may last; undefined: until the destination is idle. */
-  readonly drainTimeout: number | undefined;
 }
 
 /** Phases, in order. Inside one, operations do not depend on each other. */
 export const phases = [
+  'set',
   'add device',
+  'make table',
+  'add element',
+  'restrict',
   'add service',
   'add destination',
   'edit service',
@@ -47,7 +66,10 @@ export const phases = [
   'delete destination',
   'delete service',
   'unbind',
+  'lift',
+  'delete element',
   'delete device',
+  'delete table',
 ] as const;
 export type Phase = (typeof phases)[number];
 
@@ -64,22 +86,29 @@ export interface Plan {
   readonly draining: readonly Draining[];
   /** Unclaimed keys and unnamed destinations kept because not everything is known that could claim them. */
   readonly held: readonly string[];
-  readonly unchanged: { readonly services: number; readonly destinations: number; readonly addresses: number };
+  readonly unchanged: Readonly<Record<'services' | 'destinations' | 'addresses' | 'elements', number>>;
 }
 
 /** Keys to look at. */
 export interface Keys {
   readonly services: Iterable<VirtualServiceKey>;
   readonly bindings: Iterable<Binding>;
+  readonly elements: Iterable<Element>;
 }
 
 /** `pass` numbers the pass whose dumps count as fresh; `now` in milliseconds. */
 export function plan(keys: Keys, desired: Desired, actual: Actual, limits: Limits, pass: number, now: number): Plan {
   const draft = new Draft(limits, pass, now);
+  for (const op of settingOps(desired, actual)) draft.push('set', op);
   if (desired.device && actual.device === 'absent') draft.push('add device', { kind: 'device', verb: 'add' });
+  for (const op of tableOps(desired.tables, actual.filter)) draft.push('make table', op);
+  const elements = [...keys.elements];
+  for (const one of elements) draft.makeRoom(one, desired, actual.filter);
+  for (const { id } of elements) draft.element(id, desired.wantedElement(id), actual.filter);
   for (const key of keys.services) draft.service(key, desired.wanted(key.id), actual);
-  for (const binding of keys.bindings) draft.binding(binding, desired.wantsBinding(binding), actual);
+  for (const binding of keys.bindings) draft.binding(binding, desired.wantedBinding(binding), actual);
   draft.device(desired.device, actual);
+  draft.tables(desired.tables, actual.filter);
   return draft;
 }
 
@@ -88,7 +117,9 @@ class Draft implements Plan {
   readonly ops = Object.fromEntries(phases.map((phase) => [phase, [] as Op[]])) as Record<Phase, Op[]>;
   readonly draining: Draining[] = [];
   readonly held: string[] = [];
-  readonly unchanged = { services: 0, destinations: 0, addresses: 0 };
+  readonly unchanged = { services: 0, destinations: 0, addresses: 0, elements: 0 };
+  /** Elements that went to make room. */
+  readonly #made = new Set<string>();
   readonly #limits: Limits;
   readonly #pass: number;
   readonly #now: number;
@@ -115,19 +146,77 @@ class Draft implements Plan {
     }
   }
 
-  binding(binding: Binding, wanted: boolean, actual: Actual): void {
-    const bound = actual.bindings.has(bindingId(binding));
-    if (wanted && bound) this.unchanged.addresses++;
-    else if (wanted) this.#bind(binding, actual);
-    else if (bound && !this.#limits.excluded(binding.address)) {
-      if (this.#limits.mayDelete) this.push('unbind', { kind: 'binding', verb: 'delete', binding });
-      else this.held.push(bindingId(binding));
+  binding(binding: Binding, wanted: Binding | undefined, actual: Actual): void {
+    const bound = actual.bindings.get(bindingId(binding));
+    if (wanted === undefined) {
+      if (bound !== undefined && !this.#limits.excluded(binding.address)) this.#unbind(bound);
+    } else if (bound === undefined) this.#bind(wanted, actual);
+    else if (bound.source === wanted.source) this.unchanged.addresses++;
+    else this.push('bind', { kind: 'binding', verb: 'edit', binding: wanted });
+  }
+
+  /**
+   * Sources of a virtual service that stays: nf_tables takes no network beside another that holds it or lies in it, so the old one
+   * goes in the same transaction, before the new one comes.
+   */
+  makeRoom({ id, set }: Element, desired: Desired, filter: ActualFilter): void {
+    const there = filter.elements.get(id);
+    if (set !== 'allowedSources' || there === undefined || desired.wantedElement(id) !== undefined) return;
+    if (desired.wanted(serviceOf(there).id) === undefined) return;
+    this.push('add element', { kind: 'element', verb: 'delete', element: there });
+    this.#made.add(id);
+  }
+
+  element(id: string, wanted: Element | undefined, filter: ActualFilter): void {
+    const there = filter.elements.get(id);
+    if (wanted === undefined) {
+      if (there !== undefined && !this.#made.has(id)) this.#deleteElement(there);
+      return;
+    }
+    const kept = there !== undefined && !this.#makesTable(wanted.family);
+    if (kept && sameElement(there, wanted)) {
+      this.unchanged.elements++;
+      return;
+    }
+    const phase = restricts(wanted) ? 'restrict' : 'add element';
+    // a map's data cannot be edited; both go in one transaction
+    if (kept) this.push(phase, { kind: 'element', verb: 'delete', element: there });
+    this.push(phase, { kind: 'element', verb: 'add', element: wanted });
+  }
+
+  tables(wanted: readonly Table[], filter: ActualFilter): void {
+    for (const [family, state] of filter.tables) {
+      if (state === 'absent' || wanted.some((table) => table.family === family)) continue;
+      if (this.#deletionsOf(family) < filter.count(family)) continue;
+      this.push('delete table', { kind: 'table', verb: 'delete', table: { family, sets: [], chains: [] } });
     }
   }
 
   device(wanted: boolean, actual: Actual): void {
     if (wanted || actual.device === 'absent' || actual.device === undefined) return;
     if (this.ops.unbind.length === actual.bindings.size) this.push('delete device', { kind: 'device', verb: 'delete' });
+  }
+
+  #makesTable(family: Family): boolean {
+    return this.ops['make table'].some((op) => op.kind === 'table' && op.verb === 'add' && op.table.family === family);
+  }
+
+  #deletionsOf(family: Family): number {
+    const ops = [...this.ops.lift, ...this.ops['delete element']];
+    return ops.filter((op) => op.kind === 'element' && op.element.family === family).length;
+  }
+
+  /** With a virtual service at an excluded address stays all that the packet filter knows of it. */
+  #deleteElement(there: Element): void {
+    const [address] = there.key;
+    if (there.set !== 'hairpins' && isAddress(address) && this.#limits.excluded(address)) return;
+    if (!this.#limits.mayDelete) this.held.push(there.id);
+    else this.push(restricts(there) ? 'lift' : 'delete element', { kind: 'element', verb: 'delete', element: there });
+  }
+
+  #unbind(binding: Binding): void {
+    if (this.#limits.mayDelete) this.push('unbind', { kind: 'binding', verb: 'delete', binding });
+    else this.held.push(bindingId(binding));
   }
 
   #bind(binding: Binding, actual: Actual): void {
@@ -154,7 +243,8 @@ class Draft implements Plan {
     this.push('delete service', { kind: 'service', verb: 'delete', service });
   }
 
-  #editService({ service, destinations }: Wanted, known: ActualService): void {
+  #editService(wanted: Wanted, known: ActualService): void {
+    const { service, destinations } = wanted;
     if (sameService(service, known.service)) this.unchanged.services++;
     else this.push('edit service', { kind: 'service', verb: 'edit', service });
     let found = 0;
@@ -168,15 +258,15 @@ class Draft implements Plan {
       if (sameDestination(destination, there)) this.unchanged.destinations++;
       else this.push('edit destination', { kind: 'destination', verb: 'edit', service, destination });
     }
-    if (found < known.destinations.size) this.#drainOthers(service, destinations, known);
+    if (found < known.destinations.size) this.#drainOthers(wanted, known);
   }
 
   #addDestination(service: VirtualServiceKey, destination: Destination): void {
     this.push('add destination', { kind: 'destination', verb: 'add', service, destination });
   }
 
-  #drainOthers(service: VirtualServiceKey, wanted: readonly Destination[], known: ActualService): void {
-    const kept = new Set(wanted.map(({ id }) => id));
+  #drainOthers({ service, destinations, drainTimeout }: Wanted, known: ActualService): void {
+    const kept = new Set(destinations.map(({ id }) => id));
     for (const actual of known.destinations.values()) {
       const { destination, connections } = actual;
       if (kept.has(destination.id)) continue;
@@ -184,7 +274,7 @@ class Draft implements Plan {
         this.held.push(`${service.id} -> ${destination.id}`);
         continue;
       }
-      switch (drain(service.protocol, actual, this.#pass, this.#now, this.#limits.drainTimeout)) {
+      switch (drain(service.protocol, actual, this.#pass, this.#now, drainTimeout)) {
         case 'delete':
           this.push('delete destination', { kind: 'destination', verb: 'delete', service, destination });
           continue;
@@ -202,4 +292,13 @@ class Draft implements Plan {
       this.draining.push({ service, destination, ...connections });
     }
   }
+}
+
+/** Elements that close a way: set when those that keep it open are, and lifted before those go. */
+function restricts({ set }: Element): boolean {
+  return set === 'restricted' || set === 'withoutLocal';
+}
+
+function isAddress(value: Value | undefined): value is Address {
+  return typeof value === 'string' && /[.:]/.test(value);
 }

@@ -3,52 +3,93 @@
  * then fails must not leave a virtual service out of reach, or unmarked as ours. Pure; costs O(1) where no cost is stated.
  */
 
-import { type Address, familyOf } from '../model/address.ts';
+import { type Address, familyOf, hostPrefix } from '../model/address.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
 import type { Actual } from './actual.ts';
-import type { Plan } from './plan.ts';
+import type { VirtualServiceKey } from '../model/virtual-service.ts';
+import { restrictionOf, serviceOf } from './actual-filter.ts';
+import type { Desired, Plan } from './plan.ts';
 
 export class Presumptions {
   readonly #actual: Actual;
-  readonly #wantsBinding: (binding: Binding) => boolean;
+  readonly #desired: Desired;
   readonly #leaving: ReadonlySet<string>;
   #routesMayGo: boolean | undefined;
 
-  constructor(actual: Actual, { ops }: Plan, wantsBinding: (binding: Binding) => boolean) {
+  constructor(actual: Actual, { ops }: Plan, desired: Desired) {
     this.#actual = actual;
-    this.#wantsBinding = wantsBinding;
+    this.#desired = desired;
     this.#leaving = new Set(ops.unbind.map((op) => (op.kind === 'binding' ? bindingId(op.binding) : '')));
   }
 
   /**
-   * A virtual service needs the device that will mark it as ours; a destination needs its virtual service; an address is bound only
-   * when a virtual service answers on it, and unbound only when none is left (it is what marks them as ours).
+   * A virtual service needs the device and what the packet filter must know of it; a destination needs its virtual service; an
+   * address is bound only when a virtual service answers on it, and unbound only when none is left or another device has it; an
+   * element that marks a virtual service as ours outlives it.
    */
   hold(op: Op): boolean {
     const actual = this.#actual;
     switch (op.kind) {
       case 'service':
-        return op.verb !== 'add' || actual.device !== 'absent';
+        return op.verb !== 'add' || (actual.device !== 'absent' && this.#isAnnounced(op.service));
       case 'destination':
         return actual.service(op.service.id) !== undefined;
       case 'binding':
-        if (op.verb === 'add') return actual.device !== 'absent' && actual.hasServiceAt(op.binding.address);
+        if (op.verb !== 'delete') return actual.device !== 'absent' && this.#isServed(op.binding);
         return this.#mayUnbind(op.binding);
       case 'device':
         return op.verb !== 'delete' || actual.bindings.size === 0;
+      case 'table':
+        return op.verb !== 'delete' || actual.filter.count(op.table.family) === 0;
+      case 'element':
+        return this.#mayChange(op);
+      case 'flow':
+      case 'setting':
+      case 'timeouts':
+        return true;
       default:
         return op satisfies never;
     }
   }
 
+  /** The packet filter knows of the virtual service: that it is ours, and whom it must keep away. */
+  #isAnnounced(service: VirtualServiceKey): boolean {
+    const { filter } = this.#actual;
+    const restriction = this.#desired.wantedElement(restrictionOf(service).id);
+    return filter.marks(service) && (restriction === undefined || filter.has(restriction));
+  }
+
+  /** A route for a whole network holds addresses that virtual services will have. */
+  #isServed({ address, prefix }: Binding): boolean {
+    return prefix < hostPrefix(familyOf(address)) || this.#actual.hasServiceAt(address);
+  }
+
+  #mayChange({ verb, element }: Extract<Op, { kind: 'element' }>): boolean {
+    const { filter } = this.#actual;
+    if (filter.tables.get(element.family) === 'absent') return false;
+    if (verb === 'add' || element.set !== 'services' || this.#desired.wantedElement(element.id) !== undefined)
+      return true;
+    return this.#actual.service(serviceOf(element).id) === undefined;
+  }
+
   #mayUnbind(binding: Binding): boolean {
-    if (!this.#actual.servedBy(binding).every((address) => this.#staysHeld(address))) return false;
+    const mayGo = (address: Address) => this.#staysHeld(address) || this.#isHeldElsewhere(address);
+    if (!this.#actual.servedBy(binding).every(mayGo)) return false;
     return binding.form === 'route' || familyOf(binding.address) === 6 || this.#mayDropRoutes();
+  }
+
+  #wants(binding: Binding): boolean {
+    return this.#desired.wantedBinding(binding) !== undefined;
   }
 
   /** A wanted binding holds the address, as after a change of --vip-binding. */
   #staysHeld(address: Address): boolean {
-    return this.#actual.holders(address).some(this.#wantsBinding);
+    return this.#actual.holders(address).some((binding) => this.#wants(binding));
+  }
+
+  /** Another device has the address, and what is ours at it is marked without kube-ipvs0. */
+  #isHeldElsewhere(address: Address): boolean {
+    return this.#desired.isHeldElsewhere(address) && this.#actual.marksAllAt(address);
   }
 
   /**
@@ -68,8 +109,7 @@ export class Presumptions {
 
   #unwantedRoutesServeNobody(): boolean {
     return [...this.#actual.bindings.values()].every(
-      (binding) =>
-        binding.form === 'address' || this.#wantsBinding(binding) || this.#actual.servedBy(binding).length === 0,
+      (binding) => binding.form === 'address' || this.#wants(binding) || this.#actual.servedBy(binding).length === 0,
     );
   }
 }

@@ -3,7 +3,7 @@
 import type { Op } from '../model/op.ts';
 import { opText } from '../model/text.ts';
 import type { PassReport, Reconciler } from './loop.ts';
-import type { Failure, KernelTime } from './turn.ts';
+import { type Failure, type KernelTime, timedParts } from './turn.ts';
 import { type Draining, type Plan, phases } from './plan.ts';
 
 export interface Account {
@@ -45,10 +45,7 @@ export async function settle(reconciler: Reconciler, now: () => number): Promise
     unchanged: first.plan.unchanged,
     held: first.plan.held,
     draining: reconciler.draining(),
-    kernelTime: {
-      ipvs: reports.reduce((sum, { kernelTime }) => sum + kernelTime.ipvs, 0),
-      addresses: reports.reduce((sum, { kernelTime }) => sum + kernelTime.addresses, 0),
-    },
+    kernelTime: sumOf(reports.map(({ kernelTime }) => kernelTime)),
   };
 }
 
@@ -60,6 +57,11 @@ function unresolved<T>(reports: readonly PassReport[], troubles: (report: PassRe
     for (const [op, trouble] of troubles(report)) left.set(opText(op), trouble);
   }
   return [...left.values()];
+}
+
+export function sumOf(times: readonly KernelTime[]): KernelTime {
+  const entries = timedParts.map((part) => [part, times.reduce((sum, time) => sum + time[part], 0)]);
+  return Object.fromEntries(entries) as KernelTime;
 }
 
 /** A plan's operations in the order in which they would be applied. */

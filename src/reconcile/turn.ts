@@ -4,7 +4,9 @@
  */
 
 import type { Answers, Kernel } from '../kernel/kernel.ts';
+import { familyName } from '../model/filter.ts';
 import { type Answer, bindingId, deviceName, type Op, type Refusal } from '../model/op.ts';
+import { virtualServiceKey } from '../model/virtual-service.ts';
 import type { Store } from '../store/store.ts';
 import type { Actual } from './actual.ts';
 import type { Dirty, Ticket } from './dirty.ts';
@@ -41,14 +43,30 @@ export interface TurnReport {
   readonly kernelTime: KernelTime;
 }
 
-/** Milliseconds spent in exchanges that change the kernel: with IPVS, and with rtnetlink for the device and its addresses. */
-export interface KernelTime {
-  readonly ipvs: number;
-  readonly addresses: number;
-}
+/**
+ * Milliseconds spent in exchanges that change the kernel: with IPVS, with rtnetlink for the device and its addresses, with nf_tables,
+ * and for the rest (settings, tracked connections).
+ */
+export type KernelTime = Readonly<Record<TimedPart, number>>;
+
+export const timedParts = ['ipvs', 'addresses', 'filter', 'other'] as const;
+export type TimedPart = (typeof timedParts)[number];
 
 /** Operations of one request to the kernel adapter: enough to amortise the hop off the event loop, few enough not to block it. */
 const chunkSize = 2048;
+
+const parts: Readonly<Record<Op['kind'], TimedPart>> = {
+  service: 'ipvs',
+  destination: 'ipvs',
+  device: 'addresses',
+  binding: 'addresses',
+  table: 'filter',
+  element: 'filter',
+  setting: 'other',
+  timeouts: 'other',
+  flow: 'other',
+};
+
 export class Turn {
   readonly #surroundings: Surroundings;
   readonly #actual: Actual;
@@ -61,27 +79,26 @@ export class Turn {
   readonly #open: Op[] = [];
   readonly #failedKeys = new Set<string>();
   readonly #openKeys = new Set<string>();
-  readonly #kernelTime = { ipvs: 0, addresses: 0 };
+  readonly #kernelTime: Record<TimedPart, number> = { ipvs: 0, addresses: 0, filter: 0, other: 0 };
 
   constructor(surroundings: Surroundings, actual: Actual, plan: Plan, desired: Desired) {
     this.#surroundings = surroundings;
     this.#actual = actual;
     this.#plan = plan;
     this.#held = new Set(plan.held);
-    this.#presumptions = new Presumptions(actual, plan, desired.wantsBinding);
+    this.#presumptions = new Presumptions(actual, plan, desired);
   }
 
   /** Rejects when the channel broke or the signal was raised; what was answered until then is folded all the same. */
-  async run(): Promise<TurnReport> {
-    for (const phase of phases) await this.#runPhase(this.#plan.ops[phase]);
-    return this.#report();
+  async run(): Promise<void> {
+    for (const phase of phases) await this.apply(this.#plan.ops[phase]);
   }
 
   /** Nothing else is done while a chunk is with the kernel: on two busy cores that slows the exchange by more than it saves. */
-  async #runPhase(ops: readonly Op[]): Promise<void> {
+  async apply(ops: readonly Op[]): Promise<void> {
     for (let start = 0; start < ops.length; start += chunkSize) {
       this.#surroundings.signal?.throwIfAborted();
-      await this.#apply(ops.slice(start, start + chunkSize));
+      await this.#applyChunk(ops.slice(start, start + chunkSize));
     }
   }
 
@@ -93,7 +110,7 @@ export class Turn {
     else dirty.done(ticket);
   }
 
-  #report(): TurnReport {
+  report(): TurnReport {
     return {
       applied: this.#applied,
       failures: this.#failures,
@@ -103,12 +120,11 @@ export class Turn {
     };
   }
 
-  async #apply(chunk: readonly Op[]): Promise<void> {
+  async #applyChunk(chunk: readonly Op[]): Promise<void> {
     const ops = chunk.filter((op) => this.#isPossible(op));
     if (ops.length === 0) return;
     const { answers, milliseconds } = await this.#exchange(ops);
-    const isIpvs = ops[0]!.kind === 'service' || ops[0]!.kind === 'destination';
-    this.#kernelTime[isIpvs ? 'ipvs' : 'addresses'] += milliseconds;
+    this.#kernelTime[parts[ops[0]!.kind]] += milliseconds;
     const now = this.#surroundings.now();
     ops.forEach((op, i) => {
       const answer = answers[i] ?? 'unknown';
@@ -154,6 +170,19 @@ export class Turn {
   }
 }
 
+/** Keys that no event marks: what a plan does to the device, to tables, settings and timeouts. */
+export function fixturesOf({ ops }: Plan): string[] {
+  const fixtures = [
+    ...ops.set,
+    ...ops['add device'],
+    ...ops['raise device'],
+    ...ops['make table'],
+    ...ops['delete device'],
+    ...ops['delete table'],
+  ];
+  return fixtures.map(keyOf);
+}
+
 function keyOf(op: Op): string {
   switch (op.kind) {
     case 'service':
@@ -163,6 +192,16 @@ function keyOf(op: Op): string {
       return bindingId(op.binding);
     case 'device':
       return deviceName;
+    case 'table':
+      return familyName(op.table.family);
+    case 'element':
+      return op.element.id;
+    case 'flow':
+      return virtualServiceKey('UDP', op.flow.original.destination, op.flow.original.destinationPort).id;
+    case 'setting':
+      return op.setting.name;
+    case 'timeouts':
+      return op.kind;
     default:
       return op satisfies never;
   }

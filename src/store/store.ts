@@ -1,11 +1,11 @@
 /**
  * What is known of the cluster: cluster events in, facts with their indexes and the names of Services to look at again out.
- * Holds no decision; a lookup costs O(1), an event O(its own object), a change of the Node O(Services).
+ * Holds no decision; a lookup costs O(1), an event O(its own object), what a change of the Node means is for others to say.
  */
 
-import type { ClusterEvent, EndpointSlice, Node, ObjectName, Service, Source } from '../model/cluster.ts';
+import type { ClusterEvent, EndpointSlice, Node, NodeAddress, ObjectName, Service, Source } from '../model/cluster.ts';
 
-const sources: readonly Source[] = ['services', 'endpointSlices', 'node'];
+const sources: readonly Source[] = ['services', 'endpointSlices', 'node', 'nodeAddresses'];
 
 export class Store {
   readonly #services = new Map<ObjectName, Service>();
@@ -17,6 +17,7 @@ export class Store {
   /** Likewise, EndpointSlices. */
   readonly #unreadSlices = new Set<ObjectName>();
   #node: Node | undefined;
+  #nodeAddresses: readonly NodeAddress[] = [];
   #dirty = new Set<ObjectName>();
 
   apply(event: ClusterEvent): void {
@@ -26,7 +27,11 @@ export class Store {
       case 'endpointSlice':
         return event.verb === 'set' ? this.#setSlice(event.slice) : this.#deleteSlice(event.name);
       case 'node':
-        return this.#setNode(event.verb === 'set' ? event.node : undefined);
+        this.#node = event.verb === 'set' ? event.node : undefined;
+        return;
+      case 'nodeAddresses':
+        this.#nodeAddresses = event.addresses;
+        return;
       case 'unreadable':
         if (event.object === 'Service' && !this.#services.has(event.name)) this.#unread.add(event.name);
         if (event.object === 'EndpointSlice' && !this.#slices.has(event.name)) this.#unreadSlices.add(event.name);
@@ -53,6 +58,11 @@ export class Store {
     return this.#node;
   }
 
+  /** Of all devices but kube-ipvs0, as last told. */
+  get nodeAddresses(): readonly NodeAddress[] {
+    return this.#nodeAddresses;
+  }
+
   /** Every source has told all it had at start. Nothing is decided before. */
   get synced(): boolean {
     return sources.every((source) => this.#synced.has(source));
@@ -66,6 +76,16 @@ export class Store {
   /** EndpointSlices that exist but could not be read: while there are any, a destination that nobody names may be theirs. */
   get unreadSlices(): ReadonlySet<ObjectName> {
     return this.#unreadSlices;
+  }
+
+  /** The names of Services whose facts changed since they were last taken. */
+  get dirty(): ReadonlySet<ObjectName> {
+    return this.#dirty;
+  }
+
+  /** Something that all Services depend on changed. O(Services). */
+  markAll(): void {
+    for (const name of this.#services.keys()) this.#dirty.add(name);
   }
 
   /** The names of Services whose facts changed since the last call. The caller owns them from here on. */
@@ -104,12 +124,5 @@ export class Store {
     siblings?.delete(name);
     if (siblings?.size === 0) this.#slicesOfService.delete(slice.service);
     this.#dirty.add(slice.service);
-  }
-
-  #setNode(node: Node | undefined): void {
-    const before = this.#node;
-    this.#node = node;
-    if (before?.zone === node?.zone && before?.name === node?.name) return;
-    for (const name of this.#services.keys()) this.#dirty.add(name);
   }
 }

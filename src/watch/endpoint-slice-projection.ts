@@ -79,6 +79,7 @@ function readEndpoint(raw: RawEndpoint, index: number, family: Family, problems:
     serving: conditions?.serving ?? true,
     terminating: conditions?.terminating ?? false,
     nodeName: raw.nodeName ?? undefined,
+    zone: raw.zone ?? undefined,
     zones: hints?.forZones?.map((zone) => zone.name) ?? none,
     nodes: hints?.forNodes?.map((node) => node.name) ?? none,
   };

@@ -1,10 +1,10 @@
 /** The Node that we run on → fact. */
 
-import type { Address } from '../model/address.ts';
+import type { Address, Cidr } from '../model/address.ts';
 import type { Node } from '../model/cluster.ts';
 import type { Finding, Path } from './problem.ts';
-import { identify, nameOf, type Projection, readAddress } from './projection.ts';
-import { nodeShape, readShape } from './shapes.ts';
+import { identify, nameOf, type Projection, readAddress, readCidr } from './projection.ts';
+import { isPresent, nodeShape, type RawNode, readShape } from './shapes.ts';
 
 /** Any other Node than `nodeName` is not for us. */
 export function projectNode(raw: unknown, nodeName: string): Projection<Node> {
@@ -25,10 +25,21 @@ export function projectNode(raw: unknown, nodeName: string): Projection<Node> {
       if (address !== undefined) addresses.push(address);
     }
   }
+  const podCIDRs = readPodCIDRs(read.value.spec ?? {}, problems);
   if (problems.length > 0) return { outcome: 'refused', name, problems, warnings: [] };
   const zone = labels['topology.kubernetes.io/zone'] ?? '';
-  const fact: Node = { name, zone: zone === '' ? undefined : zone, addresses };
+  const fact: Node = { name, zone: zone === '' ? undefined : zone, addresses, podCIDRs };
   return { outcome: 'fact', name, fact, problems, warnings: [] };
+}
+
+/** The list counts; an API server fills in the one from the other. */
+function readPodCIDRs({ podCIDR, podCIDRs }: NonNullable<RawNode['spec']>, problems: Finding[]): Cidr[] {
+  if (isPresent(podCIDRs) && podCIDRs.length > 0) {
+    return podCIDRs.flatMap((text, i) => readCidr(text, ['spec', 'podCIDRs', i], problems) ?? []);
+  }
+  if (!isPresent(podCIDR) || podCIDR === '') return [];
+  const cidr = readCidr(podCIDR, ['spec', 'podCIDR'], problems);
+  return cidr === undefined ? [] : [cidr];
 }
 
 function refused(raw: unknown, problems: readonly Finding[]): Projection<Node> {

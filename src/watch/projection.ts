@@ -3,8 +3,8 @@
  * are applied here too, so that an object that a watch would never deliver is not for us either.
  */
 
-import { type Address, parseAddress } from '../model/address.ts';
-import type { ObjectName } from '../model/cluster.ts';
+import { type Address, type Cidr, parseAddress, parseCidr } from '../model/address.ts';
+import type { ObjectName, TrafficPolicy } from '../model/cluster.ts';
 import type { Protocol } from '../model/virtual-service.ts';
 import { type Finding, fieldText, type Path, quoted } from './problem.ts';
 import { type Identity, identityShape, readShape } from './shapes.ts';
@@ -90,6 +90,24 @@ export function readAddress(
   if (special === undefined) return address;
   problems.push(valueFinding(path, quoted(text), `${special} address, which no Service can use; write a routable one`));
   return undefined;
+}
+
+/** The network, or undefined after adding what is wrong with it. */
+export function readCidr(text: string, path: Path, problems: Finding[]): Cidr | undefined {
+  const cidr = parseCidr(text);
+  if (cidr !== undefined) return cidr;
+  problems.push(
+    valueFinding(path, quoted(text), 'not a network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64'),
+  );
+  return undefined;
+}
+
+/** Absent is Cluster, as an API server fills in. */
+export function readPolicy(text: string | null | undefined, path: Path, problems: Finding[]): TrafficPolicy {
+  if (text === undefined || text === null || text === '') return 'Cluster';
+  if (text === 'Cluster' || text === 'Local') return text;
+  problems.push(valueFinding(path, quoted(text), 'not a policy; write Cluster or Local'));
+  return 'Cluster';
 }
 
 /** The protocol, or undefined after adding what is wrong with it. Absent is TCP, as an API server fills in. */

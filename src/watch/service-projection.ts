@@ -1,10 +1,20 @@
 /** Service → fact. */
 
 import { type Address, type Family, familyOf } from '../model/address.ts';
-import type { Service, ServicePort, TrafficPolicy } from '../model/cluster.ts';
+import type { Service, ServicePort } from '../model/cluster.ts';
 import { type Finding, type Path, quoted } from './problem.ts';
-import { identify, nameOf, type Projection, readAddress, readProtocol, valueFinding } from './projection.ts';
+import {
+  identify,
+  nameOf,
+  type Projection,
+  readAddress,
+  readPolicy,
+  readProtocol,
+  valueFinding,
+} from './projection.ts';
+import { readExposure, readNodePort } from './service-exposure.ts';
 import { isPresent, type RawService, readShape, serviceShape } from './shapes.ts';
+import { readTuning } from './tuning.ts';
 
 export function projectService(raw: unknown): Projection<Service> {
   const identity = identify(raw, 'namespaced');
@@ -25,13 +35,16 @@ export function projectService(raw: unknown): Projection<Service> {
   const problems: Finding[] = [];
   const warnings: Finding[] = [];
   checkType(spec, problems);
+  const clusterIPs = readClusterIPs(spec, clusterIP, problems, warnings);
   const fact: Service = {
     name,
     createdAt,
-    clusterIPs: readClusterIPs(spec, clusterIP, problems, warnings),
+    clusterIPs,
     ports: readPorts(spec, problems),
     affinityTimeout: readAffinity(spec, problems),
-    internalTrafficPolicy: readPolicy(spec, problems),
+    internalTrafficPolicy: readPolicy(spec.internalTrafficPolicy, ['spec', 'internalTrafficPolicy'], problems),
+    ...readExposure(spec, read.value.status ?? {}, clusterIPs, problems, warnings),
+    tuning: readTuning(read.value.metadata.annotations ?? {}, warnings),
   };
   if (problems.length > 0) return { outcome: 'refused', name, problems, warnings };
   return { outcome: 'fact', name, fact, problems, warnings };
@@ -103,6 +116,7 @@ function checkAgreement(clusterIP: string, first: string, problems: Finding[], w
 }
 
 function readPorts(spec: RawService, problems: Finding[]): ServicePort[] {
+  const hasNodePorts = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
   const ports: ServicePort[] = [];
   const seen = new Set<string>();
   const isNew = (key: string) => seen.size < seen.add(key).size;
@@ -124,7 +138,12 @@ function readPorts(spec: RawService, problems: Finding[]): ServicePort[] {
       const why = `the second ${protocol} port of that number; leave one out`;
       problems.push(valueFinding([...path, 'port'], String(port), why));
     }
-    ports.push({ name, protocol, port });
+    const nodePort = hasNodePorts ? readNodePort(raw.nodePort, [...path, 'nodePort'], problems) : undefined;
+    if (nodePort !== undefined && !isNew(`${protocol}:node ${nodePort}`)) {
+      const why = `the second ${protocol} port with that NodePort; leave one out`;
+      problems.push(valueFinding([...path, 'nodePort'], String(nodePort), why));
+    }
+    ports.push({ name, protocol, port, nodePort });
   }
   return ports;
 }
@@ -147,14 +166,4 @@ function readAffinity(spec: RawService, problems: Finding[]): number | undefined
     problems.push(valueFinding(path, String(seconds), `out of range; write seconds from 1 to ${affinity.longest}`));
   }
   return seconds;
-}
-
-function readPolicy(spec: RawService, problems: Finding[]): TrafficPolicy {
-  const policy = spec.internalTrafficPolicy ?? '';
-  if (policy === '') return 'Cluster';
-  if (policy === 'Cluster' || policy === 'Local') return policy;
-  problems.push(
-    valueFinding(['spec', 'internalTrafficPolicy'], quoted(policy), 'not a policy; write Cluster or Local'),
-  );
-  return 'Cluster';
 }

@@ -31,20 +31,43 @@ export const identityShape = z.object({
 export type Identity = z.output<typeof identityShape>;
 
 export const serviceShape = z.object({
+  metadata: z.object({
+    annotations: z
+      .object({
+        'kube-ipvs.io/scheduler': text,
+        'kube-ipvs.io/scheduler-flags': text,
+        'kube-ipvs.io/drain-timeout': text,
+        'kube-ipvs.io/weights': text,
+        'kube-router.io/service.scheduler': text,
+        'kube-router.io/service.schedflags': text,
+      })
+      .nullish(),
+  }),
   spec: z
     .object({
       type: text,
       clusterIP: text,
       clusterIPs: texts,
       ipFamilies: texts,
-      ports: z.array(z.object({ name: text, protocol: text, port: number })).nullish(),
+      ports: z.array(z.object({ name: text, protocol: text, port: number, nodePort: number })).nullish(),
+      externalIPs: texts,
+      externalTrafficPolicy: text,
+      healthCheckNodePort: number,
+      loadBalancerSourceRanges: texts,
       sessionAffinity: text,
       sessionAffinityConfig: z.object({ clientIP: z.object({ timeoutSeconds: number }).nullish() }).nullish(),
       internalTrafficPolicy: text,
     })
     .nullish(),
+  status: z
+    .object({
+      loadBalancer: z.object({ ingress: z.array(z.object({ ip: text, ipMode: text })).nullish() }).nullish(),
+    })
+    .nullish(),
 });
 export type RawService = NonNullable<z.output<typeof serviceShape>['spec']>;
+export type RawServiceStatus = NonNullable<z.output<typeof serviceShape>['status']>;
+export type Annotations = NonNullable<z.output<typeof serviceShape>['metadata']['annotations']>;
 
 export const endpointSliceShape = z.object({
   addressType: text,
@@ -55,6 +78,7 @@ export const endpointSliceShape = z.object({
         addresses: texts,
         conditions: z.object({ ready: flag, serving: flag, terminating: flag }).nullish(),
         nodeName: text,
+        zone: text,
         hints: z.object({ forZones: named, forNodes: named }).nullish(),
       }),
     )
@@ -64,6 +88,7 @@ export type RawEndpointSlice = z.output<typeof endpointSliceShape>;
 export type RawEndpoint = NonNullable<RawEndpointSlice['endpoints']>[number];
 
 export const nodeShape = z.object({
+  spec: z.object({ podCIDR: text, podCIDRs: texts }).nullish(),
   status: z.object({ addresses: z.array(z.object({ type: text, address: text })).nullish() }).nullish(),
 });
 export type RawNode = z.output<typeof nodeShape>;

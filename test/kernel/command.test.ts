@@ -44,11 +44,14 @@ describe('kube-ipvs', () => {
   it('does what its lines say, says so again with no change, and cleans up to nothing', async () => {
     const first = await reconcile(list(web));
     assert.equal(first.status, 0, first.stderr);
-    assert.deepEqual(first.stdout.trim().split('\n').slice(0, -1), [
-      'ip link add kube-ipvs0 type dummy',
-      ...webLines,
-      'ip addr add 10.96.0.10/32 dev kube-ipvs0',
-    ]);
+    const lines = first.stdout.trim().split('\n').slice(0, -1);
+    assert.deepEqual(
+      lines.filter((line) => /^(-|ip )/.test(line)),
+      ['ip link add kube-ipvs0 type dummy', ...webLines, 'ip addr add 10.96.0.10/32 dev kube-ipvs0'],
+    );
+    const others = lines.filter((line) => !/^(-|ip )/.test(line));
+    assert.ok(others.includes('sysctl -w net.ipv4.vs.conntrack=1'));
+    assert.ok(others.includes('nft add element ip kube-ipvs services { 10.96.0.10 . tcp . 80 }'));
     assert.match(first.stdout, /services: 1 added, 0 edited, 0 deleted, 0 unchanged; destinations: 2 added/);
     assert.deepEqual(ipvsLines(network.node), webLines);
     assert.deepEqual(boundAddresses(network.node), ['10.96.0.10/32']);
@@ -61,6 +64,7 @@ describe('kube-ipvs', () => {
     assert.equal(cleaned.status, 0, cleaned.stderr);
     assert.deepEqual(ipvsLines(network.node), []);
     assert.equal(device(network.node), undefined);
+    assert.equal(network.run(network.node, 'nft', 'list', 'tables'), '');
     const again = await kubeIpvs(['cleanup', '--netns', network.node]);
     assert.equal(again.status, 0);
     assert.match(again.stdout, /^nothing to do; /);
@@ -72,7 +76,11 @@ describe('kube-ipvs', () => {
     const lines = stdout.trim().split('\n');
     const destinations = ['-d -t 10.96.0.10:80 -r 10.244.0.1:8080', '-d -t 10.96.0.10:80 -r 10.244.0.2:8080'];
     assert.deepEqual(lines.slice(0, 2).toSorted(), destinations);
-    assert.deepEqual(lines.slice(2, -1), ['-D -t 10.96.0.10:80', 'ip addr delete 10.96.0.10/32 dev kube-ipvs0']);
+    assert.deepEqual(lines.slice(2, 4), ['-D -t 10.96.0.10:80', 'ip addr delete 10.96.0.10/32 dev kube-ipvs0']);
+    assert.ok(
+      lines.slice(4, -1).every((line) => line.startsWith('nft delete element ip kube-ipvs ')),
+      'what the packet filter knew of it goes last',
+    );
   });
 
   it('plans without touching anything: exit status 2 with changes, 0 without', async () => {
@@ -100,6 +108,7 @@ describe('kube-ipvs', () => {
       services: { added: 1, edited: 0, deleted: 0, unchanged: 0 },
       destinations: { added: 2, edited: 0, deleted: 0, unchanged: 0 },
       addresses: { added: 1, edited: 0, deleted: 0, unchanged: 0 },
+      elements: { added: 3, edited: 0, deleted: 0, unchanged: 0 },
     });
     assert.deepEqual((report['manifests'] as Record<string, unknown>)['ignored'], { Pod: 1 });
   });

@@ -12,6 +12,8 @@ import { boundAddresses, ipvsLines } from '../support/witness.ts';
 
 const services = 2000;
 const endpoints = 20;
+/** A virtual service, its destinations, and its two elements of the packet filter. */
+const exchanged = 1 + endpoints + 2;
 
 interface Report {
   readonly operations: readonly { readonly text: string }[];
@@ -45,7 +47,7 @@ describe(`${services} Services of ${endpoints} endpoints`, () => {
 
   it('are programmed after being killed in the middle of the first pass, and then nothing is left to do', async () => {
     const killed = startKubeIpvs(args());
-    await new Promise((resolve) => killed.stdout!.once('data', resolve));
+    for await (const text of killed.stdout!) if (/^-a /m.test(String(text))) break;
     killed.kill('SIGKILL');
     await new Promise((resolve) => killed.once('close', resolve));
     const partly = ipvsLines(network.node).length;
@@ -77,13 +79,15 @@ describe(`${services} Services of ${endpoints} endpoints`, () => {
     const ports = [{ name: 'http', port: 81, protocol: 'TCP' }];
     const moved = objects.with(0, serviceObject('service-0', { clusterIPs: ['10.96.0.1'], ports }));
     const done = await operations(moved);
-    assert.equal(done.length, 2 * (endpoints + 1));
-    assert.equal(done[0], '-A -t 10.96.0.1:81 -s rr');
-    assert.equal(done.at(-1), '-D -t 10.96.0.1:80');
+    const ofFilter = (verb: string, port: number) =>
+      ['services', 'cluster-ips'].map((set) => `nft ${verb} element ip kube-ipvs ${set} { 10.96.0.1 . tcp . ${port} }`);
+    assert.equal(done.length, 2 * exchanged);
+    assert.deepEqual(done.slice(0, 3), [...ofFilter('add', 81), '-A -t 10.96.0.1:81 -s rr']);
+    assert.deepEqual(done.slice(-3), ['-D -t 10.96.0.1:80', ...ofFilter('delete', 80)]);
   });
 
   it('another scheduler is one edit each, and cleanup leaves nothing', async () => {
-    assert.equal((await operations(objects)).length, 2 * (endpoints + 1));
+    assert.equal((await operations(objects)).length, 2 * exchanged);
     const edits = await operations(objects, '--scheduler', 'wrr');
     assert.equal(edits.length, services);
     assert.ok(edits.every((line) => /^-E -t \S+ -s wrr$/.test(line)));

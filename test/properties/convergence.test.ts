@@ -9,7 +9,8 @@ import { excludedCidr, type Found, found, kernelWith } from '../support/arbitrar
 import { storeOf } from '../support/cluster.ts';
 import { asked, type Asked, type AskedBy, type Cluster, expectedState } from '../support/expected.ts';
 import { crashAfter, noFaults, randomFaults } from '../support/faults.ts';
-import { stateText, tablesText } from '../support/kernel-state.ts';
+import { stateOf } from '../support/fake-state.ts';
+import { stateText } from '../support/kernel-state.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 
 const excludedNetwork = parseCidr(excludedCidr)!;
@@ -20,7 +21,7 @@ function drainingLines(state: Found, all: ReadonlyMap<string, Asked>): string[] 
   const lines = [...state.ours, ...state.foreign];
   return state.connections.flatMap(({ service, destination, count }) => {
     const wanted = all.get(service);
-    if (wanted?.protocol !== 'TCP' || count.active + count.inactive === 0) return [];
+    if (wanted?.protocol !== 'TCP' || wanted.drainTimeout === 0 || count.active + count.inactive === 0) return [];
     if (wanted.destinations.includes(destination)) return [];
     const line = lines.find((one) => one.startsWith(`-a ${wanted.option} -r ${destination} `));
     return line === undefined ? [] : [line.replace(/-w \d+$/, '-w 0')];
@@ -38,10 +39,10 @@ test('a node ends up with exactly what its cluster asks, whatever was there, and
       const node = new NodeLoop(kernel, storeOf(...eventsOf(cluster)), { ...by, excluded });
       await node.converge();
       const draining = drainingLines(state, asked(cluster, by));
-      assert.equal(tablesText(kernel.text()), finalState(cluster, by, state, draining));
+      assert.equal(stateOf(kernel), finalState(cluster, by, state, draining));
       kernel.endAllConnections();
       await node.endDrains();
-      assert.equal(tablesText(kernel.text()), finalState(cluster, by, state, []));
+      assert.equal(stateOf(kernel), finalState(cluster, by, state, []));
     }),
   );
 });
@@ -75,7 +76,7 @@ test('a process that dies after any number of operations is finished by the next
       kernel.endAllConnections();
       const node = new NodeLoop(kernel, store(), { ...by, excluded });
       await node.converge();
-      assert.equal(tablesText(kernel.text()), finalState(cluster, by, state, []));
+      assert.equal(stateOf(kernel), finalState(cluster, by, state, []));
       kernel.writes = 0;
       await node.converge();
       assert.equal(kernel.writes, 0);
@@ -91,7 +92,7 @@ test('with one operation in ten failing in any way, a node still ends up with ex
       const node = new NodeLoop(kernel, storeOf(...eventsOf(cluster)), { ...by, excluded });
       await node.converge();
       await node.endDrains();
-      assert.equal(tablesText(kernel.text()), finalState(cluster, by, state, []));
+      assert.equal(stateOf(kernel), finalState(cluster, by, state, []));
     }),
   );
 });
@@ -102,7 +103,7 @@ test('clean-up removes exactly what is ours', async () => {
       const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults(seed) });
       await new NodeLoop(kernel, storeOf(), { device: false, excluded }).converge();
       const device = state.excluded.length > 0 ? ['ip link add kube-ipvs0 type dummy'] : [];
-      assert.equal(tablesText(kernel.text()), stateText([...state.foreign, ...state.excluded, ...device]));
+      assert.equal(stateOf(kernel), stateText([...state.foreign, ...state.excluded, ...device]));
     }),
   );
 });

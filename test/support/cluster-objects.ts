@@ -29,12 +29,15 @@ export function serviceObject(
   };
 }
 
+export interface SliceOptions {
+  readonly namespace?: string;
+  readonly ports?: readonly Readonly<Record<string, unknown>>[];
+  /** Where all endpoints are. */
+  readonly nodeName?: string;
+}
+
 /** One slice of a Service; all addresses are of one family. */
-export function sliceObject(
-  service: string,
-  addresses: readonly string[],
-  options: { readonly namespace?: string; readonly ports?: readonly Readonly<Record<string, unknown>>[] } = {},
-): object {
+export function sliceObject(service: string, addresses: readonly string[], options: SliceOptions = {}): object {
   const isIPv6 = addresses[0]?.includes(':') === true;
   return {
     apiVersion: 'discovery.k8s.io/v1',
@@ -46,7 +49,11 @@ export function sliceObject(
     },
     addressType: isIPv6 ? 'IPv6' : 'IPv4',
     ports: options.ports ?? [{ name: 'http', port: 8080, protocol: 'TCP' }],
-    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true, serving: true } })),
+    endpoints: addresses.map((address) => ({
+      addresses: [address],
+      conditions: { ready: true, serving: true },
+      ...(options.nodeName === undefined ? {} : { nodeName: options.nodeName }),
+    })),
   };
 }
 
@@ -55,12 +62,12 @@ export function list(items: readonly object[]): string {
 }
 
 /** `services` Services with `endpoints` endpoints each, ClusterIPs from 10.96.0.0/12 and Pods from 10.128.0.0/9. */
-export function manyServices(services: number, endpoints: number): object[] {
+export function manyServices(services: number, endpoints: number, options: SliceOptions = {}): object[] {
   const items: object[] = [];
   for (let s = 0; s < services; s++) {
     items.push(serviceObject(`service-${s}`, { clusterIPs: [addressOf(0x0a600000 + s + 1)] }));
     const pods = Array.from({ length: endpoints }, (_, e) => addressOf(0x0a800000 + s * endpoints + e + 1));
-    items.push(sliceObject(`service-${s}`, pods));
+    items.push(sliceObject(`service-${s}`, pods, options));
   }
   return items;
 }

@@ -1,20 +1,30 @@
 /** Facts of a cluster for tests: everything a test does not speak of has the value that changes nothing. */
 
-import { type Address, familyOf, parseAddress } from '../../src/model/address.ts';
-import type {
-  ClusterEvent,
-  Endpoint,
-  EndpointPort,
-  EndpointSlice,
-  Node,
-  Service,
-  ServicePort,
+import { type NodeFacts, nodeFacts, type NodePolicy } from '../../src/desired/node-facts.ts';
+import { type Address, type Cidr, familyOf, parseAddress, parseCidr } from '../../src/model/address.ts';
+import {
+  type ClusterEvent,
+  type Endpoint,
+  type EndpointPort,
+  type EndpointSlice,
+  type Node,
+  type NodeAddress,
+  type Service,
+  type ServicePort,
+  type Tuning,
+  untuned,
 } from '../../src/model/cluster.ts';
 import { Store } from '../../src/store/store.ts';
 
 export function address(text: string): Address {
   const parsed = parseAddress(text);
   if (parsed === undefined) throw new SyntaxError(`no address: ${text}`);
+  return parsed;
+}
+
+export function cidr(text: string): Cidr {
+  const parsed = parseCidr(text);
+  if (parsed === undefined) throw new SyntaxError(`no network: ${text}`);
   return parsed;
 }
 
@@ -27,12 +37,18 @@ export function service(name: string, fields: Partial<Service> & { readonly vips
     ports: [port(80)],
     affinityTimeout: undefined,
     internalTrafficPolicy: 'Cluster',
+    externalTrafficPolicy: 'Cluster',
+    externalIPs: [],
+    loadBalancerIPs: [],
+    sourceRanges: [],
+    healthCheckNodePort: undefined,
+    tuning: untuned,
     ...rest,
   };
 }
 
 export function port(number: number, fields: Partial<ServicePort> = {}): ServicePort {
-  return { name: '', protocol: 'TCP', port: number, ...fields };
+  return { name: '', protocol: 'TCP', port: number, nodePort: undefined, ...fields };
 }
 
 /** A ready endpoint. */
@@ -43,6 +59,7 @@ export function endpoint(text: string, fields: Partial<Endpoint> = {}): Endpoint
     serving: true,
     terminating: false,
     nodeName: 'node-b',
+    zone: undefined,
     zones: [],
     nodes: [],
     ...fields,
@@ -63,13 +80,31 @@ export function slice(
 }
 
 export function node(fields: Partial<Node> = {}): Node {
-  return { name: 'node-a', zone: undefined, addresses: [], ...fields };
+  return { name: 'node-a', zone: undefined, addresses: [], podCIDRs: [], ...fields };
+}
+
+export function tuning(fields: Partial<Tuning>): Tuning {
+  return { ...untuned, ...fields };
+}
+
+/** `10.0.0.1`, on eth0, or `10.0.0.1 eth1`; on lo it is on a loopback device. */
+export function nodeAddress(text: string): NodeAddress {
+  const [at, device = 'eth0'] = text.split(' ');
+  return { address: address(at!), device, loopback: device === 'lo' };
+}
+
+export const plainNodePolicy: NodePolicy = { nodeName: 'node-a', nodePortAddresses: [], nodeIP: undefined };
+
+/** Of node-a with these addresses, without a Node object unless one is given. */
+export function factsOf(addresses: readonly string[], fields?: Partial<Node>): NodeFacts {
+  return nodeFacts(fields === undefined ? undefined : node(fields), addresses.map(nodeAddress), plainNodePolicy);
 }
 
 export const synced: readonly ClusterEvent[] = [
   { kind: 'synced', source: 'services' },
   { kind: 'synced', source: 'endpointSlices' },
   { kind: 'synced', source: 'node' },
+  { kind: 'synced', source: 'nodeAddresses' },
 ];
 
 export function setService(fact: Service): ClusterEvent {

@@ -3,9 +3,14 @@
  * unless told not to (`faults`), counts what is asked of it, and starts from and prints as text (kernel-state.ts).
  */
 
-import { type Answers, type Device, type Kernel, KernelError, type NodeAddress } from '../../src/kernel/kernel.ts';
+import { type Answers, type Device, type Kernel, KernelError, type TableState } from '../../src/kernel/kernel.ts';
+import type { NodeAddress } from '../../src/model/cluster.ts';
+import type { Element, Table } from '../../src/model/filter.ts';
+import { type Flow, flowId, type ObservedSetting, type Timeouts } from '../../src/model/node-state.ts';
 import {
   type Address,
+  endpointText,
+  type Family,
   addressBytes,
   cidrContains,
   cidrText,
@@ -17,6 +22,7 @@ import type { Connections, Destination, ObservedDestination } from '../../src/mo
 import { type Answer, type Binding, bindingId, type DeviceChange, deviceName, type Op } from '../../src/model/op.ts';
 import { opText, parseOp } from '../../src/model/text.ts';
 import type { ObservedVirtualService, VirtualService, VirtualServiceKey } from '../../src/model/virtual-service.ts';
+import { FakeFilter } from './fake-filter.ts';
 import { type Faults, randomFaults } from './faults.ts';
 import { stateText } from './kernel-state.ts';
 
@@ -26,7 +32,26 @@ export interface FakeOptions {
   /** Default: one operation in ten suffers. */
   readonly faults?: Faults;
   readonly schedulers?: readonly string[];
+  /** By name; default: as after boot. */
+  readonly settings?: ReadonlyMap<string, ObservedSetting>;
 }
+
+/** What Linux 6.1 comes with, in a network namespace that is not the host's. */
+const freshSettings: ReadonlyMap<string, ObservedSetting> = new Map(
+  Object.entries({
+    'net/ipv4/vs/conntrack': '0',
+    'net/ipv4/vs/expire_nodest_conn': '0',
+    'net/ipv4/vs/expire_quiescent_template': '0',
+    'net/ipv4/ip_forward': '0',
+    'net/ipv4/conf/all/arp_ignore': '0',
+    'net/ipv4/conf/all/arp_announce': '0',
+    'net/netfilter/nf_conntrack_tcp_timeout_established': '432000',
+    'net/netfilter/nf_conntrack_tcp_timeout_close_wait': '60',
+    'net/netfilter/nf_conntrack_tcp_be_liberal': '0',
+    'net/netfilter/nf_conntrack_udp_timeout': '30',
+    'net/netfilter/nf_conntrack_udp_timeout_stream': '120',
+  }).map(([name, value]) => [name, { value, writable: true }]),
+);
 
 interface Entry {
   service: VirtualService;
@@ -40,6 +65,8 @@ export class FakeKernel implements Kernel {
   /** Requests that read, and operations that were to write, since the test last set them. */
   reads = 0;
   writes = 0;
+  /** Looks through the tracked connections, which are not counted among the reads. */
+  flowReads = 0;
   /** Called after every operation that changed something. */
   onChange: (op: Op) => void = () => {};
 
@@ -51,11 +78,18 @@ export class FakeKernel implements Kernel {
   #device: Set<DeviceChange> | undefined;
   readonly #bindings = new Map<string, Binding>();
   readonly #otherAddresses = new Map<string, NodeAddress>();
+  readonly #listeners = new Set<() => void>();
+  readonly filter = new FakeFilter();
+  /** By id. */
+  readonly #flows = new Map<string, Flow>();
+  readonly #settings: Map<string, ObservedSetting>;
+  #timeouts: Timeouts = { tcp: 900, tcpFin: 120, udp: 300 };
   #closed = false;
 
-  constructor({ faults = randomFaults(1), schedulers = kernelSchedulers }: FakeOptions = {}) {
+  constructor({ faults = randomFaults(1), schedulers = kernelSchedulers, settings = freshSettings }: FakeOptions = {}) {
     this.faults = faults;
     this.schedulerNames = new Set(schedulers);
+    this.#settings = new Map(settings);
   }
 
   /** The kernel that the lines of a state describe. */
@@ -71,9 +105,13 @@ export class FakeKernel implements Kernel {
       this.#marked.add(line);
       return;
     }
+    if (this.filter.run(line)) return;
     const other = /^ip addr (add|delete) (\S+)\/(\d+) dev (\S+)$/.exec(line);
     if (other !== null && other[4] !== deviceName) {
       const [, verb, text, , device] = other;
+      queueMicrotask(() => {
+        for (const tell of this.#listeners) tell();
+      });
       if (verb === 'delete') this.#otherAddresses.delete(line.replace('delete', 'add'));
       else
         this.#otherAddresses.set(line, { address: parseAddress(text!)!, device: device!, loopback: device === 'lo' });
@@ -97,6 +135,19 @@ export class FakeKernel implements Kernel {
       for (const found of destinations.values()) found.connections = idle;
   }
 
+  /** A connection that conntrack has seen. */
+  track(flow: Flow): void {
+    this.#flows.set(flowId(flow), flow);
+  }
+
+  tracked(): Flow[] {
+    return [...this.#flows.values()];
+  }
+
+  setting(name: string): string | undefined {
+    return this.#settings.get(name)?.value;
+  }
+
   /** What a test may look at without a read: virtual services with their destinations. */
   table(): ReadonlyMap<string, { readonly service: VirtualService; readonly destinations: readonly Destination[] }> {
     return new Map(
@@ -109,7 +160,18 @@ export class FakeKernel implements Kernel {
 
   /** Whether packets to the address are the host's, by an address of the device or by a local route to it. */
   holds(address: Address): boolean {
-    return [...this.#bindings.values()].some((binding) =>
+    return this.#bindingOf(address) !== undefined;
+  }
+
+  /** What the host speaks from when it speaks to one of its own addresses: that, or what a route prefers; undefined: not its own. */
+  sourceFor(address: Address): Address | undefined {
+    const binding = this.#bindingOf(address);
+    if (binding !== undefined) return binding.source ?? address;
+    return this.addressesOfNode().find((held) => held.address === address)?.address;
+  }
+
+  #bindingOf(address: Address): Binding | undefined {
+    return [...this.#bindings.values()].find((binding) =>
       binding.form === 'address' ? binding.address === address : cidrContains(binding, address),
     );
   }
@@ -132,7 +194,7 @@ export class FakeKernel implements Kernel {
     this.#mustBeOpen();
     const answers = ops.map((op): Answer => {
       this.writes++;
-      const fault = this.faults.ofOperation();
+      const fault = this.faults.ofOperation(op);
       switch (fault?.kind) {
         case undefined:
           return this.#perform(op);
@@ -182,7 +244,47 @@ export class FakeKernel implements Kernel {
 
   async nodeAddresses(): Promise<readonly NodeAddress[]> {
     this.#read();
+    return this.addressesOfNode();
+  }
+
+  /** What a test may look at without a read. */
+  addressesOfNode(): NodeAddress[] {
     return [...this.#otherAddresses.values()];
+  }
+
+  watchAddresses(onChange: () => void): { close(): void } {
+    this.#listeners.add(onChange);
+    return { close: () => this.#listeners.delete(onChange) };
+  }
+
+  async tables(wanted: readonly Table[]): Promise<readonly TableState[]> {
+    this.#read();
+    return wanted.map((table) => this.filter.state(table));
+  }
+
+  async elements(family: Family): Promise<readonly Element[]> {
+    this.#read();
+    return this.filter.elements(family);
+  }
+
+  async flows(services: readonly VirtualServiceKey[]): Promise<readonly Flow[]> {
+    this.#read();
+    this.reads--;
+    this.flowReads++;
+    const ids = new Set(services.map(({ id }) => id));
+    const isAsked = ({ original: { destination, destinationPort } }: Flow) =>
+      ids.has(`${endpointText(destination, destinationPort)}/UDP`);
+    return [...this.#flows.values()].filter(isAsked);
+  }
+
+  async settings(names: readonly string[]): Promise<readonly ObservedSetting[]> {
+    this.#read();
+    return names.map((name) => this.#settings.get(name) ?? { value: undefined, writable: false });
+  }
+
+  async timeouts(): Promise<Timeouts> {
+    this.#read();
+    return this.#timeouts;
   }
 
   async schedulers(names: readonly string[]): Promise<readonly string[]> {
@@ -221,6 +323,16 @@ export class FakeKernel implements Kernel {
         return this.#device === undefined ? 'ENODEV' : this.#executeBinding(op.verb, op.binding);
       case 'device':
         return this.#executeDevice(op);
+      case 'table':
+      case 'element':
+        return this.filter.execute(op);
+      case 'flow':
+        return this.#flows.delete(flowId(op.flow)) ? undefined : 'ENOENT';
+      case 'setting':
+        return this.#executeSetting(op.setting.name, op.setting.value);
+      case 'timeouts':
+        this.#timeouts = mergeTimeouts(this.#timeouts, op.timeouts);
+        return undefined;
       default:
         return op satisfies never;
     }
@@ -278,12 +390,25 @@ export class FakeKernel implements Kernel {
     return undefined;
   }
 
+  #executeSetting(name: string, value: string): string | undefined {
+    const known = this.#settings.get(name);
+    if (known === undefined) return 'ENOENT';
+    if (!known.writable) return 'EACCES';
+    this.#settings.set(name, { ...known, value });
+    return undefined;
+  }
+
   /** inet_rtm_newaddr, inet6_addr_add, fib_table_insert, fib6_add and their opposites. */
-  #executeBinding(verb: 'add' | 'delete', binding: Binding): string | undefined {
+  #executeBinding(verb: 'add' | 'edit' | 'delete', binding: Binding): string | undefined {
     const isRoute = binding.form === 'route';
     if (verb === 'delete') {
       if (!this.#bindings.delete(bindingId(binding))) return isRoute ? 'ESRCH' : 'EADDRNOTAVAIL';
       if (!isRoute && familyOf(binding.address) === 4) this.#disableIPv4();
+      return undefined;
+    }
+    if (verb === 'edit') {
+      if (!this.#bindings.has(bindingId(binding))) return 'ENOENT';
+      this.#bindings.set(bindingId(binding), binding);
       return undefined;
     }
     if (isRoute && parseCidr(cidrText(binding))?.address !== binding.address) return 'EINVAL';
@@ -306,6 +431,11 @@ export class FakeKernel implements Kernel {
     if (binding.form === 'route' || familyOf(binding.address) === 4) return false;
     return [...this.#bindings.values()].some(({ form, address }) => form === 'address' && address === binding.address);
   }
+}
+
+/** ip_vs_set_timeout: 0 keeps what is. */
+function mergeTimeouts(is: Timeouts, wanted: Timeouts): Timeouts {
+  return { tcp: wanted.tcp || is.tcp, tcpFin: wanted.tcpFin || is.tcpFin, udp: wanted.udp || is.udp };
 }
 
 function brokenChannel(): KernelError {

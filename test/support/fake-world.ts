@@ -9,7 +9,8 @@ import { parseArguments } from '../../src/config/arguments.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { ClusterEvent } from '../../src/model/cluster.ts';
 import { opText } from '../../src/model/text.ts';
-import { Reconciler, type Wishes } from '../../src/reconcile/loop.ts';
+import { Reconciler } from '../../src/reconcile/loop.ts';
+import type { Wishes } from '../../src/reconcile/wanted.ts';
 import { operations, settle } from '../../src/reconcile/settle.ts';
 import { Store } from '../../src/store/store.ts';
 import { type Manifests, problemText, readManifests } from '../../src/watch/manifests.ts';
@@ -18,7 +19,10 @@ import { synced } from './cluster.ts';
 import { FakeKernel } from './fake-kernel.ts';
 import { type Faults, noFaults, randomFaults } from './faults.ts';
 import { NodeLoop } from './node-loop.ts';
-import type { Outcome, Step, World } from './scenario.ts';
+import { FakeNetwork } from './fake-network.ts';
+import { stateText } from './kernel-state.ts';
+import type { Outcome, Scenario, Step, World } from './scenario.ts';
+import { nodeLines } from './surroundings.ts';
 
 /** What a step says, read with the program's own parsers. */
 interface Given {
@@ -58,9 +62,14 @@ function storeOf(step: Step, { events }: Manifests): Store {
 abstract class FakeWorld implements World {
   protected readonly kernel: FakeKernel;
   protected readonly clock = new Clock();
+  readonly #network: FakeNetwork | undefined;
+  readonly #ofNetwork: ReadonlySet<string>;
 
-  constructor(faults: Faults) {
+  constructor({ surroundings }: Scenario, faults: Faults) {
     this.kernel = new FakeKernel({ faults });
+    this.#network = surroundings && new FakeNetwork(this.kernel, surroundings);
+    this.#ofNetwork = new Set(surroundings && nodeLines(surroundings));
+    for (const line of this.#ofNetwork) this.kernel.run(line);
   }
 
   async play(step: Step): Promise<Outcome> {
@@ -68,29 +77,47 @@ abstract class FakeWorld implements World {
     for (const { service, destination, ...counts } of step.connections) {
       this.kernel.setConnections(service, destination, counts);
     }
-    return this.reconcile(step, await given(step));
+    const { wishes, manifests } = await given(step);
+    const events = [...manifests.events, ...this.#addressEvents()];
+    const done = await this.reconcile(step, { wishes, manifests: { ...manifests, events } });
+    const lines = this.kernel.text().split('\n');
+    return {
+      ...done,
+      state: stateText(lines.filter((line) => !this.#ofNetwork.has(line))),
+      traffic: (await this.#network?.observe(step.traffic)) ?? [],
+      sets: step.sets && this.kernel.filter.lines(),
+    };
   }
 
   close(): void {
     this.kernel.close();
   }
 
-  protected abstract reconcile(step: Step, given: Given): Promise<Outcome>;
+  #addressEvents(): ClusterEvent[] {
+    return [
+      { kind: 'nodeAddresses', verb: 'set', addresses: this.kernel.addressesOfNode() },
+      { kind: 'synced', source: 'nodeAddresses' },
+    ];
+  }
+
+  protected abstract reconcile(step: Step, given: Given): Promise<Done>;
 }
+
+/** What a world can tell of a step by itself. */
+type Done = Pick<Outcome, 'status' | 'ops' | 'messages'>;
 
 /** `reconcile --once` and `cleanup` as the command line runs them, each step a process of its own. */
 export class OnceWorld extends FakeWorld {
-  constructor() {
-    super(noFaults);
+  constructor(scenario: Scenario) {
+    super(scenario, noFaults);
   }
 
-  protected async reconcile(step: Step, { wishes, manifests }: Given): Promise<Outcome> {
+  protected async reconcile(step: Step, { wishes, manifests }: Given): Promise<Done> {
     const remarked = [...manifests.problems, ...manifests.warnings].map(problemText);
-    const outcome = (status: number, ops: readonly string[], messages: readonly string[]): Outcome => ({
+    const outcome = (status: number, ops: readonly string[], messages: readonly string[]): Done => ({
       status,
       ops,
       messages: [...remarked, ...messages].join('\n'),
-      state: this.kernel.text(),
     });
     if (isRefused(manifests)) return outcome(64, [], []);
     if ((await this.kernel.schedulers([wishes.scheduler])).length === 0) {
@@ -107,6 +134,8 @@ export class OnceWorld extends FakeWorld {
       dryRun: false,
       account,
       conflicts: running.conflicts(),
+      missingSchedulers: running.missingSchedulers(),
+      unsettable: running.unsettable(),
       totalMilliseconds: 0,
     } as const;
     // A second pass may have followed, on what the first one taught.
@@ -146,19 +175,22 @@ async function follow(node: NodeLoop): Promise<void> {
 
 /** The same end, whatever goes wrong on the way; each step a process of its own. */
 export class FaultyWorld extends FakeWorld {
-  constructor(seed: number) {
-    super(randomFaults(seed));
+  constructor(scenario: Scenario, seed: number) {
+    super(scenario, randomFaults(seed));
   }
 
-  protected async reconcile(step: Step, { wishes, manifests }: Given): Promise<Outcome> {
+  protected async reconcile(step: Step, { wishes, manifests }: Given): Promise<Done> {
     if (!isRefused(manifests) && this.kernel.schedulerNames.has(wishes.scheduler)) {
       const node = new NodeLoop(this.kernel, storeOf(step, manifests), wishes, this.clock);
       await node.verify();
       await follow(node);
     }
-    return { status: 0, ops: undefined, messages: undefined, state: this.kernel.text() };
+    return unsaid;
   }
 }
+
+/** Of a way to the same end that is not told. */
+const unsaid: Done = { status: 0, ops: undefined, messages: undefined };
 
 /** One process that follows the cluster from step to step; it starts anew only when its flags change. */
 export class DaemonWorld extends FakeWorld {
@@ -166,13 +198,12 @@ export class DaemonWorld extends FakeWorld {
   #running: { readonly node: NodeLoop; readonly store: Store; readonly flags: string } | undefined;
   #known: readonly ClusterEvent[] = [];
 
-  constructor() {
-    super(noFaults);
+  constructor(scenario: Scenario) {
+    super(scenario, noFaults);
   }
 
-  protected async reconcile(step: Step, { wishes, manifests }: Given): Promise<Outcome> {
-    const outcome = (): Outcome => ({ status: 0, ops: undefined, messages: undefined, state: this.kernel.text() });
-    if (isRefused(manifests) || !this.kernel.schedulerNames.has(wishes.scheduler)) return outcome();
+  protected async reconcile(step: Step, { wishes, manifests }: Given): Promise<Done> {
+    if (isRefused(manifests) || !this.kernel.schedulerNames.has(wishes.scheduler)) return unsaid;
     const flags = [step.command, ...step.flags].join(' ');
     if (this.#running?.flags !== flags) {
       const store = storeOf(step, manifests);
@@ -184,7 +215,7 @@ export class DaemonWorld extends FakeWorld {
     }
     this.#known = manifests.events;
     await follow(this.#running.node);
-    return outcome();
+    return unsaid;
   }
 }
 

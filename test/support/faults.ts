@@ -1,5 +1,6 @@
 /** What goes wrong between us and a kernel, on purpose. A kernel's honest refusals are the fake kernel's own business. */
 
+import type { Op } from '../../src/model/op.ts';
 import { Random } from './random.ts';
 
 export type Fault =
@@ -12,7 +13,7 @@ export type Fault =
 
 export interface Faults {
   /** What happens to the next operation. */
-  ofOperation(): Fault | undefined;
+  ofOperation(op: Op): Fault | undefined;
   /** Whether the channel breaks at the next read. */
   breaksRead(): boolean;
 }
@@ -49,8 +50,9 @@ export function crashAfter(operations: number): Faults {
   };
 }
 
-/** The operations with these numbers, counted from 0, suffer; all others and all reads go well. */
+/** The operations on IPVS and kube-ipvs0 with these numbers, counted from 0, suffer; all others and all reads go well. */
 export function faultsAt(chosen: ReadonlyMap<number, Fault>): Faults {
   let next = 0;
-  return { ofOperation: () => chosen.get(next++), breaksRead: () => false };
+  const counts = ({ kind }: Op) => kind !== 'table' && kind !== 'element';
+  return { ofOperation: (op) => (counts(op) ? chosen.get(next++) : undefined), breaksRead: () => false };
 }

@@ -1,4 +1,4 @@
-/** A network namespace of the real kernel, looked at through ipvsadm and ip, never through our own decoder. Needs root and IPVS. */
+/** A network namespace of the real kernel, looked at through ipvsadm, ip and nft, never through our own decoder. Needs root and IPVS. */
 
 import { execFileSync } from 'node:child_process';
 import { stateText } from './kernel-state.ts';
@@ -12,7 +12,7 @@ export class KernelNamespace {
     this.run('ip link set lo up');
   }
 
-  /** ipvsadm and ip lines; throws when a command fails. One shell for all: each process costs 50 ms in an emulated guest. */
+  /** ipvsadm, ip and nft lines; throws when a command fails. One shell for all: each process costs 50 ms in an emulated guest. */
   run(...lines: readonly string[]): void {
     if (lines.length > 0) this.#shell(script(lines));
   }
@@ -36,6 +36,13 @@ export class KernelNamespace {
     ]);
   }
 
+  /** Of the sets and maps in our tables, sorted: `ip services 10.96.0.10 . tcp . 80`. */
+  elements(): string[] {
+    const queries = ['ip', 'ip6'].map((family) => `nft -j list table ${family} kube-ipvs 2>/dev/null || echo '{}'`);
+    const answers = this.#shell(queries.join('\n')).trim().split('\n') as [string, string];
+    return answers.flatMap((answer) => elementLines(JSON.parse(answer) as ShownTable)).toSorted();
+  }
+
   close(): void {
     execFileSync('ip', ['netns', 'delete', this.name]);
   }
@@ -47,7 +54,7 @@ export class KernelNamespace {
 }
 
 function script(lines: readonly string[]): string {
-  return lines.map((line) => (line.startsWith('ip ') ? line : `ipvsadm ${line}`)).join('\n');
+  return lines.map((line) => (/^(ip|nft) /.test(line) ? line : `ipvsadm ${line}`)).join('\n');
 }
 
 const boundary = '--------';
@@ -96,4 +103,40 @@ function addressLines({ ifname, addr_info: addresses }: ShownDevice): string[] {
 function routeLines({ dst, type, protocol }: ShownRoute, host: number): string[] {
   if (type !== 'local' || protocol === 'kernel') return [];
   return [`ip route add local ${dst.includes('/') ? dst : `${dst}/${host}`} dev kube-ipvs0 table local`];
+}
+
+/** What `nft -j` shows of a value (libnftables-json(5)). */
+type ShownValue =
+  | string
+  | number
+  | { readonly concat: readonly ShownValue[] }
+  | { readonly prefix: { readonly addr: string; readonly len: number } }
+  | { readonly range: readonly [string, string] };
+
+interface ShownSet {
+  readonly family: string;
+  readonly name: string;
+  /** Of a map: pairs. */
+  readonly elem?: readonly (ShownValue | readonly [ShownValue, ShownValue])[];
+}
+
+interface ShownTable {
+  readonly nftables?: readonly { readonly set?: ShownSet; readonly map?: ShownSet }[];
+}
+
+function elementLines({ nftables = [] }: ShownTable): string[] {
+  return nftables.flatMap(({ set, map }) => {
+    const { family, name, elem = [] } = set ?? map ?? { family: '', name: '' };
+    return elem.map((shown) => {
+      const [key, data] = Array.isArray(shown) ? (shown as [ShownValue, ShownValue]) : [shown as ShownValue];
+      return `${family} ${name} ${valueText(key)}${data === undefined ? '' : ` : ${valueText(data)}`}`;
+    });
+  });
+}
+
+function valueText(value: ShownValue): string {
+  if (typeof value !== 'object') return String(value);
+  if ('concat' in value) return value.concat.map(valueText).join(' . ');
+  if ('range' in value) return value.range.join('-');
+  return `${value.prefix.addr}/${value.prefix.len}`;
 }

@@ -55,6 +55,8 @@ export function eventText(event: ClusterEvent): string {
       return `${event.verb} slice ${event.verb === 'set' ? event.slice.name : event.name}`;
     case 'node':
       return `${event.verb} node ${event.verb === 'set' ? event.node.name : ''}`;
+    case 'nodeAddresses':
+      return `node addresses ${event.addresses.map(({ address }) => address).join(' ')}`;
     case 'unreadable':
       return `unreadable ${event.object} ${event.name}`;
     case 'synced':

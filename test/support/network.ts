@@ -3,7 +3,7 @@
  * Calico does, so that every packet passes the node's netfilter hooks. Needs root; leaves nothing behind once closed.
  */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 
 const gateway4 = '169.254.1.1';
@@ -77,6 +77,15 @@ export class Network {
     } catch {
       return '';
     }
+  }
+
+  /** The answer to one TCP request; 'refused' at once, or 'silent'. */
+  reach(namespace: string, address: string, port: number): string {
+    const host = address.includes(':') ? `[${address}]` : address;
+    const args = ['netns', 'exec', namespace, 'socat', '-t', '1', '-', `TCP:${host}:${port},connect-timeout=2`];
+    const { status, stdout, stderr } = spawnSync('ip', args, { input: 'hello\n', encoding: 'utf8' });
+    if (status === 0) return stdout.trim();
+    return stderr.includes('Connection refused') ? 'refused' : 'silent';
   }
 
   /** A TCP connection that stays open. */

@@ -2,7 +2,8 @@
 
 import { KernelError } from '../../src/kernel/kernel.ts';
 import type { Op } from '../../src/model/op.ts';
-import { type PassReport, Reconciler, type Wishes } from '../../src/reconcile/loop.ts';
+import { type PassReport, Reconciler } from '../../src/reconcile/loop.ts';
+import type { Wishes } from '../../src/reconcile/wanted.ts';
 import type { Store } from '../../src/store/store.ts';
 import { Clock } from './clock.ts';
 import type { FakeKernel } from './fake-kernel.ts';
@@ -14,6 +15,14 @@ export const plainWishes: Wishes = {
   device: true,
   excluded: () => false,
   drainTimeout: undefined,
+  nodePortAddresses: [],
+  nodeIP: undefined,
+  pods: { by: 'nothing' },
+  masqueradeAll: false,
+  masqueradeMark: 0x4000,
+  routedCIDRs: [],
+  settings: [],
+  timeouts: undefined,
 };
 
 /** More turns than any test needs: whoever takes them will never be done. */

@@ -14,8 +14,14 @@
  *     -- daemon-state --               what it holds where one process followed all steps, if that is something else
  *     -- messages --                   texts that standard error contains
  *     -- exit --                       the exit status; without it: 0
+ *     -- traffic --                    who then reaches whom (traffic.ts)
+ *     -- sets --                       all elements of our packet filter: `ip services 10.96.0.10 . tcp . 80`; without it: any
  *
- * `-- only --` before the first step names the only kind of kernel that can play it, and why.
+ * A step with traffic may leave out operations and state, which are then any. Operations on the packet filter, on settings and on
+ * connection tracking (nft, sysctl, conntrack …) are compared only where the section has some of them.
+ *
+ * Before the first step: `-- only --` names the only kind of kernel that can play the scenario, and why; `-- network --` tells what
+ * is around the node (surroundings.ts). Addresses and devices of the network are not part of a state.
  */
 
 import assert from 'node:assert/strict';
@@ -23,6 +29,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stateText } from './kernel-state.ts';
+import { parseSurroundings, type Surroundings } from './surroundings.ts';
+import { expectedText, parseTraffic, type Seen, seenText, type Traffic } from './traffic.ts';
 
 export interface Step {
   readonly title: string;
@@ -32,12 +40,17 @@ export interface Step {
   readonly manifests: ReadonlyMap<string, string>;
   readonly kernel: readonly string[];
   readonly connections: readonly ConnectionCount[];
-  readonly ops: readonly string[];
-  readonly state: string;
+  /** undefined: any. */
+  readonly ops: readonly string[] | undefined;
+  /** undefined: any. */
+  readonly state: string | undefined;
   /** Where one process followed all steps: it may know more than a new one can. */
-  readonly daemonState: string;
+  readonly daemonState: string | undefined;
   readonly messages: readonly string[];
   readonly status: number;
+  readonly traffic: readonly Traffic[];
+  /** undefined: any. */
+  readonly sets: readonly string[] | undefined;
 }
 
 export interface ConnectionCount {
@@ -50,6 +63,8 @@ export interface ConnectionCount {
 export interface Scenario {
   readonly name: string;
   readonly only: string | undefined;
+  /** undefined: a node without devices. */
+  readonly surroundings: Surroundings | undefined;
   readonly steps: readonly Step[];
 }
 
@@ -60,6 +75,10 @@ export interface Outcome {
   readonly ops: readonly string[] | undefined;
   readonly messages: string | undefined;
   readonly state: string;
+  /** For each line of the step's traffic. */
+  readonly traffic: readonly Seen[];
+  /** Sorted; undefined where the step does not ask. */
+  readonly sets: readonly string[] | undefined;
 }
 
 /** Something that steps can be played in, one after the other. */
@@ -90,13 +109,30 @@ export async function play(scenario: Scenario, world: World): Promise<void> {
 
 function check(step: Step, outcome: Outcome, isDaemon: boolean): void {
   const about = (what: string) => `step "${step.title}": ${what}\n${outcome.messages ?? ''}`;
-  if (outcome.ops !== undefined) {
-    assert.equal(runsOf(outcome.ops).join('\n'), runsOf(step.ops).join('\n'), about('other operations'));
+  if (outcome.ops !== undefined && step.ops !== undefined) {
+    const done = comparable(outcome.ops, step.ops);
+    assert.equal(runsOf(done).join('\n'), runsOf(step.ops).join('\n'), about('other operations'));
   }
-  assert.equal(outcome.state, isDaemon ? step.daemonState : step.state, about('another state of the kernel'));
+  const state = isDaemon ? step.daemonState : step.state;
+  if (state !== undefined) assert.equal(outcome.state, state, about('another state of the kernel'));
+  if (step.sets !== undefined) {
+    assert.equal(outcome.sets?.join('\n'), step.sets.toSorted().join('\n'), about('other elements of sets'));
+  }
+  assert.equal(
+    step.traffic.map((line, i) => seenText(line, outcome.traffic[i] ?? [])).join('\n'),
+    step.traffic.map(expectedText).join('\n'),
+    about('other traffic'),
+  );
   if (outcome.messages === undefined) return;
   for (const text of step.messages) assert.ok(outcome.messages.includes(text), about(`nothing says "${text}"`));
   assert.equal(outcome.status, step.status, about('another exit status'));
+}
+
+/** Without operations of a command that is not `ip` or `ipvsadm` and that the scenario says nothing of. */
+function comparable(done: readonly string[], expected: readonly string[]): readonly string[] {
+  const command = (line: string) => /^(nft|sysctl|conntrack|ipvsadm|echo) /.exec(line)?.[1];
+  const told = new Set(expected.map(command));
+  return done.filter((line) => command(line) === undefined || told.has(command(line)));
 }
 
 /** Neighbours of one kind and verb, sorted: their order is the order of somebody's hash table. */
@@ -118,6 +154,7 @@ interface Draft {
 
 const sectionNames = [
   'only',
+  'network',
   'flags',
   'kernel',
   'connections',
@@ -127,6 +164,8 @@ const sectionNames = [
   'daemon-state',
   'messages',
   'exit',
+  'traffic',
+  'sets',
 ];
 
 export function parseScenario(name: string, text: string): Scenario {
@@ -150,20 +189,29 @@ export function parseScenario(name: string, text: string): Scenario {
       throw new SyntaxError(`${name}: a line outside of any section: ${line}`);
   }
   if (drafts.length === 0) throw new SyntaxError(`${name}: no steps`);
-  return { name, only: prelude.sections.get('only')?.join(' ').trim(), steps: stepsOf(name, drafts) };
+  const steps = stepsOf(name, drafts);
+  const network = prelude.sections.get('network');
+  const isConnected = network !== undefined || steps.some(({ traffic }) => traffic.length > 0);
+  const surroundings = isConnected ? parseSurroundings(contentOf(network)) : undefined;
+  return { name, only: prelude.sections.get('only')?.join(' ').trim(), surroundings, steps };
+}
+
+function contentOf(section: readonly string[] = []): string[] {
+  return section.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
 }
 
 function stepsOf(name: string, drafts: readonly Draft[]): Step[] {
   let flags: readonly string[] = [];
-  let state = '';
+  let state: string | undefined = '';
   const manifests = new Map<string, string>();
   return drafts.map(({ title, sections }) => {
-    const lines = (section: string) =>
-      (sections.get(section) ?? []).map((line) => line.trim()).filter((line) => line !== '');
-    if (!sections.has('ops'))
+    const lines = (section: string) => contentOf(sections.get(section));
+    const isFree = sections.has('traffic') || sections.has('sets');
+    if (!sections.has('ops') && !isFree)
       throw new SyntaxError(`${name}: step "${title}" does not say which operations it expects`);
     if (sections.has('flags')) flags = lines('flags').flatMap((line) => line.split(/\s+/));
     if (sections.has('state')) state = stateText(lines('state'));
+    else if (isFree) state = undefined;
     for (const [section, body] of sections) {
       if (sectionNames.includes(section)) continue;
       const text = body.join('\n');
@@ -177,11 +225,13 @@ function stepsOf(name: string, drafts: readonly Draft[]): Step[] {
       manifests: new Map(manifests),
       kernel: lines('kernel'),
       connections: lines('connections').map(connectionCount),
-      ops: lines('ops'),
+      ops: sections.has('ops') ? lines('ops') : undefined,
       state,
       daemonState: sections.has('daemon-state') ? stateText(lines('daemon-state')) : state,
       messages: lines('messages'),
       status: Number(lines('exit')[0] ?? 0),
+      traffic: lines('traffic').map(parseTraffic),
+      sets: sections.has('sets') ? lines('sets') : undefined,
     };
   });
 }

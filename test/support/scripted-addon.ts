@@ -3,15 +3,29 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NativeAnswers, NativeLink } from '../../src/kernel/addon.ts';
+import {
+  flowKeySize,
+  flowSize,
+  type NativeAnswers,
+  type NativeLink,
+  nftablesElementSize,
+  nftablesObjectSize,
+  type SettingReading,
+} from '../../src/kernel/addon.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
 import { ipvsEntrySize, ipvsRecordSize, routeRecordSize } from '../../src/kernel/records.ts';
 
 export interface Script {
   /** Errnos for the operations of one request, in order; default: all done. Records as they came are in `requests`. */
-  readonly apply?: (records: Uint8Array, family: 'ipvs' | 'route') => readonly number[];
+  readonly apply?: (records: Uint8Array, family: Request['family']) => readonly number[];
   readonly texts?: NativeAnswers['texts'];
+  /** A dump of our table of the packet filter. */
+  readonly objects?: Uint8Array;
+  /** Dumps of its sets by name. */
+  readonly elements?: Readonly<Record<string, Uint8Array>>;
+  readonly flows?: Uint8Array;
+  readonly settings?: Readonly<Record<string, SettingReading>>;
   readonly links?: readonly NativeLink[];
   readonly addresses?: Uint8Array;
   readonly localRoutes?: Uint8Array;
@@ -23,9 +37,17 @@ export interface Script {
 }
 
 export interface Request {
-  readonly family: 'ipvs' | 'route';
+  readonly family: keyof typeof recordSizes;
   readonly records: Uint8Array;
 }
+
+const recordSizes = {
+  ipvs: ipvsRecordSize,
+  route: routeRecordSize,
+  table: nftablesObjectSize,
+  element: nftablesElementSize,
+  flow: flowSize,
+} as const;
 
 const global = globalThis as unknown as { scriptedAddon: unknown };
 const file = join(mkdtempSync(join(tmpdir(), 'kube-ipvs-')), 'addon.cjs');
@@ -37,53 +59,56 @@ export function scriptedKernel(
   netns?: string,
 ): { readonly kernel: Kernel; readonly requests: Request[] } {
   const requests: Request[] = [];
-  const socket = (family: Request['family']) =>
-    class {
-      constructor() {
-        if (script.openError !== undefined) throw Object.assign(new Error(), script.openError);
-      }
+  const say = (): void => {
+    if (script.error !== undefined) throw Object.assign(new Error(), script.error);
+  };
+  const answer = (records: Uint8Array, family: Request['family']): NativeAnswers => {
+    say();
+    requests.push({ family, records });
+    const count = records.length / recordSizes[family];
+    const errnos = script.apply?.(records, family) ?? Array.from({ length: count }, () => 0);
+    return { errnos: Int32Array.from(errnos), texts: script.texts ?? [], nanoseconds: 1_000_000 };
+  };
+  class Socket {
+    constructor() {
+      if (script.openError !== undefined) throw Object.assign(new Error(), script.openError);
+    }
 
-      async apply(records: Uint8Array): Promise<NativeAnswers> {
-        this.#say();
-        requests.push({ family, records });
-        const size = family === 'ipvs' ? ipvsRecordSize : routeRecordSize;
-        const errnos = script.apply?.(records, family) ?? Array.from({ length: records.length / size }, () => 0);
-        return { errnos: Int32Array.from(errnos), texts: script.texts ?? [], nanoseconds: 1_000_000 };
-      }
-
-      async service(): Promise<Script['service']> {
-        this.#say();
-        return script.service;
-      }
-
-      async links(): Promise<readonly NativeLink[]> {
-        this.#say();
-        return script.links ?? [];
-      }
-
-      async addresses(): Promise<Uint8Array> {
-        this.#say();
-        return script.addresses ?? new Uint8Array();
-      }
-
-      async localRoutes(): Promise<Uint8Array> {
-        this.#say();
-        return script.localRoutes ?? new Uint8Array();
-      }
-
-      close(): void {}
-
-      #say(): void {
-        if (script.error !== undefined) throw Object.assign(new Error(), script.error);
-      }
-    };
+    close(): void {}
+  }
   global.scriptedAddon ??= {};
   Object.assign(global.scriptedAddon as object, {
     ipvsRecordSize,
     ipvsEntrySize,
     routeRecordSize,
-    IpvsSocket: socket('ipvs'),
-    RouteSocket: socket('route'),
+    nftablesObjectSize,
+    nftablesElementSize,
+    flowKeySize,
+    flowSize,
+    IpvsSocket: class extends Socket {
+      apply = async (records: Uint8Array) => answer(records, 'ipvs');
+      service = async () => (say(), script.service);
+      setTimeouts = async () => say();
+    },
+    RouteSocket: class extends Socket {
+      apply = async (records: Uint8Array) => answer(records, 'route');
+      links = async () => (say(), script.links ?? []);
+      addresses = async () => (say(), script.addresses ?? new Uint8Array());
+      localRoutes = async () => (say(), script.localRoutes ?? new Uint8Array());
+    },
+    NftablesSocket: class extends Socket {
+      apply = async (records: Uint8Array) => answer(records, 'table');
+      applyElements = async (records: Uint8Array) => answer(records, 'element');
+      objects = async () => (say(), script.objects ?? new Uint8Array());
+      elements = async (_family: number, set: string) => (say(), script.elements?.[set] ?? new Uint8Array());
+    },
+    ConntrackSocket: class extends Socket {
+      flows = async () => (say(), script.flows ?? new Uint8Array());
+      delete = async (records: Uint8Array) => answer(records, 'flow');
+    },
+    readSettings: async (names: readonly string[]) =>
+      names.map((name) => script.settings?.[name] ?? { value: undefined, writable: false, errno: 2 }),
+    writeSetting: async () => say(),
   });
   process.env['KUBE_IPVS_ADDON'] = file;
   return { kernel: openKernel({ netns }), requests };

@@ -1,6 +1,6 @@
 /** A node that serves one Service, default/web, for tests that speak of what happens next. */
 
-import type { Wishes } from '../../src/reconcile/loop.ts';
+import type { Wishes } from '../../src/reconcile/wanted.ts';
 import { opText } from '../../src/model/text.ts';
 import type { Store } from '../../src/store/store.ts';
 import { service, setService, setSlice, slice, storeOf } from './cluster.ts';
@@ -33,7 +33,12 @@ export async function serving(...endpoints: Parameters<typeof slice>[1]): Promis
   return served;
 }
 
-/** What was applied, as text. */
+/** What was applied to IPVS and kube-ipvs0, as text. */
 export function texts(node: NodeLoop): string[] {
-  return node.applied.map(opText);
+  return node.applied.map(opText).filter((line) => !line.startsWith('nft '));
+}
+
+/** What was applied to the packet filter, as text. */
+export function filterTexts(node: NodeLoop): string[] {
+  return node.applied.map(opText).filter((line) => line.startsWith('nft '));
 }

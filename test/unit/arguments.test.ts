@@ -12,6 +12,27 @@ const defaults: FlagValues = {
   hostnameOverride: undefined,
   scheduler: 'rr',
   vipBinding: 'address',
+  serviceCidrs: [],
+  nodePortAddresses: [],
+  bindAddress: '0.0.0.0',
+  drainTimeout: undefined,
+  detectLocalMode: 'ClusterCIDR',
+  clusterCidrs: [],
+  podBridgeInterface: undefined,
+  podInterfaceNamePrefix: undefined,
+  masqueradeAll: false,
+  masqueradeBit: 14,
+  strictArp: false,
+  ipvsTcpTimeout: 0,
+  ipvsTcpFinTimeout: 0,
+  ipvsUdpTimeout: 0,
+  conntrackMaxPerCore: 32_768,
+  conntrackMin: 131_072,
+  conntrackTcpEstablishedTimeout: 86_400_000,
+  conntrackTcpCloseWaitTimeout: 3_600_000,
+  conntrackTcpBeLiberal: false,
+  conntrackUdpTimeout: 0,
+  conntrackUdpStreamTimeout: 0,
   excludeCidrs: [],
   netns: undefined,
   dryRun: false,
@@ -63,6 +84,17 @@ describe('flags', () => {
     ['reconcile --manifests - --once', { manifests: ['-'], once: true }],
     ['reconcile --manifests a b,c', { manifests: ['a', 'b,c'] }],
     ['reconcile --manifests a -- --once', { manifests: ['a', '--once'] }],
+    ['reconcile --drain-timeout 30s', { drainTimeout: 30_000 }],
+    ['reconcile --drain-timeout=0s --ipvs-udp-timeout=0', { drainTimeout: 0, ipvsUdpTimeout: 0 }],
+    [
+      'reconcile --ipvs-tcp-timeout 1h30m --ipvs-tcpfin-timeout=1.5m',
+      { ipvsTcpTimeout: 5_400_000, ipvsTcpFinTimeout: 90_000 },
+    ],
+    ['reconcile --detect-local-mode=NodeCIDR', { detectLocalMode: 'NodeCIDR' }],
+    [
+      'reconcile --nodeport-addresses primary --masquerade-all',
+      { nodePortAddresses: ['primary'], masqueradeAll: true },
+    ],
     ['help --markdown', { markdown: true }],
     ['cleanup --help --version', { help: true, version: true }],
   ];
@@ -105,6 +137,12 @@ describe('bad usage', () => {
     ['reconcile -o yaml', ['-o is "yaml"; write text or json']],
     ['reconcile --v=high', ['--v is "high"; write a whole number from 0']],
     ['reconcile --v=-1', ['--v is "-1"; write a whole number from 0']],
+    ['reconcile --drain-timeout 30', ['--drain-timeout is "30"; write a duration from 0s, such as 30s or 1h30m']],
+    ['reconcile --drain-timeout=-5s', ['--drain-timeout is "-5s"; write a duration from 0s, such as 30s or 1h30m']],
+    [
+      'reconcile --detect-local-mode=Pods',
+      ['--detect-local-mode is "Pods"; write ClusterCIDR or NodeCIDR or BridgeInterface or InterfaceNamePrefix'],
+    ],
     ['reconcile --netns', ['--netns needs a value; write --netns NAME']],
     ['reconcile --manifests', ['--manifests needs a value; write --manifests PATH…']],
     ['reconcile a.yaml', ['reconcile takes no argument "a.yaml"; write --manifests in front of paths']],
@@ -148,20 +186,64 @@ describe('the config', () => {
       scheduler: 'mh',
       netns: 'blue',
       verbosity: 4,
+      serviceCidrs: ['10.96.0.0/12'],
+      nodePortAddresses: ['192.0.2.77/24'],
+      bindAddress: '192.0.2.1',
+      drainTimeout: 500,
+      clusterCidrs: ['10.244.0.0/16', 'fd00:244::/56'],
+      masqueradeAll: true,
+      masqueradeBit: 31,
+      strictArp: true,
+      ipvsTcpTimeout: 900_000,
+      ipvsUdpTimeout: 30_000,
+      conntrackMaxPerCore: 1000,
+      conntrackMin: 5000,
+      conntrackTcpEstablishedTimeout: 3_600_000,
+      conntrackTcpCloseWaitTimeout: 60_000,
+      conntrackTcpBeLiberal: true,
+      conntrackUdpTimeout: 10_000,
+      conntrackUdpStreamTimeout: 20_000,
     });
     assert.ok('config' in loaded);
     assert.deepEqual(loaded.config, {
       nodeName: 'node-b',
       scheduler: 'mh',
       vipBinding: 'address',
+      serviceCidrs: [{ address: '10.96.0.0', prefix: 12 }],
       excludeCidrs: [
         { address: '10.0.0.0', prefix: 8 },
         { address: 'fd00::', prefix: 8 },
       ],
+      nodePortAddresses: [{ address: '192.0.2.0', prefix: 24 }],
+      nodeIP: '192.0.2.1',
+      drainTimeout: 500,
+      pods: {
+        mode: 'ClusterCIDR',
+        cidrs: [
+          { address: '10.244.0.0', prefix: 16 },
+          { address: 'fd00:244::', prefix: 56 },
+        ],
+      },
+      masqueradeAll: true,
+      masqueradeBit: 31,
+      strictArp: true,
+      ipvsTimeouts: { tcp: 900, tcpFin: 0, udp: 30 },
+      conntrack: {
+        maxPerCore: 1000,
+        min: 5000,
+        tcpEstablishedTimeout: 3600,
+        tcpCloseWaitTimeout: 60,
+        tcpBeLiberal: true,
+        udpTimeout: 10,
+        udpStreamTimeout: 20,
+      },
       netns: 'blue',
       verbosity: 4,
       loggingFormat: 'text',
     });
+    const { excludeCidrs, nodePortAddresses, pods, ipvsTimeouts, conntrack } = loaded.config;
+    for (const part of [excludeCidrs, nodePortAddresses, pods, ipvsTimeouts, conntrack])
+      assert.ok(Object.isFrozen(part));
     assert.ok(Object.isFrozen(loaded.config) && Object.isFrozen(loaded.config.excludeCidrs));
     assert.ok(Object.isFrozen(loaded.config.excludeCidrs[0]));
   });
@@ -180,19 +262,90 @@ describe('the config', () => {
       excludeCidrs: ['10.0.0.1', 'fd00::/129', '10.0.0.0/8'],
       scheduler: 'a scheduler',
       netns: '../x',
+      nodePortAddresses: ['primary', '10.0.0.0/8'],
+      bindAddress: 'node-a',
+      clusterCidrs: ['10.244.0.0/16', '10.245.0.0/16'],
+      masqueradeBit: 32,
+      ipvsTcpTimeout: 1500,
+      conntrackUdpTimeout: 3_600_000_000_000,
     });
     assert.ok('problems' in loaded);
     assert.deepEqual(
       loaded.problems.map(({ message }) => message),
       [
         '--hostname-override is "  ", which is blank; write the node\'s name as kubectl get nodes prints it',
+        '--ipvs-scheduler is "a scheduler", which can be no scheduler\'s name; write one such as rr, wrr, lc, wlc, sh or mh',
         '--ipvs-exclude-cidrs is "10.0.0.1", which is no network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64',
         '--ipvs-exclude-cidrs is "fd00::/129", which is no network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64',
-        '--ipvs-scheduler is "a scheduler", which can be no scheduler\'s name; write one such as rr, wrr, lc, wlc, sh or mh',
+        '--nodeport-addresses is "primary,10.0.0.0/8", where primary must stand alone; write primary, or networks',
+        '--bind-address is "node-a", which is no address; write the node\'s own, such as 192.0.2.1 or 2001:db8::1',
+        '--cluster-cidr is "10.244.0.0/16,10.245.0.0/16", which has two of one family; write one network, or one of each family',
+        '--iptables-masquerade-bit is "32", which is too large; write a whole number from 0 to 31',
+        '--ipvs-tcp-timeout is 1500 milliseconds; write whole seconds such as 30s or 1h30m',
+        '--conntrack-udp-timeout is 3600000000 seconds; write at most 2147483647s',
         '--netns is "../x", which can be no network namespace\'s name; write one that ip netns list prints',
       ],
     );
   });
+
+  const pods: readonly (readonly [string, Partial<FlagValues>, object])[] = [
+    ['none without a word', {}, { mode: 'ClusterCIDR', cidrs: [] }],
+    [
+      'of one network',
+      { clusterCidrs: ['fd00::/56'] },
+      { mode: 'ClusterCIDR', cidrs: [{ address: 'fd00::', prefix: 56 }] },
+    ],
+    ["of the Node's networks", { detectLocalMode: 'NodeCIDR' }, { mode: 'NodeCIDR' }],
+    [
+      'behind a bridge',
+      { detectLocalMode: 'BridgeInterface', podBridgeInterface: 'cbr0' },
+      { mode: 'BridgeInterface', name: 'cbr0' },
+    ],
+    [
+      'behind devices of a name',
+      { detectLocalMode: 'InterfaceNamePrefix', podInterfaceNamePrefix: 'cali' },
+      { mode: 'InterfaceNamePrefix', prefix: 'cali' },
+    ],
+  ];
+  for (const [what, flags, expected] of pods) {
+    it(`detects Pods ${what}`, () => {
+      const loaded = load(flags);
+      assert.ok('config' in loaded);
+      assert.deepEqual(loaded.config.pods, expected);
+    });
+  }
+
+  it('needs a name where Pods are detected by device', () => {
+    const rows: readonly (readonly [Partial<FlagValues>, string])[] = [
+      [
+        { detectLocalMode: 'BridgeInterface', podInterfaceNamePrefix: 'x' },
+        '--pod-bridge-interface is missing; --detect-local-mode=BridgeInterface needs it',
+      ],
+      [
+        { detectLocalMode: 'InterfaceNamePrefix', podInterfaceNamePrefix: '' },
+        '--pod-interface-name-prefix is missing; --detect-local-mode=InterfaceNamePrefix needs it',
+      ],
+      [
+        { detectLocalMode: 'BridgeInterface', podBridgeInterface: 'a/b' },
+        '--pod-bridge-interface is "a/b", which can be no network device\'s name; write one that ip link prints',
+      ],
+    ];
+    for (const [flags, message] of rows) {
+      const loaded = load(flags);
+      assert.ok('problems' in loaded);
+      assert.deepEqual(
+        loaded.problems.map((problem) => problem.message),
+        [message],
+      );
+    }
+  });
+
+  for (const bindAddress of ['0.0.0.0', '::']) {
+    it(`says nothing of the node by --bind-address ${bindAddress}`, () => {
+      const loaded = load({ bindAddress });
+      assert.ok('config' in loaded && loaded.config.nodeIP === undefined);
+    });
+  }
 
   for (const scheduler of ['', 'RR', 'a'.repeat(16), 'r r', 'rr\n']) {
     it(`refuses ${JSON.stringify(scheduler)} as a scheduler`, () => assert.ok('problems' in load({ scheduler })));

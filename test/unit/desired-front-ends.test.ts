@@ -1,26 +1,28 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { frontEnds } from '../../src/desired/front-ends.ts';
+import { type Asked, ask, type Policy } from '../../src/desired/front-ends.ts';
 import type { EndpointSlice, Service } from '../../src/model/cluster.ts';
 import { destinationText, serviceText } from '../../src/model/text.ts';
-import { endpoint, port, service, slice } from '../support/cluster.ts';
+import { endpoint, factsOf, port, service, slice } from '../support/cluster.ts';
 
-const locality = { name: 'node-a', zone: undefined };
+const plain: Policy = { scheduler: 'rr', drainTimeout: undefined, hasScheduler: () => true };
+const bare = factsOf([]);
+
+function asked(of: Service, slices: readonly EndpointSlice[] = [], policy: Partial<Policy> = {}, node = bare): Asked {
+  return ask(of, slices, node, { ...plain, ...policy });
+}
 
 /** Each virtual service as ipvsadm prints it, with its destinations behind it. */
 function lines(of: Service, slices: readonly EndpointSlice[], scheduler = 'rr'): string[] {
-  return frontEnds(of, slices, locality, { scheduler }).flatMap(({ service: one, destinations }) => [
+  return asked(of, slices, { scheduler }).frontEnds.flatMap(({ service: one, destinations }) => [
     serviceText(one),
     ...destinations.map(destinationText),
   ]);
 }
 
 test('a port on a ClusterIP is one virtual service with its endpoints at weight 1, bound on the node', () => {
-  const found = frontEnds(service('default/a'), [slice('default/a', ['10.244.0.1', '10.244.0.2'])], locality, {
-    scheduler: 'rr',
-  });
   assert.deepEqual(
-    found.map(({ owner, bound }) => ({ owner, bound })),
+    asked(service('default/a')).frontEnds.map(({ owner, bound }) => ({ owner, bound })),
     [{ owner: 'default/a', bound: true }],
   );
   assert.deepEqual(lines(service('default/a'), [slice('default/a', ['10.244.0.1', '10.244.0.2'])]), [
@@ -82,7 +84,7 @@ test('ClientIP affinity is persistence for its timeout, by single clients', () =
   const of = service('default/a', { vips: ['10.96.0.10', 'fd00:96::10'], affinityTimeout: 10_800 });
   assert.deepEqual(lines(of, []), ['-t 10.96.0.10:80 -s rr -p 10800', '-t [fd00:96::10]:80 -s rr -p 10800']);
   assert.deepEqual(
-    frontEnds(of, [], locality, { scheduler: 'rr' }).map(({ service: { persistencePrefix } }) => persistencePrefix),
+    asked(of).frontEnds.map(({ service: { persistencePrefix } }) => persistencePrefix),
     [32, 128],
   );
 });

@@ -33,6 +33,7 @@ const fact = {
   serving: true,
   terminating: false,
   nodeName: 'node-a',
+  zone: undefined,
   zones: [],
   nodes: [],
 };
@@ -57,6 +58,7 @@ describe('an endpoint becomes a fact', () => {
       { hints: { forZones: [{ name: 'a' }, { name: 'b' }], forNodes: [{ name: 'node-b' }] } },
       { ...fact, zones: ['a', 'b'], nodes: ['node-b'] },
     ],
+    ['with the zone it is in, which is no hint', { zone: 'zone-a' }, { ...fact, zone: 'zone-a' }],
     ['without hints when they are empty', { hints: { forZones: null } }, fact],
   ];
   for (const [sentence, fields, expected] of rows) {
@@ -202,6 +204,7 @@ describe('a slice', () => {
 function node(fields: object = {}): object {
   return {
     metadata: { name: 'node-a', labels: { 'topology.kubernetes.io/zone': 'zone-a' } },
+    spec: { podCIDR: '10.244.1.0/24', podCIDRs: ['10.244.1.0/24', 'FD00:244:1::/64'] },
     status: {
       addresses: [
         { type: 'ExternalIP', address: '203.0.113.1' },
@@ -222,13 +225,35 @@ describe('a Node', () => {
       name: 'node-a',
       zone: 'zone-a',
       addresses: ['10.0.2.15', 'fd00::15', '203.0.113.1'],
+      podCIDRs: [
+        { address: '10.244.1.0', prefix: 24 },
+        { address: 'fd00:244:1::', prefix: 64 },
+      ],
     });
   });
 
-  it('has no zone and no addresses when it does not say', () => {
+  it('has no zone, no addresses and no networks when it does not say', () => {
     const projection = projectNode({ metadata: { name: 'node-a' } }, 'node-a');
     assert.ok(projection.outcome === 'fact');
-    assert.deepEqual(projection.fact, { name: 'node-a', zone: undefined, addresses: [] });
+    assert.deepEqual(projection.fact, { name: 'node-a', zone: undefined, addresses: [], podCIDRs: [] });
+  });
+
+  it('from before dual stack has the one network that it names', () => {
+    const projection = projectNode(node({ spec: { podCIDR: '10.244.1.7/24' } }), 'node-a');
+    assert.ok(projection.outcome === 'fact');
+    assert.deepEqual(projection.fact.podCIDRs, [{ address: '10.244.1.0', prefix: 24 }]);
+  });
+
+  it('with a bad network is refused', () => {
+    const rows = [
+      [{ podCIDR: '10.244.1.0' }, /^spec\.podCIDR is "10\.244\.1\.0": not a network; write ADDRESS\/PREFIX/],
+      [{ podCIDRs: ['10.0.0.0/8', 'x/8'] }, /^spec\.podCIDRs\[1\] is "x\/8": not a network/],
+    ] as const;
+    for (const [spec, message] of rows) {
+      const projection = projectNode(node({ spec }), 'node-a');
+      assert.equal(projection.outcome, 'refused');
+      assert.match(projection.problems[0]!.message, message);
+    }
   });
 
   it('of another name is not for us, whatever it holds', () => {

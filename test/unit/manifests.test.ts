@@ -44,9 +44,18 @@ describe('what kubectl prints', () => {
         name: 'demo/edge',
         createdAt: '2026-11-20T18:27:00Z',
         clusterIPs: ['10.100.10.218', 'fd00:10:96::d:d4b5'],
-        ports: [{ name: 'https', protocol: 'TCP', port: 443 }],
+        ports: [{ name: 'https', protocol: 'TCP', port: 443, nodePort: 31484 }],
         affinityTimeout: undefined,
         internalTrafficPolicy: 'Cluster',
+        externalTrafficPolicy: 'Local',
+        externalIPs: ['203.0.113.7'],
+        loadBalancerIPs: ['198.51.100.4'],
+        sourceRanges: [
+          { address: '10.0.0.0', prefix: 8 },
+          { address: '10.1.0.0', prefix: 16 },
+        ],
+        healthCheckNodePort: 32638,
+        tuning: { scheduler: undefined, schedulerFlags: undefined, drainTimeout: undefined, weights: [] },
       },
     });
     const slice = events[5];
@@ -57,13 +66,19 @@ describe('what kubectl prints', () => {
       serving: true,
       terminating: true,
       nodeName: 'node-b',
+      zone: 'zone-b',
       zones: [],
       nodes: [],
     });
     assert.deepEqual(events[6], {
       kind: 'node',
       verb: 'set',
-      node: { name: 'node-a', zone: 'zone-a', addresses: ['10.0.2.15'] },
+      node: {
+        name: 'node-a',
+        zone: 'zone-a',
+        addresses: ['10.0.2.15'],
+        podCIDRs: [{ address: '10.244.1.0', prefix: 24 }],
+      },
     });
   });
 
@@ -306,6 +321,27 @@ items:
 function node(name: string): string {
   return `kind: Node\napiVersion: v1\nmetadata: {name: ${name}}\n`;
 }
+
+describe('a bad annotation', () => {
+  it('is a warning at its line, and the Service is set', async () => {
+    const text = [
+      'apiVersion: v1',
+      'kind: Service',
+      'metadata:',
+      '  name: web',
+      '  annotations:',
+      '    example.org/color: blue',
+      '    kube-ipvs.io/drain-timeout: "30"',
+      'spec: {clusterIP: 10.96.0.10, ports: [{port: 80}]}',
+    ].join('\n');
+    const manifests = await readText(text);
+    assert.deepEqual(problemLines(manifests), [
+      'warning stdin:7:33: Service default/web: metadata.annotations["kube-ipvs.io/drain-timeout"] is "30": ' +
+        'ignored, it is no duration from 0s; write one such as 30s or 1m30s',
+    ]);
+    assert.deepEqual(manifests.events.map(eventText), ['set service default/web', ...synced]);
+  });
+});
 
 describe('the node', () => {
   it('is told to be missing when there are others', async () => {

@@ -48,7 +48,8 @@ const rows: readonly Row[] = [
     timeout: 60_000,
     becomes: 'delete',
   },
-  { what: 'a deadline counts from the start of the drain', active: 1, timeout: 0, becomes: 'start' },
+  { what: 'a deadline counts from the start of the drain', active: 1, timeout: 1, becomes: 'start' },
+  { what: 'without any time one goes at once', active: 1, timeout: 0, becomes: 'delete' },
 ];
 
 for (const {

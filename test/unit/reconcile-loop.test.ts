@@ -23,13 +23,26 @@ test('a first pass makes device, virtual service, destinations and address, in t
   assert.equal(kernel.text(), stateText(texts(node)));
 });
 
+test('the API server and DNS come first in every phase', async () => {
+  const at = (name: string, vip: string) => setService(service(name, { vips: [vip] }));
+  const { node } = started(
+    storeOf(at('a/first', '10.96.0.9'), at('kube-system/kube-dns', '10.96.0.2'), at('default/kubernetes', '10.96.0.1')),
+  );
+  await node.converge();
+  const order = (verb: string) =>
+    texts(node).flatMap((line) => (line.startsWith(verb) ? [line.split(' ')[verb === '-A' ? 2 : 3]!] : []));
+  assert.deepEqual(order('-A'), ['10.96.0.1:80', '10.96.0.2:80', '10.96.0.9:80']);
+  assert.deepEqual(order('ip addr'), ['10.96.0.1/32', '10.96.0.2/32', '10.96.0.9/32']);
+});
+
 test('before every source is synced a pass is none', async () => {
   const store = new Store();
   store.apply(setService(web));
   const { node, kernel } = started(store);
   await node.reconciler.verify();
   assert.equal(await node.reconciler.pass(), undefined);
-  for (const source of ['services', 'endpointSlices', 'node'] as const) store.apply({ kind: 'synced', source });
+  for (const source of ['services', 'endpointSlices', 'node', 'nodeAddresses'] as const)
+    store.apply({ kind: 'synced', source });
   assert.notEqual(await node.reconciler.pass(), undefined);
   assert.ok(kernel.writes > 0);
 });

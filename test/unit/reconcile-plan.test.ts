@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TableState } from '../../src/kernel/kernel.ts';
+import type { Family } from '../../src/model/address.ts';
 import type { Destination } from '../../src/model/destination.ts';
+import type { Element, Table } from '../../src/model/filter.ts';
 import { type Binding, bindingId } from '../../src/model/op.ts';
 import { opText, parseOp } from '../../src/model/text.ts';
 import type { VirtualService, VirtualServiceKey } from '../../src/model/virtual-service.ts';
@@ -22,12 +25,18 @@ interface Case {
   readonly connections?: readonly string[];
   readonly device?: boolean;
   readonly limits?: Partial<Limits>;
+  /** Of every wanted service. */
+  readonly drainTimeout?: number;
+  readonly tables?: readonly Table[];
+  readonly tableStates?: readonly (readonly [Family, TableState])[];
 }
 
-function planOf({ wanted = [], there = [], connections = [], device = true, limits = {} }: Case): Plan {
+function planOf(given: Case): Plan {
+  const { wanted = [], there = [], connections = [], device = true, limits = {}, tableStates = [] } = given;
   const actual = new Actual();
   actual.observeBindings(undefined, []);
   for (const line of there) fold(actual, parseOp(line), 'done', now);
+  for (const [family, state] of tableStates) actual.filter.tables.set(family, state);
   for (const found of actual.services.values()) found.ours = false;
   for (const line of connections) {
     const [service = '', destination = '', active, inactive] = line.split(' ');
@@ -35,22 +44,24 @@ function planOf({ wanted = [], there = [], connections = [], device = true, limi
     found.connections = { active: Number(active), inactive: Number(inactive) };
     found.observedIn = thisPass;
   }
-  const desired = desiredBy(wanted, device);
+  const desired = desiredBy(wanted, device, given);
   const keys = {
     services: new Map<string, VirtualServiceKey>([
       ...desired.services,
       ...[...actual.services].map(([id, { service }]) => [id, service] as const),
     ]).values(),
     bindings: new Map<string, Binding>([...desired.bindings, ...actual.bindings]).values(),
+    elements: new Map<string, Element>([...desired.elements, ...actual.filter.elements]).values(),
   };
-  const all: Limits = { mayDelete: true, mayDrain: true, excluded: () => false, drainTimeout: undefined, ...limits };
+  const all: Limits = { mayDelete: true, mayDrain: true, excluded: () => false, ...limits };
   return plan(keys, desired, actual, all, thisPass, now);
 }
 
-function desiredBy(lines: readonly string[], device: boolean) {
+function desiredBy(lines: readonly string[], device: boolean, { drainTimeout, tables = [] }: Case = {}) {
   const services = new Map<string, VirtualService>();
   const destinations = new Map<string, Destination[]>();
   const bindings = new Map<string, Binding>();
+  const elements = new Map<string, Element>();
   for (const line of lines) {
     const op = parseOp(line);
     if (op.kind === 'service' && op.verb === 'add') services.set(op.service.id, op.service);
@@ -58,16 +69,22 @@ function desiredBy(lines: readonly string[], device: boolean) {
       destinations.set(op.service.id, [...(destinations.get(op.service.id) ?? []), op.destination]);
     }
     if (op.kind === 'binding') bindings.set(bindingId(op.binding), op.binding);
+    if (op.kind === 'element') elements.set(op.element.id, op.element);
   }
   const desired: Desired = {
     device,
     wanted: (id): Wanted | undefined => {
       const service = services.get(id);
-      return service && { service, destinations: destinations.get(id) ?? [] };
+      return service && { service, destinations: destinations.get(id) ?? [], elements: [], drainTimeout };
     },
-    wantsBinding: (binding) => bindings.has(bindingId(binding)),
+    wantedBinding: (binding) => bindings.get(bindingId(binding)),
+    isHeldElsewhere: () => false,
+    wantedElement: (id) => elements.get(id),
+    tables,
+    settings: [],
+    timeouts: undefined,
   };
-  return { ...desired, services, bindings };
+  return { ...desired, services, bindings, elements };
 }
 
 function lines({ ops }: Plan): string[] {
@@ -83,7 +100,7 @@ const old = '-A -t 10.96.0.99:80 -s rr';
 const oldPod = '-a -t 10.96.0.99:80 -r 10.244.0.9:8080 -m -w 1';
 const oldAddress = 'ip addr add 10.96.0.99/32 dev kube-ipvs0';
 
-const rows: readonly (Case & { readonly what: string; readonly ops: readonly string[] })[] = [
+const rows: (Case & { readonly what: string; readonly ops: readonly string[] })[] = [
   {
     what: 'from nothing: device, virtual service, destinations, address',
     wanted: [web, webPod(1), webPod(2), webAddress],
@@ -246,6 +263,122 @@ const rows: readonly (Case & { readonly what: string; readonly ops: readonly str
   },
 ];
 
+const element = (key: string) => `nft add element ip kube-ipvs ${key}`;
+const deletion = (key: string) => element(key).replace('add', 'delete');
+
+rows.push(
+  {
+    what: 'what the packet filter knows of a virtual service comes before it, what closes a way last of that',
+    wanted: [
+      element('restricted { 10.96.0.10 . tcp . 80 }'),
+      web,
+      webAddress,
+      element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }'),
+      element('services { 10.96.0.10 . tcp . 80 }'),
+    ],
+    there: [device],
+    ops: [
+      element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }'),
+      element('services { 10.96.0.10 . tcp . 80 }'),
+      element('restricted { 10.96.0.10 . tcp . 80 }'),
+      web,
+      webAddress,
+    ],
+  },
+  {
+    what: 'it is forgotten after the virtual service and its address are gone, what closes a way first of that',
+    there: [
+      device,
+      web,
+      webAddress,
+      element('services { 10.96.0.10 . tcp . 80 }'),
+      element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }'),
+      element('restricted { 10.96.0.10 . tcp . 80 }'),
+    ],
+    ops: [
+      '-D -t 10.96.0.10:80',
+      'ip addr delete 10.96.0.10/32 dev kube-ipvs0',
+      deletion('restricted { 10.96.0.10 . tcp . 80 }'),
+      deletion('services { 10.96.0.10 . tcp . 80 }'),
+      deletion('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }'),
+    ],
+  },
+  {
+    what: 'other data of a map is a deletion and an addition side by side',
+    wanted: [element('local-clients { 203.0.113.5 . tcp . 80 : 10.96.0.11 . 80 }')],
+    there: [device, element('local-clients { 203.0.113.5 . tcp . 80 : 10.96.0.10 . 80 }')],
+    ops: [
+      deletion('local-clients { 203.0.113.5 . tcp . 80 }'),
+      element('local-clients { 203.0.113.5 . tcp . 80 : 10.96.0.11 . 80 }'),
+    ],
+  },
+  {
+    what: 'a wider network takes the place of a narrower one, which goes first',
+    wanted: [web, webAddress, element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.0.0/16 }')],
+    there: [device, web, webAddress, element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }')],
+    ops: [
+      deletion('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }'),
+      element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.0.0/16 }'),
+    ],
+  },
+  {
+    what: 'a virtual service that only one of our sets names is ours',
+    there: [device, '-A -t 192.168.1.10:30080 -s rr', element('services { 192.168.1.10 . tcp . 30080 }')],
+    ops: ['-D -t 192.168.1.10:30080', deletion('services { 192.168.1.10 . tcp . 30080 }')],
+  },
+  {
+    what: 'with a virtual service at an excluded address stays all that the packet filter knows of it',
+    there: [device, web, webAddress, element('services { 10.96.0.10 . tcp . 80 }')],
+    limits: { excluded: () => true },
+    ops: [],
+  },
+  {
+    what: 'another preferred source changes the route in place',
+    wanted: ['ip route add local 10.96.0.0/12 dev kube-ipvs0 table local src 192.168.1.10'],
+    there: [device, 'ip route add local 10.96.0.0/12 dev kube-ipvs0 table local src 192.168.1.9'],
+    ops: ['ip route change local 10.96.0.0/12 dev kube-ipvs0 table local src 192.168.1.10'],
+  },
+  {
+    what: 'a table that is made anew gets all elements anew',
+    wanted: [element('services { 10.96.0.10 . tcp . 80 }')],
+    there: [device, element('services { 10.96.0.10 . tcp . 80 }')],
+    tables: [{ family: 4, sets: [], chains: [] }],
+    tableStates: [[4, 'other']],
+    ops: ['nft add table ip kube-ipvs', element('services { 10.96.0.10 . tcp . 80 }')],
+  },
+  {
+    what: 'other rules are made anew and the elements stay',
+    wanted: [element('services { 10.96.0.10 . tcp . 80 }')],
+    there: [device, element('services { 10.96.0.10 . tcp . 80 }')],
+    tables: [{ family: 4, sets: [], chains: [] }],
+    tableStates: [[4, 'other rules']],
+    ops: ['nft flush table ip kube-ipvs'],
+  },
+  {
+    what: 'a clean-up takes the tables last, the device before them',
+    there: [device, element('services { 10.96.0.10 . tcp . 80 }')],
+    device: false,
+    tableStates: [
+      [4, 'same'],
+      [6, 'same'],
+    ],
+    ops: [
+      deletion('services { 10.96.0.10 . tcp . 80 }'),
+      'ip link delete kube-ipvs0',
+      'nft delete table ip kube-ipvs',
+      'nft delete table ip6 kube-ipvs',
+    ],
+  },
+  {
+    what: 'a table with an element that stays, stays',
+    there: [device, element('services { 10.96.0.10 . tcp . 80 }')],
+    limits: { excluded: () => true },
+    device: false,
+    tableStates: [[4, 'same']],
+    ops: ['ip link delete kube-ipvs0'],
+  },
+);
+
 for (const { what, ops, ...given } of rows) {
   test(what, () => {
     assert.deepEqual(lines(planOf(given)), ops);
@@ -270,7 +403,7 @@ test('a plan tells what drains, what is held back, and what needs nothing', () =
       ['10.96.0.10:80/TCP', '10.244.0.3:8080', 0, 4],
     ],
   );
-  assert.deepEqual(draining.unchanged, { services: 1, destinations: 1, addresses: 1 });
+  assert.deepEqual(draining.unchanged, { services: 1, destinations: 1, addresses: 1, elements: 0 });
   assert.deepEqual(draining.held, []);
 
   const { held } = planOf({ there: [device, old, oldAddress], limits: { mayDelete: false } });
@@ -281,7 +414,7 @@ test('keys that nobody asks about are not looked at', () => {
   const actual = new Actual();
   actual.observeBindings({ kind: 'dummy', up: false }, []);
   for (const line of [web, webPod(1), webAddress]) fold(actual, parseOp(line), 'done', now);
-  const none = { services: [], bindings: [] };
-  const limits: Limits = { mayDelete: true, mayDrain: true, excluded: () => false, drainTimeout: undefined };
+  const none = { services: [], bindings: [], elements: [] };
+  const limits: Limits = { mayDelete: true, mayDrain: true, excluded: () => false };
   assert.deepEqual(lines(plan(none, desiredBy([], true), actual, limits, thisPass, now)), []);
 });

@@ -6,7 +6,7 @@ import { bindingId, type Op } from '../../src/model/op.ts';
 import { parseOp } from '../../src/model/text.ts';
 import { Actual } from '../../src/reconcile/actual.ts';
 import { fold } from '../../src/reconcile/fold.ts';
-import { type Phase, type Plan, phases } from '../../src/reconcile/plan.ts';
+import { type Desired, type Phase, type Plan, phases } from '../../src/reconcile/plan.ts';
 import { Presumptions } from '../../src/reconcile/presumptions.ts';
 
 const device = 'ip link add kube-ipvs0 type dummy';
@@ -15,9 +15,14 @@ const address = 'ip addr add 10.96.0.10/32 dev kube-ipvs0';
 const other = 'ip addr add 10.96.0.11/32 dev kube-ipvs0';
 const route = 'ip route add local 10.96.0.10/32 dev kube-ipvs0 table local';
 const wide = 'ip route add local 10.96.0.0/16 dev kube-ipvs0 table local';
+const mark = 'nft add element ip kube-ipvs services { 10.96.0.10 . tcp . 80 }';
 const web6 = '-A -t [fd00::10]:80 -s rr';
 const address6 = 'ip addr add fd00::10/128 dev kube-ipvs0';
 const route6 = 'ip route add local fd00::10/128 dev kube-ipvs0 table local';
+
+const restriction = 'nft add element ip kube-ipvs restricted { 10.96.0.10 . tcp . 80 }';
+const deletedTable = 'nft delete table ip kube-ipvs';
+const noTable: Op = { kind: 'table', verb: 'delete', table: { family: 4, sets: [], chains: [] } };
 
 interface Row {
   readonly what: string;
@@ -29,14 +34,44 @@ interface Row {
   readonly unbinds?: readonly string[];
   /** Bindings that are wanted. */
   readonly wanted?: readonly string[];
+  /** Addresses of other devices. */
+  readonly heldElsewhere?: readonly string[];
   readonly holds: boolean;
 }
 
-const deletion = (line: string) => line.replace(/^ip (addr|route) add/, 'ip $1 delete');
+const deletion = (line: string) => line.replace(/^(ip (?:addr|route)|nft) add/, '$1 delete');
 
 const rows: readonly Row[] = [
-  { what: 'a virtual service is added when the device is there', known: [device], op: web, holds: true },
-  { what: 'a virtual service is not added without the device that marks it as ours', known: [], op: web, holds: false },
+  { what: 'a virtual service is added when device and mark are there', known: [device, mark], op: web, holds: true },
+  { what: 'a virtual service is not added without the device', known: [mark], op: web, holds: false },
+  { what: 'a virtual service is not added before a set names it as ours', known: [device], op: web, holds: false },
+  {
+    what: 'a virtual service that only some may reach is not added before that is known',
+    known: [device, mark],
+    wanted: [restriction],
+    op: web,
+    holds: false,
+  },
+  {
+    what: 'a virtual service that only some may reach is added once that is known',
+    known: [device, mark, restriction],
+    wanted: [restriction],
+    op: web,
+    holds: true,
+  },
+  {
+    what: 'an element is not added to a table that is not there',
+    known: [deletedTable],
+    op: mark,
+    holds: false,
+  },
+  {
+    what: 'the mark stays while its virtual service is there',
+    known: [device, mark, web],
+    op: deletion(mark),
+    holds: false,
+  },
+  { what: 'the mark goes after its virtual service', known: [device, mark], op: deletion(mark), holds: true },
   { what: 'a virtual service is edited without a device', known: [web], op: '-E -t 10.96.0.10:80 -s wlc', holds: true },
   {
     what: 'a destination is added to a virtual service',
@@ -79,6 +114,20 @@ const rows: readonly Row[] = [
     what: 'an address stays when the other binding is not wanted either',
     known: [device, web6, address6, route6],
     op: deletion(address6),
+    holds: false,
+  },
+  {
+    what: 'an address goes when another device has it too, and an element marks its virtual service',
+    known: [device, mark, web, address],
+    op: deletion(address),
+    heldElsewhere: ['10.96.0.10'],
+    holds: true,
+  },
+  {
+    what: 'an address stays while nothing else marks its virtual service, whatever other devices have',
+    known: [device, mark, web, '-A -u 10.96.0.10:53 -s rr', address],
+    op: deletion(address),
+    heldElsewhere: ['10.96.0.10'],
     holds: false,
   },
   {
@@ -135,20 +184,39 @@ const rows: readonly Row[] = [
   },
 ];
 
-for (const { what, known, inDoubt = [], op, unbinds = [], wanted = [], holds } of rows) {
+for (const { what, known, inDoubt = [], op, unbinds = [], wanted = [], heldElsewhere = [], holds } of rows) {
   test(what, () => {
     const actual = new Actual();
     actual.observeBindings(undefined, []);
-    for (const line of known) fold(actual, parseOp(line), 'done', 0);
+    for (const line of known) fold(actual, line === deletedTable ? noTable : parseOp(line), 'done', 0);
     for (const line of inDoubt) fold(actual, parseOp(line), 'unknown', 0);
     const unbind = [op, ...unbinds.map(deletion)].map(parseOp).filter(({ kind }) => kind === 'binding');
     const isWanted = new Set(
       wanted.map(parseOp).flatMap((one) => (one.kind === 'binding' ? [bindingId(one.binding)] : [])),
     );
-    const presumptions = new Presumptions(actual, planTo(unbind), (binding) => isWanted.has(bindingId(binding)));
+    const elements = new Map(
+      wanted.map(parseOp).flatMap((one) => (one.kind === 'element' ? [[one.element.id, one.element]] : [])),
+    );
+    const presumptions = new Presumptions(actual, planTo(unbind), {
+      ...nothing,
+      wantedElement: (id) => elements.get(id),
+      wantedBinding: (binding) => (isWanted.has(bindingId(binding)) ? binding : undefined),
+      isHeldElsewhere: (one) => heldElsewhere.includes(one),
+    });
     assert.equal(presumptions.hold(parseOp(op)), holds);
   });
 }
+
+const nothing: Desired = {
+  device: true,
+  wanted: () => undefined,
+  wantedBinding: () => undefined,
+  isHeldElsewhere: () => false,
+  wantedElement: () => undefined,
+  tables: [],
+  settings: [],
+  timeouts: undefined,
+};
 
 function planTo(unbind: readonly Op[]): Plan {
   const ops = Object.fromEntries(phases.map((phase) => [phase, [] as readonly Op[]])) as Record<Phase, readonly Op[]>;
@@ -156,6 +224,6 @@ function planTo(unbind: readonly Op[]): Plan {
     ops: { ...ops, unbind },
     draining: [],
     held: [],
-    unchanged: { services: 0, destinations: 0, addresses: 0 },
+    unchanged: { services: 0, destinations: 0, addresses: 0, elements: 0 },
   };
 }

@@ -28,13 +28,21 @@ function written({ metadata, spec }: Written = {}): object {
   };
 }
 
+const noNodePort = { nodePort: undefined };
+
 const fact = {
   name: 'demo/web',
   createdAt: '2026-11-20T18:27:00Z',
   clusterIPs: ['10.96.0.10'],
-  ports: [{ name: 'http', protocol: 'TCP', port: 80 }],
+  ports: [{ name: 'http', protocol: 'TCP', port: 80, ...noNodePort }],
   affinityTimeout: undefined,
   internalTrafficPolicy: 'Cluster',
+  externalTrafficPolicy: 'Cluster',
+  externalIPs: [],
+  loadBalancerIPs: [],
+  sourceRanges: [],
+  healthCheckNodePort: undefined,
+  tuning: { scheduler: undefined, schedulerFlags: undefined, drainTimeout: undefined, weights: [] },
 };
 
 describe('a Service becomes a fact', () => {
@@ -74,7 +82,7 @@ describe('a Service becomes a fact', () => {
     [
       'with an empty port name when there is one port',
       { spec: { ports: [{ port: 80 }] } },
-      { ...fact, ports: [{ name: '', protocol: 'TCP', port: 80 }] },
+      { ...fact, ports: [{ name: '', protocol: 'TCP', port: 80, ...noNodePort }] },
     ],
     [
       'with TCP and UDP ports of the same name and number told apart',
@@ -90,9 +98,9 @@ describe('a Service becomes a fact', () => {
       {
         ...fact,
         ports: [
-          { name: 'dns', protocol: 'TCP', port: 53 },
-          { name: 'dns', protocol: 'UDP', port: 53 },
-          { name: 'sip', protocol: 'SCTP', port: 53 },
+          { name: 'dns', protocol: 'TCP', port: 53, ...noNodePort },
+          { name: 'dns', protocol: 'UDP', port: 53, ...noNodePort },
+          { name: 'sip', protocol: 'SCTP', port: 53, ...noNodePort },
         ],
       },
     ],
@@ -114,7 +122,6 @@ describe('a Service becomes a fact', () => {
     ],
     ['with a local policy', { spec: { internalTrafficPolicy: 'Local' } }, { ...fact, internalTrafficPolicy: 'Local' }],
     ['with policy Cluster when it is from before there was one', { spec: { internalTrafficPolicy: undefined } }, fact],
-    ['of type LoadBalancer like any other', { spec: { type: 'LoadBalancer', externalIPs: ['1.2.3.4'] } }, fact],
     [
       'whatever fields there are that nobody here knows',
       { spec: { future: { deep: [1] }, __proto__: { clusterIP: 7 } } },

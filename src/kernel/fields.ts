@@ -1,0 +1,54 @@
+/** What all records have in common: views of their bytes, and the numbers of verbs and protocols. */
+
+import type { Verb } from '../model/op.ts';
+import type { Protocol } from '../model/virtual-service.ts';
+
+export const verbNumbers: Readonly<Record<Verb, number>> = { add: 1, edit: 2, delete: 3 };
+export const protocolNumbers: Readonly<Record<Protocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
+export const protocolNames = new Map(
+  Object.entries(protocolNumbers).map(([name, number]) => [number, name as Protocol]),
+);
+
+/** Views of one buffer in the widths of its fields; all fields are aligned. */
+export class Records {
+  readonly bytes: Uint8Array;
+  readonly #shorts: Uint16Array;
+  readonly #words: Uint32Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    this.#shorts = new Uint16Array(buffer, byteOffset, byteLength >> 1);
+    this.#words = new Uint32Array(buffer, byteOffset, byteLength >> 2);
+  }
+
+  byte(at: number): number {
+    return this.bytes[at]!;
+  }
+
+  short(at: number): number {
+    return this.#shorts[at >> 1]!;
+  }
+
+  word(at: number): number {
+    return this.#words[at >> 2]!;
+  }
+
+  setShort(at: number, value: number): void {
+    this.#shorts[at >> 1] = value;
+  }
+
+  setWord(at: number, value: number): void {
+    this.#words[at >> 2] = value;
+  }
+
+  setText(at: number, text: string, size: number): void {
+    if (text.length >= size) throw new RangeError(`"${text}" is longer than ${size - 1} characters`);
+    for (let i = 0; i < text.length; i++) this.bytes[at + i] = text.charCodeAt(i);
+  }
+
+  text(at: number, size: number): string {
+    const end = this.bytes.indexOf(0, at);
+    return String.fromCharCode(...this.bytes.subarray(at, end < 0 || end > at + size ? at + size : end));
+  }
+}

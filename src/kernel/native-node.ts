@@ -1,0 +1,59 @@
+/** Connection tracking and settings of a real network namespace. Owns one socket, opened when it is first needed. */
+
+import type { Flow, ObservedSetting, Setting } from '../model/node-state.ts';
+import type { VirtualServiceKey } from '../model/virtual-service.ts';
+import type { Addon, ConntrackSocket, NativeAnswers } from './addon.ts';
+import { answerOf } from './answers.ts';
+import { decodeFlows, encodeFlowKeys, encodeFlows } from './flow-records.ts';
+import { explain } from './refusals.ts';
+
+export class NativeNode {
+  readonly #addon: Addon;
+  readonly #netns: string | undefined;
+  #conntrack: ConntrackSocket | undefined;
+
+  constructor(addon: Addon, netns: string | undefined) {
+    this.#addon = addon;
+    this.#netns = netns;
+  }
+
+  /** None where the kernel cannot show its tracked connections: they end by themselves, as without us. */
+  async flows(services: readonly VirtualServiceKey[]): Promise<readonly Flow[]> {
+    const udp = services.filter(({ protocol }) => protocol === 'UDP');
+    if (udp.length === 0) return [];
+    try {
+      return decodeFlows(await this.#socket().flows(encodeFlowKeys(udp)));
+    } catch (error) {
+      const reason = explain(error, { of: 'connection tracking' });
+      if (reason.code === 'NO_CONNTRACK') return [];
+      throw reason;
+    }
+  }
+
+  async deleteFlows(flows: readonly Flow[]): Promise<NativeAnswers> {
+    try {
+      return await this.#socket().delete(encodeFlows(flows));
+    } catch (error) {
+      throw explain(error, { of: 'connection tracking' });
+    }
+  }
+
+  async settings(names: readonly string[]): Promise<readonly ObservedSetting[]> {
+    const readings = await this.#addon.readSettings(names, this.#netns);
+    return readings.map(({ value, writable }) => ({ value, writable }));
+  }
+
+  async applySetting({ name, value }: Setting): Promise<NativeAnswers> {
+    return answerOf(() => this.#addon.writeSetting(name, value, this.#netns));
+  }
+
+  close(): void {
+    this.#conntrack?.close();
+    this.#conntrack = undefined;
+  }
+
+  #socket(): ConntrackSocket {
+    this.#conntrack ??= new this.#addon.ConntrackSocket(this.#netns === undefined ? {} : { netns: this.#netns });
+    return this.#conntrack;
+  }
+}

@@ -1,0 +1,69 @@
+/** What the kernel last told us of the packet filter: how our tables compare with the wanted ones, and the elements of their sets. */
+
+import type { TableState } from '../kernel/kernel.ts';
+import type { Address, Family } from '../model/address.ts';
+import { type Element, element } from '../model/filter.ts';
+import { type Protocol, serviceFamily, type VirtualServiceKey, virtualServiceKey } from '../model/virtual-service.ts';
+
+export class ActualFilter {
+  /** A family that is missing is not known. */
+  readonly tables = new Map<Family, TableState>();
+  readonly elements = new Map<string, Element>();
+  /** Tables and elements must be read again. */
+  unknown = true;
+  readonly #counts = new Map<Family, number>();
+
+  has({ id }: Element): boolean {
+    return this.elements.has(id);
+  }
+
+  count(family: Family): number {
+    return this.#counts.get(family) ?? 0;
+  }
+
+  /** Whether one of our sets says that the virtual service is ours. */
+  marks(service: VirtualServiceKey): boolean {
+    return this.elements.has(markOf(service).id);
+  }
+
+  /** Replaces all that is known by what was read. */
+  observe(states: ReadonlyMap<Family, TableState>, elements: readonly Element[]): void {
+    this.tables.clear();
+    this.elements.clear();
+    this.#counts.clear();
+    for (const [family, state] of states) this.tables.set(family, state);
+    for (const one of elements) this.setElement(one);
+    this.unknown = false;
+  }
+
+  setElement(one: Element): void {
+    if (!this.elements.has(one.id)) this.#counts.set(one.family, this.count(one.family) + 1);
+    this.elements.set(one.id, one);
+  }
+
+  deleteElement({ id, family }: Element): void {
+    if (this.elements.delete(id)) this.#counts.set(family, this.count(family) - 1);
+  }
+
+  /** The table was made anew, or is gone; either way its sets hold nothing. Costs O(elements). */
+  emptyTable(family: Family, state: TableState): void {
+    this.tables.set(family, state);
+    this.#counts.delete(family);
+    for (const [id, one] of this.elements) if (one.family === family) this.elements.delete(id);
+  }
+}
+
+/** The element that marks a virtual service as ours. */
+export function markOf(service: VirtualServiceKey): Element {
+  return element(serviceFamily(service), 'services', [service.address, service.protocol, service.port]);
+}
+
+/** The element that closes a virtual service to all but its allowed sources. */
+export function restrictionOf(service: VirtualServiceKey): Element {
+  return element(serviceFamily(service), 'restricted', [service.address, service.protocol, service.port]);
+}
+
+/** The virtual service that an element speaks of, by the first three parts of its key. */
+export function serviceOf({ key: [address, protocol, port] }: Element): VirtualServiceKey {
+  return virtualServiceKey(protocol as Protocol, address as Address, port as number);
+}

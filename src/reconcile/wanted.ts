@@ -1,0 +1,253 @@
+/**
+ * What should be, as far as anybody looks: the store's facts and the wishes in, answers per key out. A Service is derived when one of
+ * its keys is looked at, once a turn; only who claims what outlives the turn.
+ */
+
+import { Claims, type Conflict } from '../desired/claims.ts';
+import { type Asked, ask, type FrontEnd } from '../desired/front-ends.ts';
+import { type NodeFacts, nodeFacts, type NodePolicy } from '../desired/node-facts.ts';
+import { type FilterPolicy, ruleset } from '../desired/ruleset.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type Address, cidrContains, familyOf, hostPrefix } from '../model/address.ts';
+import type { ObjectName } from '../model/cluster.ts';
+import { type Element, element, type Table } from '../model/filter.ts';
+import type { Timeouts, WantedSetting } from '../model/node-state.ts';
+import { type Binding, type BindingForm, bindingId } from '../model/op.ts';
+import type { VirtualServiceKey } from '../model/virtual-service.ts';
+import type { Store } from '../store/store.ts';
+import type { Desired } from './plan.ts';
+
+/** All that the operator decides. */
+export interface Wishes extends NodePolicy, FilterPolicy {
+  readonly scheduler: string;
+  readonly vipBinding: BindingForm;
+  /** Whether kube-ipvs0 and our tables should exist; false only for clean-up. */
+  readonly device: boolean;
+  /** At these addresses nothing is ever deleted. */
+  readonly excluded: (address: Address) => boolean;
+  /** Milliseconds; undefined: a drain ends when the destination is idle. */
+  readonly drainTimeout: number | undefined;
+  readonly settings: readonly WantedSetting[];
+  /** undefined: the kernel's own. */
+  readonly timeouts: Timeouts | undefined;
+}
+
+/** Keys whose wanted state may have changed. */
+export interface Touched {
+  readonly services: readonly VirtualServiceKey[];
+  readonly elements: readonly Element[];
+  readonly bindings: readonly Binding[];
+}
+
+/** A Service that keeps the node's scheduler, because the kernel lacks the one it asks for. */
+export interface MissingScheduler {
+  readonly owner: ObjectName;
+  readonly scheduler: string;
+}
+
+interface Derived extends Asked {
+  readonly byId: ReadonlyMap<string, FrontEnd>;
+}
+
+/** Claims what the node needs whatever the Services. No Service has this name. */
+const nodeItself: ObjectName = '';
+/** What the rest of a node's start waits for (kubernetes/kubernetes#133773). */
+const urgent: ReadonlySet<ObjectName> = new Set(['default/kubernetes', 'kube-system/kube-dns', 'kube-system/coredns']);
+const nothing: Derived = { frontEnds: [], shared: [], byId: new Map() };
+
+export class WantedState implements Desired {
+  readonly #wishes: Wishes;
+  readonly #store: Store;
+  readonly #claims = new Claims();
+  readonly #derived = new Map<ObjectName, Derived>();
+  /** Whether the kernel has a scheduler. */
+  readonly #schedulers = new Map<string, boolean>();
+  readonly #missing = new Map<ObjectName, string>();
+  #facts: NodeFacts | undefined;
+  /** What the facts were made from. */
+  #seen: Pick<Store, 'node' | 'nodeAddresses'> | undefined;
+  #tables: readonly Table[] = [];
+
+  constructor(wishes: Wishes, store: Store) {
+    this.#wishes = wishes;
+    this.#store = store;
+  }
+
+  get device(): boolean {
+    return this.#wishes.device;
+  }
+
+  get tables(): readonly Table[] {
+    return this.#tables;
+  }
+
+  get settings(): readonly WantedSetting[] {
+    return this.#wishes.settings;
+  }
+
+  get timeouts(): Timeouts | undefined {
+    return this.#wishes.timeouts;
+  }
+
+  wanted(id: string): FrontEnd | undefined {
+    const owner = this.#claims.ownerOf(id);
+    return owner === undefined ? undefined : this.#derive(owner).byId.get(id);
+  }
+
+  wantedElement(id: string): Element | undefined {
+    return this.#claims.wantedElement(id);
+  }
+
+  wantedBinding({ form, address, prefix }: Binding): Binding | undefined {
+    if (form !== this.#wishes.vipBinding) return undefined;
+    const isHost = prefix === hostPrefix(familyOf(address));
+    const isWanted = isHost ? this.#claims.wantsBound(address) : this.#isRouted(address, prefix);
+    if (!isWanted) return undefined;
+    const holder = this.bindingOf(address);
+    return holder.prefix === prefix ? holder : undefined;
+  }
+
+  isHeldElsewhere(address: Address): boolean {
+    return this.#facts?.held.has(address) === true;
+  }
+
+  /** What holds a bound address: itself, or the route of a whole network. */
+  bindingOf(address: Address): Binding {
+    const { vipBinding, routedCIDRs } = this.#wishes;
+    const wide = vipBinding === 'route' ? routedCIDRs.find((cidr) => cidrContains(cidr, address)) : undefined;
+    const holder = wide ?? { address, prefix: hostPrefix(familyOf(address)) };
+    const source = vipBinding === 'route' ? this.#facts?.nodeIPs.get(familyOf(address)) : undefined;
+    return { form: vipBinding, ...holder, ...(source === undefined ? {} : { source }) };
+  }
+
+  /** Schedulers that Services ask for and of which nobody knows whether the kernel has them. O(changed Services). */
+  unknownSchedulers(): string[] {
+    const names = [...this.#store.dirty].map((name) => this.#store.service(name)?.tuning.scheduler);
+    return [...new Set(names)].filter((name) => name !== undefined && !this.#schedulers.has(name)) as string[];
+  }
+
+  learnSchedulers(asked: readonly string[], offered: readonly string[]): void {
+    for (const name of asked) this.#schedulers.set(name, offered.includes(name));
+  }
+
+  /** Every scheduler that anybody asked for, to be looked up again. */
+  knownSchedulers(): string[] {
+    return [...this.#schedulers.keys()];
+  }
+
+  /** Folds the store's changes into the claims. Awaits nothing, so that no change can fall through. */
+  takeChanges(): Touched {
+    const services: VirtualServiceKey[] = [];
+    const elements: Element[] = [];
+    const addresses = new Set<Address>();
+    const bindings: Binding[] = [];
+    if (this.#refreshNode(elements)) {
+      this.#store.markAll();
+      bindings.push(...this.#routes());
+    }
+    for (const name of urgentFirst(this.#store.takeDirty())) {
+      this.#derived.delete(name);
+      const touched = this.#claims.replace(name, this.#store.service(name)?.createdAt ?? '', this.#derive(name));
+      for (const key of touched.services) {
+        services.push(key);
+        addresses.add(key.address);
+      }
+      for (const one of touched.elements) elements.push(one);
+    }
+    for (const address of addresses) bindings.push(...this.#bindingsAt(address));
+    return { services, elements, bindings };
+  }
+
+  /** All that anybody wants. O(cluster). */
+  everything(): Touched {
+    const bindings = new Map(this.#routes().map((binding) => [bindingId(binding), binding]));
+    for (const address of this.#claims.addresses()) {
+      const binding = this.bindingOf(address);
+      bindings.set(bindingId(binding), binding);
+    }
+    return {
+      services: [...this.#claims.keys()],
+      elements: [...this.#claims.elements()],
+      bindings: [...bindings.values()],
+    };
+  }
+
+  isClaimed(id: string): boolean {
+    return this.#claims.ownerOf(id) !== undefined;
+  }
+
+  /** What was derived may be made anew. */
+  endTurn(): void {
+    this.#derived.clear();
+  }
+
+  conflicts(): Conflict[] {
+    return this.#claims.conflicts();
+  }
+
+  missingSchedulers(): MissingScheduler[] {
+    return [...this.#missing].map(([owner, scheduler]) => ({ owner, scheduler }));
+  }
+
+  #derive(name: ObjectName): Derived {
+    const known = this.#derived.get(name);
+    if (known !== undefined) return known;
+    const derived = this.#ask(name);
+    this.#derived.set(name, derived);
+    return derived;
+  }
+
+  #ask(name: ObjectName): Derived {
+    const service = this.#store.service(name);
+    const scheduler = service?.tuning.scheduler;
+    if (scheduler !== undefined && !this.#hasScheduler(scheduler)) this.#missing.set(name, scheduler);
+    else this.#missing.delete(name);
+    if (service === undefined || this.#facts === undefined) return nothing;
+    const policy = { ...this.#wishes, hasScheduler: (wanted: string) => this.#hasScheduler(wanted) };
+    const asked = ask(service, this.#store.slicesOf(name), this.#facts, policy);
+    return { ...asked, byId: new Map(asked.frontEnds.map((frontEnd) => [frontEnd.service.id, frontEnd])) };
+  }
+
+  #hasScheduler(name: string): boolean {
+    return this.#schedulers.get(name) === true;
+  }
+
+  /** Whether anything that Services depend on is another than before. */
+  #refreshNode(elements: Element[]): boolean {
+    const { node, nodeAddresses } = this.#store;
+    const isSeen = this.#seen !== undefined && this.#seen.node === node && this.#seen.nodeAddresses === nodeAddresses;
+    if (isSeen) return false;
+    this.#seen = { node, nodeAddresses };
+    const facts = nodeFacts(node, nodeAddresses, this.#wishes);
+    if (isDeepStrictEqual(facts, this.#facts)) return false;
+    this.#facts = facts;
+    if (!this.#wishes.device) return true;
+    this.#tables = ruleset(facts, this.#wishes);
+    const shared = [...facts.numberedDevices].flatMap(([family, devices]) =>
+      devices.map((device) => element(family, 'numberedDevices', [device])),
+    );
+    elements.push(...this.#claims.replace(nodeItself, '', { frontEnds: [], shared }).elements);
+    return true;
+  }
+
+  #isRouted(address: Address, prefix: number): boolean {
+    const { routedCIDRs, device } = this.#wishes;
+    return device && routedCIDRs.some((cidr) => cidr.address === address && cidr.prefix === prefix);
+  }
+
+  #routes(): Binding[] {
+    const { vipBinding, routedCIDRs, device } = this.#wishes;
+    return vipBinding === 'route' && device ? routedCIDRs.map(({ address }) => this.bindingOf(address)) : [];
+  }
+
+  /** Every form in which the address may be held. */
+  #bindingsAt(address: Address): Binding[] {
+    const prefix = hostPrefix(familyOf(address));
+    return [...(['address', 'route'] as const).map((form) => ({ form, address, prefix })), this.bindingOf(address)];
+  }
+}
+
+/** The order in which keys become dirty is the order of their operations in each phase of a plan. */
+function urgentFirst(names: ReadonlySet<ObjectName>): ObjectName[] {
+  return [...[...urgent].filter((name) => names.has(name)), ...[...names].filter((name) => !urgent.has(name))];
+}

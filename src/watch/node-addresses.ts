@@ -1,0 +1,81 @@
+/** The node's own addresses, live: the kernel's notifications in, facts out. Ends its first look with "synced". */
+
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterEvent, NodeAddress } from '../model/cluster.ts';
+
+/** What is asked of a kernel. */
+export interface AddressSource {
+  nodeAddresses(): Promise<readonly NodeAddress[]>;
+  /** Calls back after an address or a device came, changed or went, or when that may have been missed; until it is closed. */
+  watchAddresses(onChange: () => void): Watching;
+}
+
+export interface Watching {
+  close(): void;
+}
+
+export interface NodeAddressListener {
+  readonly onEvent: (event: ClusterEvent) => void;
+  /** A read failed; it is made again after `retryDelay`. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Milliseconds between a failed read and the next. */
+export const retryDelay = 1000;
+
+/**
+ * Tells all addresses at once, and again whenever they differ from what was told last. One read is under way at a time: what changes
+ * meanwhile leads to one more.
+ */
+export class NodeAddresses implements Watching {
+  readonly #source: AddressSource;
+  readonly #listener: NodeAddressListener;
+  readonly #watching: Watching;
+  #told: readonly NodeAddress[] | undefined;
+  #isReading = false;
+  #isStale = false;
+  #retry: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(source: AddressSource, listener: NodeAddressListener) {
+    this.#source = source;
+    this.#listener = listener;
+    // before the first read, so that no change falls between the two
+    this.#watching = source.watchAddresses(() => this.#changed());
+    this.#changed();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    this.#watching.close();
+  }
+
+  #changed(): void {
+    this.#isStale = true;
+    if (!this.#isReading && !this.#isClosed) void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    this.#isReading = true;
+    while (this.#isStale && !this.#isClosed) {
+      this.#isStale = false;
+      try {
+        this.#tell(await this.#source.nodeAddresses());
+      } catch (error) {
+        this.#listener.onError(error);
+        this.#retry = setTimeout(() => this.#changed(), retryDelay).unref();
+        break;
+      }
+    }
+    this.#isReading = false;
+  }
+
+  #tell(addresses: readonly NodeAddress[]): void {
+    if (this.#isClosed || isDeepStrictEqual(addresses, this.#told)) return;
+    const isFirst = this.#told === undefined;
+    this.#told = addresses;
+    this.#listener.onEvent({ kind: 'nodeAddresses', verb: 'set', addresses });
+    if (isFirst) this.#listener.onEvent({ kind: 'synced', source: 'nodeAddresses' });
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Annotations of a Service → what it asks otherwise than the node's configuration says. An invalid one counts as absent and is worth
+ * a warning: a typing error in an annotation takes no Service off the network.
+ */
+
+import { type Cidr, familyOf, hostPrefix, parseAddress, parseCidr } from '../model/address.ts';
+import { type Tuning, untuned, type WeightRule } from '../model/cluster.ts';
+import { parseDuration } from '../model/duration.ts';
+import { serviceFlags } from '../model/virtual-service.ts';
+import { type Finding, quoted } from './problem.ts';
+import { valueFinding } from './projection.ts';
+import { type Annotations, isPresent } from './shapes.ts';
+
+/** kube-router's names for the same count where ours are absent. */
+export function readTuning(annotations: Annotations, warnings: Finding[]): Tuning {
+  const scheduler = read(annotations, warnings, parseScheduler, [
+    'kube-ipvs.io/scheduler',
+    'kube-router.io/service.scheduler',
+  ]);
+  const schedulerFlags = read(annotations, warnings, parseFlags, [
+    'kube-ipvs.io/scheduler-flags',
+    'kube-router.io/service.schedflags',
+  ]);
+  const drainTimeout = read(annotations, warnings, parseTimeout, ['kube-ipvs.io/drain-timeout']);
+  const weights = read(annotations, warnings, parseWeights, ['kube-ipvs.io/weights']);
+  if ([scheduler, schedulerFlags, drainTimeout, weights].every((value) => value === undefined)) return untuned;
+  return { scheduler, schedulerFlags, drainTimeout, weights: weights ?? [] };
+}
+
+/** What a text means, or what is wrong with it and what to write. */
+type Parsed<T> = { readonly value: T } | { readonly why: string };
+
+function read<T>(
+  annotations: Annotations,
+  warnings: Finding[],
+  parse: (text: string) => Parsed<T>,
+  keys: readonly (keyof Annotations)[],
+): T | undefined {
+  const key = keys.find((name) => isPresent(annotations[name]));
+  const text = key === undefined ? undefined : annotations[key];
+  if (key === undefined || !isPresent(text)) return undefined;
+  const parsed = parse(text.trim());
+  if ('value' in parsed) return parsed.value;
+  warnings.push(valueFinding(['metadata', 'annotations', key], quoted(text), `ignored, ${parsed.why}`));
+  return undefined;
+}
+
+/** Whether the kernel has it only the kernel says. IP_VS_SCHEDNAME_MAXLEN (linux/ip_vs.h) is 16 with the closing zero. */
+function parseScheduler(text: string): Parsed<string> {
+  if (/^[a-z0-9_-]{1,15}$/.test(text)) return { value: text };
+  return { why: "it can be no scheduler's name; write one such as rr, wrr, lc, wlc, sh or mh" };
+}
+
+/** ipvsadm's names of the three scheduler bits. */
+const flagBits: ReadonlyMap<string, number> = new Map([
+  ['flag-1', serviceFlags.schedule1],
+  ['flag-2', serviceFlags.schedule2],
+  ['flag-3', serviceFlags.schedule3],
+  ['sh-fallback', serviceFlags.schedule1],
+  ['sh-port', serviceFlags.schedule2],
+  ['mh-fallback', serviceFlags.schedule1],
+  ['mh-port', serviceFlags.schedule2],
+]);
+
+function parseFlags(text: string): Parsed<number> {
+  if (text === '') return { value: 0 };
+  let value = 0;
+  for (const name of text.split(',').map((part) => part.trim())) {
+    const bit = flagBits.get(name);
+    if (bit === undefined) {
+      return { why: `${quoted(name)} is no flag; write some of ${[...flagBits.keys()].join(', ')}, or nothing` };
+    }
+    value |= bit;
+  }
+  return { value };
+}
+
+function parseTimeout(text: string): Parsed<number> {
+  const value = parseDuration(text);
+  if (value !== undefined && value >= 0) return { value };
+  return { why: 'it is no duration from 0s; write one such as 30s or 1m30s' };
+}
+
+function parseWeights(text: string): Parsed<WeightRule[]> {
+  const rules: WeightRule[] = [];
+  for (const part of text.split(/[\s,]+/).filter((one) => one !== '')) {
+    const rule = parseRule(part);
+    if ('why' in rule) return rule;
+    rules.push(rule.value);
+  }
+  return { value: rules };
+}
+
+const usage =
+  'write SELECTOR:WEIGHT, where SELECTOR is zone=NAME, node=NAME, an address, a network or * and WEIGHT is 0 to 65535';
+
+function parseRule(text: string): Parsed<WeightRule> {
+  const at = Math.max(text.lastIndexOf(':'), text.lastIndexOf('='));
+  const digits = text.slice(at + 1);
+  const weight = Number(digits);
+  if (at < 0 || !/^\d{1,5}$/.test(digits) || weight > 65_535) return { why: `${quoted(text)} has no weight; ${usage}` };
+  const selector = text.slice(0, at);
+  const endpoints = parseSelector(selector);
+  if (endpoints !== undefined) return { value: { endpoints, weight } };
+  return { why: `${quoted(selector)} selects no endpoints; ${usage}` };
+}
+
+function parseSelector(text: string): WeightRule['endpoints'] | undefined {
+  if (text === '*') return { of: 'all' };
+  const [, of, name] = /^(zone|node)=(.+)$/.exec(text) ?? [];
+  if (name !== undefined) return { of: of as 'zone' | 'node', name };
+  const cidr = text.includes('/') ? parseCidr(text) : hostNetwork(text.replace(/^\[(.*)\]$/, '$1'));
+  return cidr && { of: 'network', cidr };
+}
+
+function hostNetwork(text: string): Cidr | undefined {
+  const address = parseAddress(text);
+  return address && { address, prefix: hostPrefix(familyOf(address)) };
+}

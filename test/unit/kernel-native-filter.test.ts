@@ -1,0 +1,228 @@
+/** Between the addon and the core: tables, elements, flows, settings and timeouts, over a scripted addon. */
+
+import assert from 'node:assert/strict';
+import { constants } from 'node:os';
+import { test } from 'node:test';
+import { refusalText } from '../../src/kernel/refusals.ts';
+import { additionOf, encodeTable } from '../../src/kernel/table-records.ts';
+import type { Flow } from '../../src/model/node-state.ts';
+import type { Op } from '../../src/model/op.ts';
+import { parseOp } from '../../src/model/text.ts';
+import { virtualServiceKey } from '../../src/model/virtual-service.ts';
+import { address } from '../support/cluster.ts';
+import { facts, tableOf } from '../support/filter-tables.ts';
+import { objectLines } from '../support/nft-records.ts';
+import { scriptedKernel } from '../support/scripted-addon.ts';
+
+const { ECANCELED, EEXIST, ENOENT, ENOMEM } = constants.errno;
+const table = tableOf(4, facts());
+/** As the kernel shows what was added: without verbs. */
+const dump = additionOf(encodeTable(table)).subarray(2 * 128);
+for (let at = 0; at < dump.length; at += 128) dump[at] = 0;
+const services = ['1', '2', '3', '4'].map((end) =>
+  parseOp(`nft add element ip kube-ipvs services { 10.96.0.${end} . tcp . 80 }`),
+);
+const web = '-A -t 10.96.0.10:80 -s rr';
+const flow: Flow = {
+  original: {
+    source: address('192.0.2.7'),
+    sourcePort: 40_000,
+    destination: address('10.96.0.10'),
+    destinationPort: 53,
+  },
+  reply: {
+    source: address('10.244.0.1'),
+    sourcePort: 5353,
+    destination: address('192.0.2.7'),
+    destinationPort: 40_001,
+  },
+  id: 0xfedcba98,
+  zone: 7,
+};
+const setting: Op = {
+  kind: 'setting',
+  verb: 'edit',
+  setting: { name: 'net/ipv4/vs/conntrack', value: '1', when: 'different', required: true },
+};
+const timeouts: Op = { kind: 'timeouts', verb: 'edit', timeouts: { tcp: 900, tcpFin: 0, udp: 0 } };
+
+test('all kinds of operations go in order, elements and flows together, tables and settings each alone', async () => {
+  const { kernel, requests } = scriptedKernel({});
+  const add: Op = { kind: 'table', verb: 'add', table };
+  const gone: Op = { kind: 'flow', verb: 'delete', flow };
+  const ops = [add, add, ...services, parseOp(web), setting, timeouts, ...services.slice(0, 1), gone, gone];
+  const { answers } = await kernel.apply(ops);
+  assert.deepEqual(
+    answers,
+    ops.map(() => 'done'),
+  );
+  const counts = requests.map(({ family, records }) =>
+    family === 'table'
+      ? 'table'
+      : `${records.length / { element: 136, ipvs: 80, flow: 96, route: 72 }[family]} ${family}`,
+  );
+  assert.deepEqual(counts, ['table', 'table', '4 element', '1 ipvs', '1 element', '2 flow']);
+});
+
+test('an aborted transaction of elements is sent again without those that were refused', async () => {
+  const script = [
+    [ECANCELED, EEXIST, ECANCELED, ECANCELED],
+    [0, 0, 0],
+  ];
+  const { kernel, requests } = scriptedKernel({
+    apply: () => script.shift()!,
+    texts: [{ index: 1, text: 'other data' }],
+  });
+  const { answers, milliseconds } = await kernel.apply(services);
+  assert.deepEqual(answers, ['done', { errno: 'EEXIST', text: 'other data' }, 'done', 'done']);
+  assert.deepEqual(
+    requests.map(({ records }) => records.length / 136),
+    [4, 3],
+  );
+  assert.deepEqual([...requests[1]!.records.subarray(32 + 136, 36 + 136)], [10, 96, 0, 3]);
+  assert.equal(milliseconds, 2);
+});
+
+test('what is refused again and again leaves the rest unknown, and so does silence', async () => {
+  const stubborn = scriptedKernel({
+    apply: (records) => Array.from({ length: records.length / 136 }, (_, i) => (i === 0 ? ENOMEM : ECANCELED)),
+  });
+  const five = [...services, services[0]!];
+  assert.deepEqual((await stubborn.kernel.apply(five)).answers, [
+    { errno: 'ENOMEM' },
+    { errno: 'ENOMEM' },
+    { errno: 'ENOMEM' },
+    { errno: 'ENOMEM' },
+    'unknown',
+  ]);
+  assert.equal(stubborn.requests.length, 4);
+  for (const errno of [-1, ECANCELED]) {
+    const { kernel, requests } = scriptedKernel({ apply: () => [errno, errno, errno, errno] });
+    assert.deepEqual((await kernel.apply(services)).answers, Array(4).fill('unknown'));
+    assert.equal(requests.length, 1);
+  }
+});
+
+test('thousands of elements are cut into transactions, and each refusal stays with its element', async () => {
+  const many = Array.from({ length: 8193 }, (_, i) =>
+    parseOp(`nft add element ip kube-ipvs services { 10.96.${i >> 8}.${i & 255} . tcp . 80 }`),
+  );
+  const { kernel, requests } = scriptedKernel({
+    apply: (records) => (records.length === 136 ? [ENOENT] : Array.from({ length: records.length / 136 }, () => 0)),
+    texts: [],
+  });
+  const { answers } = await kernel.apply(many);
+  assert.deepEqual(
+    requests.map(({ records }) => records.length / 136),
+    [8192, 1],
+  );
+  assert.deepEqual(answers.at(-1), { errno: 'ENOENT' });
+  assert.ok(answers.slice(0, -1).every((answer) => answer === 'done'));
+});
+
+test("a refused table is one answer, with the kernel's reason and words and not their consequences", async () => {
+  const { kernel } = scriptedKernel({
+    apply: (records) => Array.from({ length: records.length / 128 }, (_, i) => (i === 20 ? ENOENT : ECANCELED)),
+    texts: [{ index: 20, text: 'no such expression' }],
+  });
+  const { answers } = await kernel.apply([{ kind: 'table', verb: 'add', table }]);
+  assert.deepEqual(answers, [{ errno: 'ENOENT', text: 'no such expression' }]);
+  const silent = scriptedKernel({ apply: (records) => Array.from({ length: records.length / 128 }, () => -1) });
+  assert.deepEqual((await silent.kernel.apply([{ kind: 'table', verb: 'delete', table }])).answers, ['unknown']);
+});
+
+test('an edit looks at what is there, and is refused where nothing is', async () => {
+  const there = scriptedKernel({ objects: dump });
+  assert.deepEqual((await there.kernel.apply([{ kind: 'table', verb: 'edit', table }])).answers, ['done']);
+  const lines = objectLines(there.requests[0]!.records);
+  assert.ok(lines.includes('flush chain input type 1 hook 1 policy 1 priority 0'));
+  assert.ok(!lines.some((line) => /^(add|delete) (table|chain|set)/.test(line)));
+  const absent = scriptedKernel({});
+  assert.deepEqual((await absent.kernel.apply([{ kind: 'table', verb: 'edit', table }])).answers, [
+    { errno: 'ENOENT' },
+  ]);
+  assert.equal(absent.requests.length, 0);
+});
+
+test('tables are compared with what is wanted', async () => {
+  assert.deepEqual(await scriptedKernel({ objects: dump }).kernel.tables([table]), ['same']);
+  assert.deepEqual(await scriptedKernel({}).kernel.tables([table, tableOf(6, facts())]), ['absent', 'absent']);
+});
+
+test('flows are records and back, with number and zone', async () => {
+  const { kernel, requests } = scriptedKernel({});
+  await kernel.apply([{ kind: 'flow', verb: 'delete', flow }]);
+  const { records } = requests[0]!;
+  const view = new DataView(records.buffer, records.byteOffset);
+  const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+  assert.deepEqual([records[0], records[1]], [4, 17]);
+  assert.deepEqual(
+    [2, 12, 14, 16, 18].map((at) => view.getUint16(at, little)),
+    [7, 40_000, 53, 5353, 40_001],
+  );
+  assert.equal(view.getUint32(4, little), 0xfedcba98);
+  const addresses = [32, 48, 64, 80].map((at) => [...records.subarray(at, at + 4)].join('.'));
+  assert.deepEqual(addresses, ['192.0.2.7', '10.96.0.10', '10.244.0.1', '192.0.2.7']);
+  const reader = scriptedKernel({ flows: records });
+  assert.deepEqual(await reader.kernel.flows([virtualServiceKey('UDP', address('10.96.0.10'), 53)]), [flow]);
+});
+
+test('only UDP services have flows that are looked for', async () => {
+  const { kernel } = scriptedKernel({ error: { code: 'EIO', message: 'asked' } });
+  assert.deepEqual(await kernel.flows([virtualServiceKey('TCP', address('10.96.0.10'), 80)]), []);
+  await assert.rejects(kernel.flows([virtualServiceKey('UDP', address('10.96.0.10'), 53)]), { code: 'EIO' });
+});
+
+test('a kernel that shows no connections has none to clean up', async () => {
+  const { kernel } = scriptedKernel({ error: { code: 'ERR_NO_CONNTRACK', message: 'none' } });
+  assert.deepEqual(await kernel.flows([virtualServiceKey('UDP', address('10.96.0.10'), 53)]), []);
+});
+
+test('settings are read in order; one that cannot be read has no value', async () => {
+  const read = { 'net/ipv4/ip_forward': { value: '1', writable: true, errno: 0 } };
+  const { kernel } = scriptedKernel({ settings: read });
+  assert.deepEqual(await kernel.settings(['net/ipv4/gone', 'net/ipv4/ip_forward']), [
+    { value: undefined, writable: false },
+    { value: '1', writable: true },
+  ]);
+});
+
+test('a setting or timeouts that the kernel refuses are refused, and a broken channel is broken', async () => {
+  const refused = scriptedKernel({ error: { code: 'EACCES', message: 'read-only' } });
+  assert.deepEqual((await refused.kernel.apply([setting, timeouts])).answers, [
+    { errno: 'EACCES' },
+    { errno: 'EACCES' },
+  ]);
+  const broken = scriptedKernel({ error: { code: 'ERR_NO_FAMILY', message: 'gone' } });
+  await assert.rejects(broken.kernel.apply([timeouts]), { code: 'NO_IPVS' });
+});
+
+for (const code of ['EINVAL', 'EPROTONOSUPPORT', 'EOPNOTSUPP']) {
+  test(`a kernel without nf_tables (${code}) is named, with what to do`, async () => {
+    const { kernel } = scriptedKernel({ error: { code, message: '' } });
+    const expected = { name: 'KernelError', code: 'NO_NFTABLES', message: /modprobe nf_tables/ };
+    await assert.rejects(kernel.tables([table]), expected);
+    await assert.rejects(kernel.apply(services), expected);
+  });
+}
+
+test('who may not use the packet filter is told that it is this', async () => {
+  const { kernel } = scriptedKernel({ error: { code: 'EPERM', message: '' } });
+  await assert.rejects(kernel.elements(4), { code: 'EPERM', message: /nf_tables.*CAP_NET_ADMIN/ });
+});
+
+const refusals: readonly (readonly [op: Op, errno: string, line: RegExp])[] = [
+  [
+    { kind: 'table', verb: 'add', table },
+    'EOPNOTSUPP',
+    /^nft add table ip kube-ipvs failed with EOPNOTSUPP; .*modprobe nf_tables/,
+  ],
+  [{ kind: 'table', verb: 'add', table }, 'ENOENT', /modprobe -a .*nft_masq/],
+  [setting, 'EROFS', /^sysctl -w net.ipv4.vs.conntrack=1 failed with EROFS; .*read-only/],
+];
+
+for (const [op, errno, line] of refusals) {
+  test(`"${op.kind}" refused with ${errno} is one line with what can be done`, () => {
+    assert.match(refusalText(op, { errno }), line);
+  });
+}

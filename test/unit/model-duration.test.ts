@@ -1,0 +1,46 @@
+/** Durations as Go's time.ParseDuration reads them. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseDuration } from '../../src/model/duration.ts';
+
+const good: readonly (readonly [string, number])[] = [
+  ['0', 0],
+  ['0s', 0],
+  ['30s', 30_000],
+  ['1m30s', 90_000],
+  ['24h', 86_400_000],
+  ['1.5h', 5_400_000],
+  ['.5s', 500],
+  ['1.s', 1000],
+  ['+5m', 300_000],
+  ['-5s', -5000],
+  ['250ms', 250],
+  ['5us', 0.005],
+  ['5µs', 0.005],
+  ['1000000ns', 1],
+  ['1s1s', 2000],
+];
+for (const [text, milliseconds] of good) {
+  test(`${text} is ${milliseconds} ms`, () => assert.equal(parseDuration(text), milliseconds));
+}
+
+for (const text of [
+  '',
+  '5',
+  's',
+  '.s',
+  '-',
+  '1 s',
+  ' 1s',
+  '1s ',
+  '1S',
+  '1d',
+  '1s-1s',
+  '1e3s',
+  'NaNs',
+  '9999999h',
+  '1s\n',
+]) {
+  test(`${JSON.stringify(text)} is no duration`, () => assert.equal(parseDuration(text), undefined));
+}

@@ -1,0 +1,107 @@
+/** Which tracked UDP connections are forgotten. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Flow } from '../../src/model/node-state.ts';
+import { flowId } from '../../src/model/node-state.ts';
+import { staleFlows } from '../../src/reconcile/flows.ts';
+import { address, deleteService, endpoint, port, service, setService, setSlice, slice } from '../support/cluster.ts';
+import { storeOf } from '../support/cluster.ts';
+import { faultsAt } from '../support/faults.ts';
+import { started } from '../support/served-node.ts';
+
+/** `client > virtual service > who answers`, each `address:port`. */
+function flow(text: string, id = 1): Flow {
+  const [client, service, answering] = text.split(' > ').map((end) => {
+    const [, host, number] = /^\[?(.+?)\]?:(\d+)$/.exec(end)!;
+    return { address: address(host!), port: Number(number) };
+  });
+  const tuple = (from: typeof client, to: typeof client) => ({
+    source: from!.address,
+    sourcePort: from!.port,
+    destination: to!.address,
+    destinationPort: to!.port,
+  });
+  return { original: tuple(client, service), reply: tuple(answering, client), id, zone: 0 };
+}
+
+const serving: Readonly<Record<string, readonly string[]>> = {
+  '10.96.0.10:53/UDP': ['10.244.0.1:5353', '10.244.0.2:5353'],
+  '[fd00:96::10]:53/UDP': ['[fd00:244::1]:5353'],
+  '10.96.0.11:53/UDP': [],
+};
+
+const rows: readonly [what: string, flow: string, stale: boolean][] = [
+  ['a flow that a serving endpoint answers stays', '192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.1:5353', false],
+  ['one whose endpoint is gone goes', '192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.3:5353', true],
+  ['one to another port of an endpoint goes', '192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.1:53', true],
+  ['one that is older than the virtual service goes', '192.0.2.7:4000 > 10.96.0.10:53 > 10.96.0.10:53', true],
+  ['one of a Service that nobody serves stays', '192.0.2.7:4000 > 10.96.0.11:53 > 10.244.0.3:5353', false],
+  ['one to somewhere else stays', '192.0.2.7:4000 > 192.0.2.1:53 > 192.0.2.1:53', false],
+  ['likewise IPv6: served', '[2001:db8::7]:4000 > [fd00:96::10]:53 > [fd00:244::1]:5353', false],
+  ['likewise IPv6: gone', '[2001:db8::7]:4000 > [fd00:96::10]:53 > [fd00:244::9]:5353', true],
+];
+
+for (const [what, text, isStale] of rows) {
+  test(what, () => {
+    const found = staleFlows([flow(text)], (id) => new Set(serving[id] ?? []));
+    assert.equal(found.length, isStale ? 1 : 0);
+  });
+}
+
+const udp = { name: 'dns', protocol: 'UDP' } as const;
+const dns = service('default/dns', { ports: [port(53, udp)] });
+const dnsSlice = (...endpoints: Parameters<typeof slice>[1]) =>
+  setSlice(slice('default/dns', endpoints, { ports: [{ ...udp, port: 5353 }] }));
+const toFirst = flow('192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.1:5353', 1);
+const toSecond = flow('192.0.2.7:4001 > 10.96.0.10:53 > 10.244.0.2:5353', 2);
+
+async function served() {
+  const node = started(storeOf(setService(dns), dnsSlice('10.244.0.1', '10.244.0.2')));
+  await node.node.converge();
+  for (const one of [toFirst, toSecond]) node.kernel.track(one);
+  node.kernel.flowReads = 0;
+  return node;
+}
+
+test('a client of a UDP endpoint that is replaced is forgotten, others are not', async () => {
+  const { node, kernel, store } = await served();
+  store.apply(dnsSlice('10.244.0.2', '10.244.0.3'));
+  await node.rest();
+  assert.deepEqual(kernel.tracked().map(flowId), [flowId(toSecond)]);
+  assert.equal(kernel.flowReads, 1);
+});
+
+test('an endpoint that is not ready but still serves keeps its clients', async () => {
+  const { node, kernel, store } = await served();
+  store.apply(dnsSlice(endpoint('10.244.0.1', { ready: false, terminating: true }), '10.244.0.2'));
+  await node.rest();
+  assert.equal(kernel.tracked().length, 2);
+});
+
+test('a change of the Service alone is looked at too', async () => {
+  const { node, kernel, store } = await served();
+  const early = flow('192.0.2.7:4002 > 10.96.0.12:53 > 10.96.0.12:53', 3);
+  kernel.track(early);
+  store.apply(setService({ ...dns, clusterIPs: [address('10.96.0.12')] }));
+  await node.rest();
+  assert.ok(!kernel.tracked().map(flowId).includes(flowId(early)));
+});
+
+test('a deletion that fails is tried again', async () => {
+  const { node, kernel, store } = await served();
+  // two destinations change, then the flow
+  kernel.faults = faultsAt(new Map([[2, { kind: 'refused', errno: 'ENOMEM' }]]));
+  store.apply(dnsSlice('10.244.0.2', '10.244.0.3'));
+  await node.rest();
+  assert.deepEqual(kernel.tracked().map(flowId), [flowId(toSecond)]);
+});
+
+test('a TCP change does not look through the tracked connections', async () => {
+  const { node, kernel, store } = await served();
+  store.apply(setService(service('default/web', { vips: ['10.96.0.20'] })));
+  await node.rest();
+  store.apply(deleteService('default/web'));
+  await node.rest();
+  assert.equal(kernel.flowReads, 0);
+});
