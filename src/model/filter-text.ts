@@ -24,7 +24,9 @@ type TableOp = Extract<Op, { kind: 'table' }>;
 export function elementOpText({ verb, element: { family, set, key, data } }: ElementOp): string {
   const value = data === undefined || verb === 'delete' ? '' : ` : ${valuesText(data)}`;
   const where = `${familyName(family)} ${tableName} ${setSpecs[set].name}`;
-  return printable(`nft ${verb} element ${where} { ${valuesText(key)}${value} }`);
+  const text = `nft ${verb} element ${where} { ${valuesText(key)}${value} }`;
+  // a device may be named by anybody; all else is numbers
+  return set === 'numberedDevices' ? printable(text) : text;
 }
 
 /** One command stands for all: `add` is followed by the table's sets, chains and rules, `flush` by its rules. */
