@@ -4,6 +4,7 @@
  */
 
 import type { Address, Cidr } from '../model/address.ts';
+import type { ConntrackPolicy, Timeouts } from '../model/node-state.ts';
 import type { UsageProblem } from './arguments.ts';
 import type { FlagValues } from './flags.ts';
 import { Readings } from './readings.ts';
@@ -31,8 +32,8 @@ export interface Config {
   readonly masqueradeBit: number;
   readonly strictArp: boolean;
   /** Seconds; 0 leaves the kernel's own time. */
-  readonly ipvsTimeouts: { readonly tcp: number; readonly tcpFin: number; readonly udp: number };
-  readonly conntrack: ConntrackConfig;
+  readonly ipvsTimeouts: Timeouts;
+  readonly conntrack: ConntrackPolicy;
   /** A name of `ip netns`; undefined is the namespace that we run in. */
   readonly netns: string | undefined;
   /** 0 logs what an operator needs, 4 and above what a developer needs. */
@@ -47,17 +48,6 @@ export type PodDetection =
   | { readonly mode: 'NodeCIDR' }
   | { readonly mode: 'BridgeInterface'; readonly name: string }
   | { readonly mode: 'InterfaceNamePrefix'; readonly prefix: string };
-
-/** Times in seconds; 0 leaves what the kernel has. */
-export interface ConntrackConfig {
-  readonly maxPerCore: number;
-  readonly min: number;
-  readonly tcpEstablishedTimeout: number;
-  readonly tcpCloseWaitTimeout: number;
-  readonly tcpBeLiberal: boolean;
-  readonly udpTimeout: number;
-  readonly udpStreamTimeout: number;
-}
 
 /** What is asked of the machine. */
 export interface Host {

@@ -1,6 +1,7 @@
 /** Values of flags → what they mean; a problem for each that means nothing. */
 
 import { type Address, type Cidr, familyOf, parseAddress, parseCidr } from '../model/address.ts';
+import { isSchedulerName } from '../model/virtual-service.ts';
 import type { UsageProblem } from './arguments.ts';
 import { type FlagKey, flagTable } from './flags.ts';
 import { quoted } from './spelling.ts';
@@ -81,9 +82,8 @@ export class Readings {
     return written;
   }
 
-  /** IP_VS_SCHEDNAME_MAXLEN (linux/ip_vs.h) is 16 with the closing zero. */
   scheduler(key: FlagKey, written: string): string {
-    if (!/^[a-z0-9_-]{1,15}$/.test(written)) {
+    if (!isSchedulerName(written)) {
       this.refuse(key, written, "which can be no scheduler's name; write one such as rr, wrr, lc, wlc, sh or mh");
     }
     return written;

@@ -13,7 +13,7 @@
  * hook for the connection (nf_nat_inet_fn in nf_nat_core.c, 6.1). Rules are in the form in which nft 1.0.6 lists them.
  */
 
-import { type Address, type Cidr, cidrText, type Family, familyOf, hostPrefix } from '../model/address.ts';
+import { type Address, type Cidr, type Family, familyOf, networkText } from '../model/address.ts';
 import { type BaseChain, type Chain, familyName, type Rule, setSpecs, type Table } from '../model/filter.ts';
 import type { NodeFacts } from './node-facts.ts';
 
@@ -115,10 +115,6 @@ function detect(
 
 function matching(selector: string, value: string): PodMatch {
   return { is: `${selector} ${value}`, isNot: `${selector} != ${value}` };
-}
-
-function networkText(cidr: Cidr): string {
-  return cidr.prefix === hostPrefix(familyOf(cidr.address)) ? cidr.address : cidrText(cidr);
 }
 
 function maskText(mask: number): string {

@@ -1,19 +1,6 @@
 /** Settings of the kernel that Services need, as kube-proxy makes them; configuration and machine in, settings out. Pure. */
 
-import type { WantedSetting } from '../model/node-state.ts';
-
-/** Times in seconds; 0 leaves the kernel's. */
-export interface ConntrackPolicy {
-  /** Tracked connections for each CPU; 0 leaves the kernel's limit. */
-  readonly maxPerCore: number;
-  /** At least so many in all. */
-  readonly min: number;
-  readonly tcpEstablishedTimeout: number;
-  readonly tcpCloseWaitTimeout: number;
-  readonly tcpBeLiberal: boolean;
-  readonly udpTimeout: number;
-  readonly udpStreamTimeout: number;
-}
+import type { ConntrackPolicy, WantedSetting } from '../model/node-state.ts';
 
 /** What of the configuration the settings depend on. */
 export interface SettingsPolicy {

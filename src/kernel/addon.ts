@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Timeouts } from '../model/node-state.ts';
 import { ipvsEntrySize, ipvsRecordSize, routeRecordSize } from './records.ts';
 
 /** Bytes of nf_tables records; layout: `native/families/nftables_record.h`. */
@@ -34,16 +35,9 @@ export interface IpvsSocket {
   service(keys: Uint8Array): Promise<{ readonly records: Uint8Array; readonly errnos: Int32Array }>;
   destinations(services: Uint8Array): Promise<{ readonly records: Uint8Array; readonly counts: Uint32Array }>;
   info(): Promise<{ readonly version: number; readonly connectionTableSize: number }>;
-  timeouts(): Promise<IpvsTimeouts>;
-  setTimeouts(timeouts: IpvsTimeouts): Promise<void>;
+  timeouts(): Promise<Timeouts>;
+  setTimeouts(timeouts: Timeouts): Promise<void>;
   close(): void;
-}
-
-/** Seconds; 0 in a change keeps the kernel's value. */
-export interface IpvsTimeouts {
-  readonly tcp: number;
-  readonly tcpFin: number;
-  readonly udp: number;
 }
 
 export interface NativeLink {

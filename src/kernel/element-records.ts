@@ -12,7 +12,6 @@ import {
   addressBytes,
   addressFromBytes,
   type Cidr,
-  cidrContains,
   type Family,
   familyOf,
   parseAddress,
@@ -217,7 +216,7 @@ function networkOf(first: Address, last: Address): Cidr | undefined {
   let prefix = 0;
   while (prefix < start.length * 8 && bitOf(start, prefix) === bitOf(end, prefix)) prefix++;
   const network: Cidr = { address: first, prefix };
-  const isWhole = lastAddress(network) === last && cidrContains(network, first) && isAligned(start, prefix);
+  const isWhole = lastAddress(network) === last && isAligned(start, prefix);
   return isWhole ? network : undefined;
 }
 

@@ -63,6 +63,18 @@ export function cidrText(cidr: Cidr): string {
   return `${cidr.address}/${cidr.prefix}`;
 }
 
+/** A network, or an address as the network of that host alone; undefined when the text is neither. */
+export function parseNetwork(text: string): Cidr | undefined {
+  if (text.includes('/')) return parseCidr(text);
+  const address = parseAddress(text);
+  return address && { address, prefix: hostPrefix(familyOf(address)) };
+}
+
+/** The network of one host as its address, as nft prints it. `parseNetwork(networkText(cidr))` is `cidr`. */
+export function networkText(cidr: Cidr): string {
+  return cidr.prefix === hostPrefix(familyOf(cidr.address)) ? cidr.address : cidrText(cidr);
+}
+
 /** Address with a port as ipvsadm and URLs print it: `10.0.0.1:80`, `[fd00::1]:80`. */
 export function endpointText(address: Address, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

@@ -1,6 +1,6 @@
 /** The text forms of what we do to the packet filter, as `nft` commands. `parseElementOp(elementOpText(op))` is `op`. */
 
-import { type Family, familyOf, hostPrefix, parseAddress, parseCidr } from './address.ts';
+import { type Family, parseAddress, parseNetwork } from './address.ts';
 import {
   type Element,
   element,
@@ -84,10 +84,4 @@ function parseValue(text: string, field: Field, isNetwork: boolean): Value | und
     default:
       return field satisfies never;
   }
-}
-
-function parseNetwork(text: string): Value | undefined {
-  if (text.includes('/')) return parseCidr(text);
-  const address = parseAddress(text);
-  return address && { address, prefix: hostPrefix(familyOf(address)) };
 }

@@ -3,7 +3,7 @@
  * configuration only; what Services ask is elements of its sets.
  */
 
-import { type Cidr, cidrText, type Family, familyOf } from './address.ts';
+import { type Cidr, type Family, networkText } from './address.ts';
 
 /** The name of both tables, `ip kube-ipvs` and `ip6 kube-ipvs`. */
 export const tableName = 'kube-ipvs';
@@ -111,10 +111,6 @@ export function valuesText(values: readonly Value[]): string {
 
 function valueText(value: Value): string {
   if (typeof value === 'number') return String(value);
-  if (typeof value === 'object') return isHost(value) ? value.address : cidrText(value);
+  if (typeof value === 'object') return networkText(value);
   return value === 'TCP' || value === 'UDP' || value === 'SCTP' ? value.toLowerCase() : value;
-}
-
-function isHost({ address, prefix }: Cidr): boolean {
-  return prefix === (familyOf(address) === 4 ? 32 : 128);
 }

@@ -1,6 +1,7 @@
 /** What else of a node's kernel we look at and change: connection tracking, settings below /proc/sys, IPVS timeouts. */
 
 import { type Address, endpointText } from './address.ts';
+import { type VirtualServiceKey, virtualServiceKey } from './virtual-service.ts';
 
 /** One side of a tracked connection. */
 export interface Tuple {
@@ -17,6 +18,11 @@ export interface Flow {
   /** conntrack's own number, which tells it from a later flow between the same ports. */
   readonly id: number;
   readonly zone: number;
+}
+
+/** The virtual service that the flow was sent to. */
+export function flowService({ original: { destination, destinationPort } }: Flow): VirtualServiceKey {
+  return virtualServiceKey('UDP', destination, destinationPort);
 }
 
 /** `192.0.2.7:5353 -> 10.96.0.10:53`. */
@@ -36,6 +42,19 @@ export interface WantedSetting extends Setting {
   readonly when: 'different' | 'smaller';
   /** Whether virtual services need it; what is not required and cannot be set is only told. */
   readonly required: boolean;
+}
+
+/** What the operator says of connection tracking. Times in seconds; 0 leaves the kernel's. */
+export interface ConntrackPolicy {
+  /** Tracked connections for each CPU; 0 leaves the kernel's limit. */
+  readonly maxPerCore: number;
+  /** At least so many in all. */
+  readonly min: number;
+  readonly tcpEstablishedTimeout: number;
+  readonly tcpCloseWaitTimeout: number;
+  readonly tcpBeLiberal: boolean;
+  readonly udpTimeout: number;
+  readonly udpStreamTimeout: number;
 }
 
 /** A setting as it was read. */

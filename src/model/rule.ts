@@ -3,7 +3,7 @@
  * of nft's language that our own rules are written in, in the very form in which nft 1.0.6 lists them.
  */
 
-import { type Address, type Cidr, familyOf, hostPrefix, parseAddress, parseCidr } from './address.ts';
+import { type Address, type Cidr, parseAddress, parseNetwork } from './address.ts';
 
 /** A field of a packet, or what the kernel knows of it. `saddr` and `daddr` are of the table's family. */
 export type Selector = 'saddr' | 'daddr' | 'l4proto' | 'dport' | 'iifname' | 'oifname';
@@ -138,7 +138,7 @@ function match(words: Words): Match[] {
   if (value.startsWith('@')) return [setMatch(words, selectors, negated, value)];
   const [selector] = selectors;
   if (selectors.length === 1 && (selector === 'saddr' || selector === 'daddr')) {
-    return [{ kind: 'network', selector, negated, network: parseNetwork(words, value) }];
+    return [{ kind: 'network', selector, negated, network: network(words, value) }];
   }
   if (selectors.length === 1 && (selector === 'iifname' || selector === 'oifname')) {
     return [{ kind: 'device', selector, negated, ...parseDevice(words, value) }];
@@ -165,11 +165,10 @@ function parseSetName(words: Words, word: string): string {
   return word.slice(1);
 }
 
-function parseNetwork(words: Words, text: string): Cidr {
-  const address = parseAddress(text);
-  const network = address === undefined ? parseCidr(text) : { address, prefix: hostPrefix(familyOf(address)) };
-  if (network === undefined) throw words.unexpected();
-  return network;
+function network(words: Words, text: string): Cidr {
+  const found = parseNetwork(text);
+  if (found === undefined) throw words.unexpected();
+  return found;
 }
 
 function parseDevice(words: Words, text: string): { readonly name: string; readonly isPrefix: boolean } {

@@ -108,6 +108,13 @@ function scheduleBitNames(scheduler: string): readonly string[] {
     : ['flag-1', 'flag-2', 'flag-3'];
 }
 
+/** Every one of these names and its bit. */
+export const schedulerFlags: ReadonlyMap<string, number> = new Map(
+  ['', 'sh', 'mh'].flatMap((scheduler) =>
+    scheduleBitNames(scheduler).map((name, i): [string, number] => [name, scheduleBits[i]!]),
+  ),
+);
+
 function schedulerFlagNames(scheduler: string, flags: number): string[] {
   return scheduleBitNames(scheduler).filter((_, i) => (flags & scheduleBits[i]!) !== 0);
 }

@@ -23,6 +23,14 @@ export const serviceFlags = {
 } as const;
 export const hashedFlag = 0x2;
 
+/**
+ * Whether a scheduler may be called so; whether there is one only the kernel says. IP_VS_SCHEDNAME_MAXLEN (linux/ip_vs.h) is 16 with the
+ * closing zero.
+ */
+export function isSchedulerName(text: string): boolean {
+  return /^[a-z0-9_-]{1,15}$/.test(text);
+}
+
 export interface VirtualService extends VirtualServiceKey {
   readonly scheduler: string;
   /** Of {@link serviceFlags}. */

@@ -23,7 +23,7 @@ export class ActualFilter {
 
   /** Whether one of our sets says that the virtual service is ours. */
   marks(service: VirtualServiceKey): boolean {
-    return this.elements.has(markOf(service).id);
+    return this.has(elementOf(service, 'services'));
   }
 
   /** Replaces all that is known by what was read. */
@@ -53,14 +53,9 @@ export class ActualFilter {
   }
 }
 
-/** The element that marks a virtual service as ours. */
-export function markOf(service: VirtualServiceKey): Element {
-  return element(serviceFamily(service), 'services', [service.address, service.protocol, service.port]);
-}
-
-/** The element that closes a virtual service to all but its allowed sources. */
-export function restrictionOf(service: VirtualServiceKey): Element {
-  return element(serviceFamily(service), 'restricted', [service.address, service.protocol, service.port]);
+/** The virtual service as an element: in `services` it marks it as ours, in `restricted` it closes it to all but its allowed sources. */
+export function elementOf(service: VirtualServiceKey, set: 'services' | 'restricted'): Element {
+  return element(serviceFamily(service), set, [service.address, service.protocol, service.port]);
 }
 
 /** The virtual service that an element speaks of, by the first three parts of its key. */

@@ -4,8 +4,7 @@
  */
 
 import { endpointText } from '../model/address.ts';
-import type { Flow } from '../model/node-state.ts';
-import { virtualServiceKey } from '../model/virtual-service.ts';
+import { type Flow, flowService } from '../model/node-state.ts';
 
 /**
  * What answers a flow is none that may answer: a backend that is gone, or nobody at all, because the flow is older than the virtual
@@ -15,10 +14,9 @@ export function staleFlows(
   flows: readonly Flow[],
   servingOf: (service: string) => ReadonlySet<string> | undefined,
 ): Flow[] {
-  return flows.filter(({ original, reply }) => {
-    const { id } = virtualServiceKey('UDP', original.destination, original.destinationPort);
-    const serving = servingOf(id);
+  return flows.filter((flow) => {
+    const serving = servingOf(flowService(flow).id);
     if (serving === undefined || serving.size === 0) return false;
-    return !serving.has(endpointText(reply.source, reply.sourcePort));
+    return !serving.has(endpointText(flow.reply.source, flow.reply.sourcePort));
   });
 }

@@ -75,7 +75,11 @@ export class Reconciler {
     for (const key of read) this.#dirtyServices.mark(key.id, key);
     for (const binding of this.#actual.bindings.values()) this.#dirtyBindings.mark(bindingId(binding), binding);
     for (const element of this.#actual.filter.elements.values()) this.#dirtyElements.mark(element.id, element);
-    this.#mark(this.#wanted.everything());
+    this.#mark({
+      services: this.#wanted.services(),
+      elements: this.#wanted.elements(),
+      bindings: this.#wanted.bindings(),
+    });
   }
 
   /** The destinations that drain are looked at again by the next pass. */
@@ -156,9 +160,11 @@ export class Reconciler {
   /** Once a UDP service is in the kernel as it should be, what conntrack remembers of its past is looked through. */
   async #forgetFlows(turn: Turn): Promise<void> {
     const { kernel, now } = this.#surroundings;
-    const tickets = this.#dirtyFlows.due(now());
-    const ready = tickets.filter(({ id }) => !this.#dirtyServices.has(id));
-    for (const ticket of tickets) if (!ready.includes(ticket)) this.#dirtyFlows.failed(ticket, now());
+    const ready: Ticket<VirtualServiceKey>[] = [];
+    for (const ticket of this.#dirtyFlows.due(now())) {
+      if (this.#dirtyServices.has(ticket.id)) this.#dirtyFlows.failed(ticket, now());
+      else ready.push(ticket);
+    }
     const keys = keysOf(ready).filter(({ id }) => this.#servingOf(id).size > 0);
     const flows = keys.length === 0 ? [] : await kernel.flows(keys);
     const stale = staleFlows(flows, (id) => this.#servingOf(id));
@@ -220,19 +226,22 @@ export class Reconciler {
   /** Any binding may be another than was believed. Costs O(addresses). */
   #suspectBindings(): void {
     for (const [id, binding] of this.#actual.bindings) this.#dirtyBindings.suspect(id, binding);
-    for (const binding of this.#wanted.everything().bindings) this.#dirtyBindings.suspect(bindingId(binding), binding);
+    for (const binding of this.#wanted.bindings()) this.#dirtyBindings.suspect(bindingId(binding), binding);
   }
 
   /** Likewise, any element. */
   #suspectElements(): void {
     for (const [id, element] of this.#actual.filter.elements) this.#dirtyElements.suspect(id, element);
-    for (const element of this.#wanted.everything().elements) this.#dirtyElements.suspect(element.id, element);
+    for (const element of this.#wanted.elements()) this.#dirtyElements.suspect(element.id, element);
   }
 
   async #readUnknown(): Promise<void> {
     const { now } = this.#surroundings;
     if (this.#actual.settingsUnknown) await this.#reader.settings(this.#wishes.settings);
-    if (this.#actual.filter.unknown) await this.#readFilter();
+    if (this.#actual.filter.unknown) {
+      await this.#readFilter();
+      this.#suspectElements();
+    }
     if (this.#actual.bindingsUnknown) {
       await this.#reader.bindings();
       this.#suspectBindings();
@@ -243,7 +252,6 @@ export class Reconciler {
   async #readFilter(): Promise<void> {
     this.#compared = this.#wanted.tables;
     await this.#reader.filter(this.#compared);
-    this.#suspectElements();
   }
 
   #releasable(): Dirty<unknown>[] {

@@ -18,8 +18,6 @@ import { settingOps, tableOps } from './plan-node.ts';
 export interface Wanted {
   readonly service: VirtualService;
   readonly destinations: readonly Destination[];
-  /** What the packet filter must know of it before it is there. */
-  readonly elements: readonly Element[];
   /** Milliseconds a drain may last; undefined: until the destination is idle. */
   readonly drainTimeout: number | undefined;
 }

@@ -7,7 +7,7 @@ import { type Address, familyOf, hostPrefix } from '../model/address.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
 import type { Actual } from './actual.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
-import { restrictionOf, serviceOf } from './actual-filter.ts';
+import { elementOf, serviceOf } from './actual-filter.ts';
 import type { Desired, Plan } from './plan.ts';
 
 export class Presumptions {
@@ -55,7 +55,7 @@ export class Presumptions {
   /** The packet filter knows of the virtual service: that it is ours, and whom it must keep away. */
   #isAnnounced(service: VirtualServiceKey): boolean {
     const { filter } = this.#actual;
-    const restriction = this.#desired.wantedElement(restrictionOf(service).id);
+    const restriction = this.#desired.wantedElement(elementOf(service, 'restricted').id);
     return filter.marks(service) && (restriction === undefined || filter.has(restriction));
   }
 

@@ -5,8 +5,8 @@
 
 import type { Answers, Kernel } from '../kernel/kernel.ts';
 import { familyName } from '../model/filter.ts';
+import { flowService } from '../model/node-state.ts';
 import { type Answer, bindingId, deviceName, type Op, type Refusal } from '../model/op.ts';
-import { virtualServiceKey } from '../model/virtual-service.ts';
 import type { Store } from '../store/store.ts';
 import type { Actual } from './actual.ts';
 import type { Dirty, Ticket } from './dirty.ts';
@@ -197,7 +197,7 @@ function keyOf(op: Op): string {
     case 'element':
       return op.element.id;
     case 'flow':
-      return virtualServiceKey('UDP', op.flow.original.destination, op.flow.original.destinationPort).id;
+      return flowService(op.flow).id;
     case 'setting':
       return op.setting.name;
     case 'timeouts':

@@ -5,12 +5,12 @@
 
 import { Claims, type Conflict } from '../desired/claims.ts';
 import { type Asked, ask, type FrontEnd } from '../desired/front-ends.ts';
-import { type NodeFacts, nodeFacts, type NodePolicy } from '../desired/node-facts.ts';
+import { nodeElements, type NodeFacts, nodeFacts, type NodePolicy } from '../desired/node-facts.ts';
 import { type FilterPolicy, ruleset } from '../desired/ruleset.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { type Address, cidrContains, familyOf, hostPrefix } from '../model/address.ts';
 import type { ObjectName } from '../model/cluster.ts';
-import { type Element, element, type Table } from '../model/filter.ts';
+import type { Element, Table } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { type Binding, type BindingForm, bindingId } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
@@ -34,9 +34,9 @@ export interface Wishes extends NodePolicy, FilterPolicy {
 
 /** Keys whose wanted state may have changed. */
 export interface Touched {
-  readonly services: readonly VirtualServiceKey[];
-  readonly elements: readonly Element[];
-  readonly bindings: readonly Binding[];
+  readonly services: Iterable<VirtualServiceKey>;
+  readonly elements: Iterable<Element>;
+  readonly bindings: Iterable<Binding>;
 }
 
 /** A Service that keeps the node's scheduler, because the kernel lacks the one it asks for. */
@@ -158,18 +158,24 @@ export class WantedState implements Desired {
     return { services, elements, bindings };
   }
 
-  /** All that anybody wants. O(cluster). */
-  everything(): Touched {
+  /** Every claimed virtual service. */
+  services(): Iterable<VirtualServiceKey> {
+    return this.#claims.keys();
+  }
+
+  /** Every wanted element. */
+  elements(): Iterable<Element> {
+    return this.#claims.elements();
+  }
+
+  /** Every wanted binding, once. O(addresses). */
+  bindings(): Iterable<Binding> {
     const bindings = new Map(this.#routes().map((binding) => [bindingId(binding), binding]));
     for (const address of this.#claims.addresses()) {
       const binding = this.bindingOf(address);
       bindings.set(bindingId(binding), binding);
     }
-    return {
-      services: [...this.#claims.keys()],
-      elements: [...this.#claims.elements()],
-      bindings: [...bindings.values()],
-    };
+    return bindings.values();
   }
 
   isClaimed(id: string): boolean {
@@ -223,10 +229,8 @@ export class WantedState implements Desired {
     this.#facts = facts;
     if (!this.#wishes.device) return true;
     this.#tables = ruleset(facts, this.#wishes);
-    const shared = [...facts.numberedDevices].flatMap(([family, devices]) =>
-      devices.map((device) => element(family, 'numberedDevices', [device])),
-    );
-    elements.push(...this.#claims.replace(nodeItself, '', { frontEnds: [], shared }).elements);
+    const asked: Asked = { frontEnds: [], shared: nodeElements(facts) };
+    for (const one of this.#claims.replace(nodeItself, '', asked).elements) elements.push(one);
     return true;
   }
 

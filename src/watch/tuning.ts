@@ -3,10 +3,11 @@
  * a warning: a typing error in an annotation takes no Service off the network.
  */
 
-import { type Cidr, familyOf, hostPrefix, parseAddress, parseCidr } from '../model/address.ts';
+import { parseCidr, parseNetwork } from '../model/address.ts';
 import { type Tuning, untuned, type WeightRule } from '../model/cluster.ts';
 import { parseDuration } from '../model/duration.ts';
-import { serviceFlags } from '../model/virtual-service.ts';
+import { schedulerFlags } from '../model/text.ts';
+import { isSchedulerName } from '../model/virtual-service.ts';
 import { type Finding, quoted } from './problem.ts';
 import { valueFinding } from './projection.ts';
 import { type Annotations, isPresent } from './shapes.ts';
@@ -45,30 +46,18 @@ function read<T>(
   return undefined;
 }
 
-/** Whether the kernel has it only the kernel says. IP_VS_SCHEDNAME_MAXLEN (linux/ip_vs.h) is 16 with the closing zero. */
 function parseScheduler(text: string): Parsed<string> {
-  if (/^[a-z0-9_-]{1,15}$/.test(text)) return { value: text };
+  if (isSchedulerName(text)) return { value: text };
   return { why: "it can be no scheduler's name; write one such as rr, wrr, lc, wlc, sh or mh" };
 }
-
-/** ipvsadm's names of the three scheduler bits. */
-const flagBits: ReadonlyMap<string, number> = new Map([
-  ['flag-1', serviceFlags.schedule1],
-  ['flag-2', serviceFlags.schedule2],
-  ['flag-3', serviceFlags.schedule3],
-  ['sh-fallback', serviceFlags.schedule1],
-  ['sh-port', serviceFlags.schedule2],
-  ['mh-fallback', serviceFlags.schedule1],
-  ['mh-port', serviceFlags.schedule2],
-]);
 
 function parseFlags(text: string): Parsed<number> {
   if (text === '') return { value: 0 };
   let value = 0;
   for (const name of text.split(',').map((part) => part.trim())) {
-    const bit = flagBits.get(name);
+    const bit = schedulerFlags.get(name);
     if (bit === undefined) {
-      return { why: `${quoted(name)} is no flag; write some of ${[...flagBits.keys()].join(', ')}, or nothing` };
+      return { why: `${quoted(name)} is no flag; write some of ${[...schedulerFlags.keys()].join(', ')}, or nothing` };
     }
     value |= bit;
   }
@@ -109,11 +98,6 @@ function parseSelector(text: string): WeightRule['endpoints'] | undefined {
   if (text === '*') return { of: 'all' };
   const [, of, name] = /^(zone|node)=(.+)$/.exec(text) ?? [];
   if (name !== undefined) return { of: of as 'zone' | 'node', name };
-  const cidr = text.includes('/') ? parseCidr(text) : hostNetwork(text.replace(/^\[(.*)\]$/, '$1'));
+  const cidr = text.includes('/') ? parseCidr(text) : parseNetwork(text.replace(/^\[(.*)\]$/, '$1'));
   return cidr && { of: 'network', cidr };
-}
-
-function hostNetwork(text: string): Cidr | undefined {
-  const address = parseAddress(text);
-  return address && { address, prefix: hostPrefix(familyOf(address)) };
 }

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type ConntrackPolicy, isMet, settings } from '../../src/desired/settings.ts';
+import { isMet, settings } from '../../src/desired/settings.ts';
+import type { ConntrackPolicy } from '../../src/model/node-state.ts';
 
 const untouched: ConntrackPolicy = {
   maxPerCore: 0,

@@ -75,7 +75,7 @@ function desiredBy(lines: readonly string[], device: boolean, { drainTimeout, ta
     device,
     wanted: (id): Wanted | undefined => {
       const service = services.get(id);
-      return service && { service, destinations: destinations.get(id) ?? [], elements: [], drainTimeout };
+      return service && { service, destinations: destinations.get(id) ?? [], drainTimeout };
     },
     wantedBinding: (binding) => bindings.get(bindingId(binding)),
     isHeldElsewhere: () => false,
