@@ -34,6 +34,7 @@ NAPI_MODULE_INIT() {
   set("AddressMonitor", binding::defineAddressMonitor(env));
   set("ipvsRecordSize", binding::toValue(env, double{sizeof(ipvs::Op)}));
   set("ipvsEntrySize", binding::toValue(env, double{sizeof(ipvs::Entry)}));
+  set("ipvsTrafficSize", binding::toValue(env, double{sizeof(ipvs::Traffic)}));
   set("routeRecordSize", binding::toValue(env, double{sizeof(route::Record)}));
   set("nftablesObjectSize", binding::toValue(env, double{sizeof(nftables::Object)}));
   set("nftablesElementSize", binding::toValue(env, double{sizeof(nftables::Element)}));

@@ -110,6 +110,13 @@ napi_value construct(napi_env env, napi_callback_info info) {
   return self != nullptr && listen(call, monitor, std::move(socket)) ? self : nullptr;
 }
 
+napi_value ignore(const Call& call, AddressMonitor& self) {
+  uint32_t device = 0;
+  if (!call.number(0, "ifindex", INT32_MAX, device)) return nullptr;
+  self.monitor->thread.ignore(device);
+  return undefined(call.env());
+}
+
 napi_value close(const Call& call, AddressMonitor& self) {
   closeMonitor(*self.monitor);
   return undefined(call.env());
@@ -131,6 +138,7 @@ napi_value defineAddressMonitor(napi_env env) {
   const napi_property_descriptor methods[] = {
       method<AddressMonitor, ref>("ref"),
       method<AddressMonitor, unref>("unref"),
+      method<AddressMonitor, ignore>("ignore"),
       method<AddressMonitor, close>("close"),
   };
   napi_value constructor = nullptr;

@@ -57,6 +57,15 @@ napi_value services(const Call& call, IpvsSocket& socket) {
   return socket.channel->submit(call.env(), std::make_unique<Services>());
 }
 
+napi_value traffic(const Call& call, IpvsSocket& socket) {
+  struct ReadTraffic : IpvsExchange {
+    std::vector<ipvs::Traffic> counters;
+    Outcome run(ipvs::Client& client) override { return client.traffic(counters); }
+    napi_value value(napi_env env) override { return toRecords<ipvs::Traffic>(env, counters); }
+  };
+  return socket.channel->submit(call.env(), std::make_unique<ReadTraffic>());
+}
+
 napi_value service(const Call& call, IpvsSocket& socket) {
   struct Find : IpvsExchange {
     std::vector<ipvs::Op> identities;
@@ -156,6 +165,7 @@ napi_value defineIpvsSocket(napi_env env) {
   const napi_property_descriptor methods[] = {
       method<IpvsSocket, apply>("apply"),
       method<IpvsSocket, services>("services"),
+      method<IpvsSocket, traffic>("traffic"),
       method<IpvsSocket, service>("service"),
       method<IpvsSocket, destinations>("destinations"),
       method<IpvsSocket, info>("info"),

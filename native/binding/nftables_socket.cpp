@@ -107,6 +107,15 @@ napi_value elements(const Call& call, NftablesSocket& socket) {
   return socket.channel->submit(call.env(), std::move(exchange));
 }
 
+napi_value generation(const Call& call, NftablesSocket& socket) {
+  struct Generation : NftablesExchange {
+    uint32_t read = 0;
+    Outcome run(nftables::Client& client) override { return client.generation(read); }
+    napi_value value(napi_env env) override { return toValue(env, static_cast<double>(read)); }
+  };
+  return socket.channel->submit(call.env(), std::make_unique<Generation>());
+}
+
 napi_value close(const Call& call, NftablesSocket& socket) {
   socket.channel->close(call.env());
   return undefined(call.env());
@@ -116,9 +125,9 @@ napi_value close(const Call& call, NftablesSocket& socket) {
 
 napi_value defineNftablesSocket(napi_env env) {
   const napi_property_descriptor methods[] = {
-      method<NftablesSocket, apply>("apply"),     method<NftablesSocket, applyElements>("applyElements"),
-      method<NftablesSocket, objects>("objects"), method<NftablesSocket, elements>("elements"),
-      method<NftablesSocket, close>("close"),
+      method<NftablesSocket, apply>("apply"),           method<NftablesSocket, applyElements>("applyElements"),
+      method<NftablesSocket, objects>("objects"),       method<NftablesSocket, elements>("elements"),
+      method<NftablesSocket, generation>("generation"), method<NftablesSocket, close>("close"),
   };
   napi_value constructor = nullptr;
   napi_define_class(env, NftablesSocket::className, NAPI_AUTO_LENGTH, construct, nullptr, std::size(methods), methods,

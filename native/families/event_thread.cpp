@@ -70,6 +70,10 @@ void EventThread::listen() {
       open = received.kind != netlink::Received::Kind::broken;
       if (!open) break;
     }
+    const uint32_t ignored = ignored_;
+    std::erase_if(events, [ignored](const Event& event) {
+      return event.kind == Event::Kind::address && ignored != 0 && event.address.device == ignored;
+    });
     if (keep(events)) notify_(context_);
   }
 }

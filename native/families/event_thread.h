@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -23,6 +24,8 @@ class EventThread {
 
   /// `notify(context)` is called from the thread whenever there is something to take and was nothing before.
   netlink::Outcome start(netlink::Socket socket, void (*notify)(void*), void* context);
+  /// Addresses of this device are not told of from here on; 0: those of all are.
+  void ignore(uint32_t device) { ignored_ = device; }
   /// Wakes the thread and waits for it; twice is safe. `notify` is not called after.
   void stop();
   std::vector<Event> take();
@@ -38,6 +41,7 @@ class EventThread {
   void* context_ = nullptr;
   pthread_t thread_{};
   bool started_ = false;
+  std::atomic<uint32_t> ignored_ = 0;
   std::mutex mutex_;
   std::vector<Event> pending_;  // guarded by mutex_
 };

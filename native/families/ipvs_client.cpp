@@ -89,17 +89,25 @@ Outcome Client::send(std::span<const Op> ops, Answers& answers, int32_t pending)
 }
 
 Outcome Client::services(std::vector<Entry>& entries) {
+  return dumpServices(entries, unpackService);
+}
+
+Outcome Client::traffic(std::vector<Traffic>& counters) {
+  return dumpServices(counters, unpackTraffic);
+}
+
+template <class Record>
+Outcome Client::dumpServices(std::vector<Record>& records, bool (*unpack)(const Message&, Record&)) {
   return withFamily([&] {
     return netlink::dump(socket_, {
                                       .name = "IPVS_CMD_GET_SERVICE",
                                       .type = family_,
                                       .pack = [](MessageWriter& writer) { packServicesQuery(writer); },
-                                      .restart = [&] { entries.clear(); },
+                                      .restart = [&] { records.clear(); },
                                       .unpack =
                                           [&](const Message& reply) {
-                                            entries.emplace_back();
-                                            return entries.size() <= mostEntries &&
-                                                   unpackService(reply, entries.back());
+                                            records.emplace_back();
+                                            return records.size() <= mostEntries && unpack(reply, records.back());
                                           },
                                   });
   });

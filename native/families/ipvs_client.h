@@ -23,6 +23,8 @@ class Client {
 
   /// All services of the namespace, those by fwmark included.
   netlink::Outcome services(std::vector<Entry>& entries);
+  /// What went through each of them, likewise.
+  netlink::Outcome traffic(std::vector<Traffic>& counters);
   /// The service of each identity, same order; answers tell which there are (ESRCH: not there, entry zero).
   netlink::Outcome find(std::span<const Op> identities, std::vector<Entry>& entries, netlink::Answers& answers);
   /// The destinations of each service, in the order of the services; one dump each. A service that is not there
@@ -40,6 +42,8 @@ class Client {
   netlink::Outcome lookAgain(bool& moved);
   netlink::Outcome retryMissing(std::span<const Op> ops, netlink::Answers& answers);
   netlink::Outcome send(std::span<const Op> ops, netlink::Answers& answers, int32_t pending);
+  template <class Record>
+  netlink::Outcome dumpServices(std::vector<Record>& records, bool (*unpack)(const netlink::Message&, Record&));
   netlink::Outcome dumpDestinations(const Op& service, std::vector<Entry>& entries);
 
   netlink::Socket socket_;

@@ -67,6 +67,36 @@ void packServiceIdentity(MessageWriter& writer, const Op& op) {
   writer.u16be(IPVS_SVC_ATTR_PORT, op.port);
 }
 
+// Reads the attribute into the service's identity; false if it is no part of it. A service by fwmark has neither
+// protocol nor address nor port.
+template <class Service>
+bool unpackIdentity(AttributeReader& reader, Service& service, uint32_t& fwmark) {
+  switch (reader.type()) {
+    case IPVS_SVC_ATTR_AF:
+      service.family = address::fromAf(reader.u16());
+      return true;
+    case IPVS_SVC_ATTR_PROTOCOL:
+      service.protocol = static_cast<uint8_t>(reader.u16());
+      return true;
+    case IPVS_SVC_ATTR_ADDR:
+      unpackAddress(reader, service.address);
+      return true;
+    case IPVS_SVC_ATTR_PORT:
+      service.port = reader.u16be();
+      return true;
+    case IPVS_SVC_ATTR_FWMARK:
+      fwmark = reader.u32();
+      return true;
+    default:
+      return false;
+  }
+}
+
+template <class Service>
+bool identifies(const Service& service, uint32_t fwmark) {
+  return service.family != 0 && (fwmark != 0 || service.protocol != 0);
+}
+
 void packServiceConfiguration(MessageWriter& writer, const Op& op) {
   writer.string(IPVS_SVC_ATTR_SCHED_NAME, {op.scheduler, strnlen(op.scheduler, sizeof op.scheduler)});
   const ip_vs_flags flags{.flags = op.flags, .mask = ~uint32_t{0}};
@@ -88,6 +118,36 @@ void packDestinationConfiguration(MessageWriter& writer, const Op& op) {
   // The kernel wants both thresholds; records carry no lower one. 0 is three quarters of the upper.
   writer.u32(IPVS_DEST_ATTR_U_THRESH, op.upperThreshold);
   writer.u32(IPVS_DEST_ATTR_L_THRESH, 0);
+}
+
+uint64_t* counterOf(uint16_t type, Traffic& traffic) {
+  switch (type) {
+    case IPVS_STATS_ATTR_CONNS:
+      return &traffic.connections;
+    case IPVS_STATS_ATTR_INPKTS:
+      return &traffic.incomingPackets;
+    case IPVS_STATS_ATTR_OUTPKTS:
+      return &traffic.outgoingPackets;
+    case IPVS_STATS_ATTR_INBYTES:
+      return &traffic.incomingBytes;
+    case IPVS_STATS_ATTR_OUTBYTES:
+      return &traffic.outgoingBytes;
+    default:
+      return nullptr;
+  }
+}
+
+// All five are there, each once (ip_vs_genl_fill_stats64, 6.1), among others that tell rates.
+bool unpackCounters(Bytes nest, Traffic& traffic) {
+  int found = 0;
+  AttributeReader reader(nest);
+  while (reader.next()) {
+    uint64_t* counter = counterOf(reader.type(), traffic);
+    if (counter == nullptr) continue;
+    *counter = reader.u64();
+    ++found;
+  }
+  return reader.wellFormed() && found == 5;
 }
 
 }  // namespace
@@ -116,7 +176,7 @@ void packServiceQuery(MessageWriter& writer, const Op& service) {
   packServiceIdentity(writer, service);
 }
 
-// Replies to GET carry the command NEW. A service by fwmark has neither protocol nor address nor port.
+// Replies to GET carry the command NEW.
 bool unpackService(const Message& reply, Entry& entry) {
   Bytes nest;
   if (!nestOf(reply, IPVS_CMD_NEW_SERVICE, IPVS_CMD_ATTR_SERVICE, nest)) return false;
@@ -125,22 +185,8 @@ bool unpackService(const Message& reply, Entry& entry) {
   op.kind = Kind::service;
   AttributeReader reader(nest);
   while (reader.next()) {
+    if (unpackIdentity(reader, op, entry.fwmark)) continue;
     switch (reader.type()) {
-      case IPVS_SVC_ATTR_AF:
-        op.family = address::fromAf(reader.u16());
-        break;
-      case IPVS_SVC_ATTR_PROTOCOL:
-        op.protocol = static_cast<uint8_t>(reader.u16());
-        break;
-      case IPVS_SVC_ATTR_ADDR:
-        unpackAddress(reader, op.address);
-        break;
-      case IPVS_SVC_ATTR_PORT:
-        op.port = reader.u16be();
-        break;
-      case IPVS_SVC_ATTR_FWMARK:
-        entry.fwmark = reader.u32();
-        break;
       case IPVS_SVC_ATTR_SCHED_NAME:
         reader.stringTo(op.scheduler);
         break;
@@ -163,7 +209,22 @@ bool unpackService(const Message& reply, Entry& entry) {
         break;
     }
   }
-  return reader.wellFormed() && op.family != 0 && (entry.fwmark != 0 || op.protocol != 0);
+  return reader.wellFormed() && identifies(op, entry.fwmark);
+}
+
+// IPVS_SVC_ATTR_STATS beside it counts in 32 bits.
+bool unpackTraffic(const Message& reply, Traffic& traffic) {
+  Bytes nest;
+  if (!nestOf(reply, IPVS_CMD_NEW_SERVICE, IPVS_CMD_ATTR_SERVICE, nest)) return false;
+  traffic = {};
+  bool counted = false;
+  AttributeReader reader(nest);
+  while (reader.next()) {
+    if (unpackIdentity(reader, traffic, traffic.fwmark) || reader.type() != IPVS_SVC_ATTR_STATS64) continue;
+    counted = unpackCounters(reader.payload(), traffic);
+    if (!counted) return false;
+  }
+  return reader.wellFormed() && counted && identifies(traffic, traffic.fwmark);
 }
 
 void packDestinationsQuery(MessageWriter& writer, const Op& service) {

@@ -4,6 +4,7 @@
 //                             identity                       configuration
 //   | genlmsghdr | SERVICE{ AF PROTOCOL ADDR PORT } | DEST{ ADDR PORT ADDR_FAMILY | FWD_METHOD WEIGHT … } |
 //   | genlmsghdr | SERVICE{ AF FWMARK | … } |                    a service by fwmark, in dumps only
+//   | genlmsghdr | SERVICE{ … | STATS64{ CONNS INPKTS OUTPKTS INBYTES OUTBYTES … } } |    its counters, in dumps only
 #pragma once
 
 #include "../netlink/message.h"
@@ -20,6 +21,9 @@ void packServicesQuery(netlink::MessageWriter& writer);
 void packServiceQuery(netlink::MessageWriter& writer, const Op& service);
 /// Reads a service; false unless it is whole. `entry` is overwritten.
 bool unpackService(const netlink::Message& reply, Entry& entry);
+
+/// Reads what went through a service; false unless it is whole. `traffic` is overwritten.
+bool unpackTraffic(const netlink::Message& reply, Traffic& traffic);
 
 /// IPVS_CMD_GET_DEST, a dump of one service's destinations.
 void packDestinationsQuery(netlink::MessageWriter& writer, const Op& service);

@@ -8,6 +8,12 @@
 //    60 | upper threshold                   | scheduler, NUL-padded …
 //    80 | active connections                | inactive connections              | persistent connections
 //    92 | fwmark                            | persistence engine, NUL-padded …                             112
+//
+//        0        1        2                 4                                   8
+//     0 | family |protocol| port            | fwmark                            | virtual address …
+//    24 | connections                                                           | incoming packets
+//    40 | outgoing packets                                                      | incoming bytes
+//    56 | outgoing bytes                                                         64
 #pragma once
 
 #include <cstddef>
@@ -55,6 +61,22 @@ struct Entry {
 };
 static_assert(sizeof(Entry) == 112);
 static_assert(offsetof(Entry, fwmark) == 92 && offsetof(Entry, persistenceEngine) == 96);
+
+/// What went through a virtual service since it was added.
+struct Traffic {
+  uint8_t family;  // 4 or 6
+  uint8_t protocol;
+  uint16_t port;    // host order
+  uint32_t fwmark;  // as in Entry
+  uint8_t address[16];
+  uint64_t connections;
+  uint64_t incomingPackets;
+  uint64_t outgoingPackets;
+  uint64_t incomingBytes;
+  uint64_t outgoingBytes;
+};
+static_assert(sizeof(Traffic) == 64);
+static_assert(offsetof(Traffic, address) == 8 && offsetof(Traffic, connections) == 24);
 
 struct Info {
   uint32_t version;  // 0x010201 is 1.2.1

@@ -28,10 +28,11 @@ class Client {
   /// Elements of a set, as they were at one moment; nothing if there is no such set. The kernel walks the set from its
   /// start for each 32 KiB of the answer: 20 000 elements take 20 ms, half a million 20 s (6.18).
   netlink::Outcome elements(uint8_t family, const std::string& set, std::vector<Element>& elements);
+  /// Counts up with every transaction of the network namespace, whoever's: another number, another rule set.
+  netlink::Outcome generation(uint32_t& generation);
 
  private:
   netlink::Outcome atOneMoment(netlink::FunctionRef<netlink::Outcome()> read);
-  netlink::Outcome generation(uint32_t& generation);
   netlink::Outcome table(uint8_t family, std::vector<Object>& objects);
   netlink::Outcome dumpObjects(Kind kind, uint8_t family, std::vector<Object>& objects);
   netlink::Outcome dumpElements(uint8_t family, const std::string& set, std::vector<Element>& elements);

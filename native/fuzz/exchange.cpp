@@ -195,6 +195,10 @@ const Exchange exchanges[] = {
       ipvs::Client(std::move(socket)).services(entries);
     },
     [](netlink::Socket socket) {
+      std::vector<ipvs::Traffic> counters;
+      ipvs::Client(std::move(socket)).traffic(counters);
+    },
+    [](netlink::Socket socket) {
       ipvs::Info info;
       ipvs::Client(std::move(socket)).info(info);
     },

@@ -45,6 +45,9 @@ uint32_t AttributeReader::u32() {
 uint32_t AttributeReader::u32be() {
   return be32toh(exactly<uint32_t>());
 }
+uint64_t AttributeReader::u64() {
+  return exactly<uint64_t>();
+}
 uint64_t AttributeReader::u64be() {
   return be64toh(exactly<uint64_t>());
 }

@@ -34,6 +34,7 @@ class AttributeReader {
   uint16_t u16be();
   uint32_t u32();
   uint32_t u32be();
+  uint64_t u64();
   uint64_t u64be();
   /// The characters before the first NUL, or the whole payload if it has none.
   std::string_view string() const;

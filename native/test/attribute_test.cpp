@@ -16,13 +16,15 @@ int main() {
       0600 0200 1f900000 | u16be 8080
       0800 0300 78563412 | u32
       0800 0400 12345678 | u32be
-      0c00 0500 01020304 05060708 | u64be)");
+      0c00 0500 01020304 05060708 | u64be
+      0c00 0600 08070605 04030201 | u64)");
     AttributeReader reader(bytes);
     CHECK(reader.next() && reader.type() == 1 && reader.u8() == 42);
     CHECK(reader.next() && reader.type() == 2 && reader.u16be() == 8080);
     CHECK(reader.next() && reader.type() == 3 && reader.u32() == 0x12345678);
     CHECK(reader.next() && reader.type() == 4 && reader.u32be() == 0x12345678);
     CHECK(reader.next() && reader.type() == 5 && reader.u64be() == 0x0102030405060708);
+    CHECK(reader.next() && reader.type() == 6 && reader.u64() == 0x0102030405060708);
     CHECK(!reader.next() && reader.wellFormed());
   });
 

@@ -9,6 +9,7 @@
 
 #include "../families/ipvs_codec.h"
 #include "check.h"
+#include "recording.h"
 #include "scripted_kernel.h"
 
 using check::test;
@@ -239,6 +240,30 @@ void readTests() {
     module.gone = true;
     const Outcome outcome = client.services(entries);
     CHECK(outcome.code != nullptr && std::string_view(outcome.code) == "ERR_NO_FAMILY");
+  });
+
+  test("counters are read in one dump, and one that cannot be read fails it", [] {
+    const auto parts = recording::datagrams("ipvs_traffic/traffic");
+    Module module;
+    bool whole = true;
+    module.handle = [&](const Request& request) {
+      std::vector<Datagram> replies;
+      netlink::MessageReader reader(parts.front());
+      netlink::Message message;
+      while (reader.next(message)) {
+        const std::vector<uint8_t> payload(message.payload.begin(), message.payload.end() - (whole ? 0 : 12));
+        replies.push_back(scripted::message(0x20, NLM_F_MULTI, request.sequence, payload));
+      }
+      replies.push_back(scripted::done(request.sequence));
+      return replies;
+    };
+    scripted::Kernel kernel(module.script());
+    Client client(kernel.connect());
+    std::vector<ipvs::Traffic> counters;
+    CHECK(client.traffic(counters).ok() && counters.size() == 8);
+    CHECK(client.traffic(counters).ok() && counters.size() == 8);
+    whole = false;
+    CHECK(client.traffic(counters).error == EBADMSG);
   });
 
   test("EPERM is passed on with the kernel's text", [] {

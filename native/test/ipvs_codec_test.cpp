@@ -165,6 +165,79 @@ void roundTripTests() {
   });
 }
 
+// What the kernel says of 10.96.0.1:443/TCP: counters in 32 bits, then in 64 among rates.
+const char* counted = R"(
+  01010000 c000 0180                                 | NEW_SERVICE, SERVICE
+    0600 0100 02000000 0600 0200 06000000
+    1400 0300 0a600001 00000000 00000000 00000000
+    0600 0400 01bb0000
+    0800 0600 77727200                               | "wrr"
+    3c00 0a00                                        | STATS
+      0800 0100 07000000 0800 0200 07000000 0800 0300 07000000
+      0c00 0400 07000000 00000000 0c00 0500 07000000 00000000
+      0800 0600 07000000
+    4c00 0c00                                        | STATS64
+      0c00 0100 01000000 01000000                    | 2^32 + 1 connections
+      0c00 0200 02000000 00000000                    | packets in
+      0c00 0300 03000000 00000000                    | packets out
+      0c00 0400 04000000 00000000                    | bytes in
+      0c00 0500 ffffffff ffffffff                    | bytes out
+      0c00 0600 07000000 00000000)";  // a rate
+
+void trafficTests() {
+  test("the 64-bit counters of a service are read with its identity", [] {
+    ipvs::Traffic traffic;
+    CHECK(unpackTraffic(reply(hex(counted)), traffic));
+    CHECK(traffic.family == 4 && traffic.protocol == IPPROTO_TCP && traffic.port == 443 && traffic.fwmark == 0);
+    CHECK(same(traffic.address, hex("0a600001 00000000 00000000 00000000")));
+    CHECK(traffic.connections == 0x1'0000'0001 && traffic.incomingPackets == 2 && traffic.outgoingPackets == 3);
+    CHECK(traffic.incomingBytes == 4 && traffic.outgoingBytes == ~uint64_t{0});
+  });
+
+  test("counters that are missing, cut or of another width are refused, not taken for zero", [] {
+    ipvs::Traffic traffic;
+    const auto with = [&](size_t at, uint8_t byte) {
+      auto bytes = hex(counted);
+      bytes[at] = byte;
+      return unpackTraffic(reply(bytes), traffic);
+    };
+    const size_t nest = hex(counted).size() - 76;
+    CHECK(with(nest, 0x4c) && !with(nest + 2, 0x0d));             // no STATS64
+    CHECK(!with(nest, 0x40 - 12) && with(nest, 0x40));            // four counters; five, and no rate
+    CHECK(!with(nest + 4 + 2, 6));                                // one of them is none
+    CHECK(!with(nest + 4, 8) && !with(nest + 4, 0x60));           // 4 bytes, and more than there is
+    CHECK(!with(0, IPVS_CMD_NEW_DEST) && !with(8 + 4, AF_UNIX));  // another message, another family
+  });
+
+  test("a recorded dump tells what went through", [] {
+    std::vector<ipvs::Traffic> found;
+    recording::eachMessage("ipvs_traffic/traffic", [&](const Message& message) {
+      found.emplace_back();
+      CHECK(unpackTraffic(message, found.back()));
+    });
+    CHECK(found.size() == 8);
+    std::erase_if(found, [](const ipvs::Traffic& traffic) { return traffic.connections == 0; });
+    std::ranges::sort(found, {}, &ipvs::Traffic::family);
+    CHECK(found.size() == 2);
+    const ipvs::Traffic& four = found.front();
+    CHECK(four.port == 53 && four.protocol == IPPROTO_UDP && four.address[1] == 98 && four.connections == 1);
+    // 2 datagrams of 128 bytes, and 2 of ICMP: nobody listens
+    CHECK(four.incomingPackets == 2 && four.incomingBytes == 256);
+    CHECK(four.outgoingPackets == 2 && four.outgoingBytes == 312);
+    const ipvs::Traffic& six = found.back();
+    CHECK(six.family == 6 && six.incomingPackets == 3 && six.incomingBytes == 444 && six.outgoingBytes == 588);
+  });
+
+  test("a service by fwmark has counters and no address", [] {
+    int marked = 0;
+    recording::eachMessage("ipvs_traffic/traffic", [&](const Message& message) {
+      ipvs::Traffic traffic;
+      if (unpackTraffic(message, traffic) && traffic.fwmark == 5 && traffic.protocol == 0) ++marked;
+    });
+    CHECK(marked == 1);
+  });
+}
+
 std::vector<Entry> recordedServices() {
   std::vector<Entry> entries;
   recording::eachMessage("ipvs_service/services", [&](const Message& message) {
@@ -313,6 +386,7 @@ void violationTests() {
 int main() {
   packingTests();
   roundTripTests();
+  trafficTests();
   recordingTests();
   refusalTests();
   violationTests();

@@ -1,25 +1,24 @@
 /** Arguments → command → exit status. The commands are imported when they are asked for, so that help is quick. */
 
-import { hostname } from 'node:os';
 import { type Arguments, parseArguments, type UsageProblem } from '../config/arguments.ts';
 import { type CommandName, isCommand, type Shell } from '../config/commands.ts';
-import { loadConfig } from '../config/config.ts';
+import type { Config, Loaded } from '../config/config.ts';
 import { exitStatus, type Invocation, type Streams } from './invocation.ts';
+
+/** Commands that need a config. */
+const configuredCommands = ['run', 'status', 'reconcile', 'cleanup'] as const;
+type ConfiguredCommand = (typeof configuredCommands)[number];
 
 /** Runs one command line and gives its exit status. Rejects only for what a command did not expect. */
 export async function runCommandLine(words: readonly string[], streams: Streams, signal: AbortSignal): Promise<number> {
   const parsed = parseArguments(words);
   const { command, flags } = parsed;
-  if (flags.help) return printHelp(command, streams);
+  if (flags.help) return printHelp(parsed.isCommandWritten ? command : undefined, streams);
   if (flags.version && command !== 'version') return printVersion('text', streams);
-  if (parsed.problems.length > 0) return refuse([...parsed.problems, ...configProblems(parsed)], command, streams);
-  for (const warning of parsed.warnings) streams.stderr.write(`kube-ipvs: ${warning}\n`);
+  if (command === undefined || parsed.problems.length > 0) {
+    return refuse([...parsed.problems, ...(await configProblems(parsed))], command, streams);
+  }
   switch (command) {
-    case undefined: {
-      const { overview } = await import('./help.ts');
-      streams.stderr.write(overview());
-      return exitStatus.usage;
-    }
     case 'help':
       return flags.markdown ? printMarkdown(streams) : printHelp(parsed.operands[0], streams);
     case 'version':
@@ -29,6 +28,8 @@ export async function runCommandLine(words: readonly string[], streams: Streams,
       streams.stdout.write(completionScript(parsed.operands[0] as Shell));
       return exitStatus.converged;
     }
+    case 'run':
+    case 'status':
     case 'reconcile':
     case 'cleanup':
       return runKernelCommand(command, parsed, streams, signal);
@@ -38,54 +39,71 @@ export async function runCommandLine(words: readonly string[], streams: Streams,
 }
 
 async function runKernelCommand(
-  command: 'reconcile' | 'cleanup',
+  command: ConfiguredCommand,
   parsed: Arguments,
   streams: Streams,
   signal: AbortSignal,
 ): Promise<number> {
   const missing = command === 'reconcile' ? missingFlags(parsed) : [];
-  const loaded = loadConfig(parsed.flags, { hostname });
+  const loaded = await load(parsed);
   if (missing.length > 0 || 'problems' in loaded) {
     return refuse([...missing, ...('problems' in loaded ? loaded.problems : [])], command, streams);
   }
-  const invocation: Invocation = {
-    ...streams,
-    command,
-    operands: parsed.operands,
-    flags: parsed.flags,
-    given: parsed.given,
-    config: loaded.config,
-    signal,
-  };
-  if (command === 'reconcile') {
-    const { reconcile } = await import('./reconcile.ts');
-    return reconcile(invocation);
+  const { config } = loaded;
+  await warn(config, [...parsed.warnings, ...loaded.remarks], streams);
+  const { writeConfigTo, cleanup, initOnly } = parsed.flags;
+  if (writeConfigTo !== undefined && writeConfigTo !== '') return writeConfig(config, writeConfigTo, streams);
+  const asked = cleanup ? 'cleanup' : command;
+  const unwatchable = asked === 'run' && !initOnly ? (await import('../config/config.ts')).daemonProblems(config) : [];
+  if (unwatchable.length > 0) return refuse(unwatchable, command, streams);
+  const { operands, flags, given } = parsed;
+  return execute(asked, { ...streams, command: asked, operands, flags, given, config, signal });
+}
+
+async function load(parsed: Arguments): Promise<Loaded> {
+  const [{ loadConfig }, { thisHost }] = await Promise.all([import('../config/config.ts'), import('./host.ts')]);
+  return loadConfig(parsed, thisHost);
+}
+
+async function execute(command: ConfiguredCommand, invocation: Invocation): Promise<number> {
+  switch (command) {
+    case 'run':
+      return (await import('./run.ts')).run(invocation);
+    case 'status':
+      return (await import('./status.ts')).status(invocation);
+    case 'reconcile':
+      return (await import('./reconcile.ts')).reconcile(invocation);
+    case 'cleanup':
+      return (await import('./cleanup.ts')).cleanup(invocation);
+    default:
+      return command satisfies never;
   }
-  const { cleanup } = await import('./cleanup.ts');
-  return cleanup(invocation);
+}
+
+async function warn(config: Config, lines: readonly string[], { stderr }: Streams): Promise<void> {
+  if (lines.length === 0) return;
+  const { createLog } = await import('./log.ts');
+  const log = createLog(config, stderr);
+  for (const line of lines) log.warn(line);
+}
+
+async function writeConfig(config: Config, path: string, { stderr }: Streams): Promise<number> {
+  const [{ createLog }, writing] = await Promise.all([import('./log.ts'), import('./write-config.ts')]);
+  return writing.writeConfig(config, path, createLog(config, stderr));
 }
 
 /** So that one run tells all that is wrong, also when the command line itself is. */
-function configProblems({ command, flags }: Arguments): readonly UsageProblem[] {
-  if (command !== 'reconcile' && command !== 'cleanup') return [];
-  const loaded = loadConfig(flags, { hostname });
+async function configProblems(parsed: Arguments): Promise<readonly UsageProblem[]> {
+  if (!configuredCommands.some((command) => command === parsed.command)) return [];
+  const loaded = await load(parsed);
   return 'problems' in loaded ? loaded.problems : [];
 }
 
 function missingFlags({ flags }: Arguments): UsageProblem[] {
-  const problems: UsageProblem[] = [];
-  if (!flags.once) {
-    const message =
-      'reconcile does one pass and stops, and wants to be told so; write --once (watching a cluster is not there yet)';
-    problems.push({ flag: 'once', message });
-  }
-  if (flags.manifests.length === 0) {
-    const message =
-      'reconcile needs --manifests PATH…; write files, folders, or - for standard input, for example ' +
-      '"kubectl get services,endpointslices,nodes -A -o yaml | kube-ipvs reconcile --once --manifests -"';
-    problems.push({ flag: 'manifests', message });
-  }
-  return problems;
+  if (flags.once) return [];
+  const message =
+    'reconcile does one pass and stops, and wants to be told so; write --once, or kube-ipvs run to keep on';
+  return [{ flag: 'once', message }];
 }
 
 function refuse(problems: readonly UsageProblem[], command: CommandName | undefined, { stderr }: Streams): number {
@@ -106,7 +124,7 @@ async function printMarkdown({ stdout }: Streams): Promise<number> {
   return exitStatus.converged;
 }
 
-async function printVersion(output: 'text' | 'json', { stdout }: Streams): Promise<number> {
+async function printVersion(output: 'text' | 'json' | 'wide', { stdout }: Streams): Promise<number> {
   const { versionText } = await import('./version.ts');
   stdout.write(versionText(output));
   return exitStatus.converged;

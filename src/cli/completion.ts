@@ -24,7 +24,7 @@ function names(flag: FlagSpec): readonly string[] {
 
 /** Words that may follow a flag: its choices; `undefined` stands for a path, an empty list for free text. */
 function valuesOf(flag: FlagSpec): readonly string[] | undefined {
-  return flag.takesOperands === true ? undefined : (flag.choices ?? []);
+  return /^(PATH|FILE)/.test(flag.value ?? '') ? undefined : (flag.choices ?? []);
 }
 
 function bash(): string {
@@ -32,6 +32,7 @@ function bash(): string {
     const operands = commandTable[name].operand?.choices ?? [];
     return `    ${name}) words="${[...operands, ...flagsOf(name).flatMap(names)].join(' ')}" ;;`;
   });
+  const withoutCommand = [...commands, ...flagsOf('run').flatMap(names)];
   const seen = new Set<FlagSpec>(commands.flatMap((name) => flagsOf(name)));
   const values = [...seen]
     .filter((flag) => flag.kind !== 'boolean')
@@ -52,9 +53,9 @@ ${values.join('\n')}
   done
   case "$command" in
 ${words.join('\n')}
-    *) words="${commands.join(' ')} --help --version" ;;
+    *) words="${withoutCommand.join(' ')}" ;;
   esac
-  if [[ "$command" == reconcile && "$current" != -* ]]; then
+  if [[ "$command" =~ ^(run|reconcile)$ && "$current" != -* ]]; then
     COMPREPLY=($(compgen -f -- "$current"))
   else
     COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -71,7 +72,7 @@ function zsh(): string {
     const specs = [
       ...flagsOf(name).flatMap(zshFlag),
       ...(operand === undefined ? [] : [zshQuoted(`1:${operand.name}:(${operand.choices.join(' ')})`)]),
-      ...(name === 'reconcile' ? [zshQuoted('*:manifest:_files')] : []),
+      ...(flagsOf(name).some((flag) => flag.takesOperands === true) ? [zshQuoted('*:manifest:_files')] : []),
     ];
     return `    ${name}) _arguments ${specs.join(' ')} ;;`;
   });
@@ -80,13 +81,17 @@ _kube_ipvs() {
   local -a commands=(
 ${described.join('\n')}
   )
-  if (( CURRENT == 2 )); then
+  if (( CURRENT == 2 )) && [[ "\${words[2]}" != -* ]]; then
     _describe command commands
     return
   fi
   local command="\${words[2]}"
-  shift words
-  (( CURRENT-- ))
+  if [[ "$command" == -* ]]; then
+    command=run
+  else
+    shift words
+    (( CURRENT-- ))
+  fi
   case "$command" in
 ${cases.join('\n')}
   esac
@@ -119,7 +124,9 @@ function fish(): string {
       `complete -c kube-ipvs -f -n __fish_use_subcommand -a ${name} -d ${fishQuoted(commandTable[name].summary)}`,
   );
   for (const name of commands) {
-    const condition = fishQuoted(`__fish_seen_subcommand_from ${name}`);
+    // Without a command the flags are those of run.
+    const orNone = name === 'run' ? '; or __fish_use_subcommand' : '';
+    const condition = fishQuoted(`__fish_seen_subcommand_from ${name}${orNone}`);
     const operand = commandTable[name].operand;
     if (operand !== undefined) {
       lines.push(`complete -c kube-ipvs -f -n ${condition} -a ${fishQuoted(operand.choices.join(' '))}`);

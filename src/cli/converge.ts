@@ -3,7 +3,8 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { opText } from '../model/text.ts';
 import { Reconciler } from '../reconcile/loop.ts';
-import { type Account, incomplete, operations, settle, sumOf } from '../reconcile/settle.ts';
+import { operations } from '../reconcile/plan.ts';
+import { type Account, incomplete, settle, sumOf } from '../reconcile/settle.ts';
 import type { Surroundings } from '../reconcile/turn.ts';
 import type { Store } from '../store/store.ts';
 import { exitStatus, type Invocation } from './invocation.ts';

@@ -1,7 +1,7 @@
 /** Help as text and as the README's tables, both made from the command table and the flag table. */
 
 import { type CommandName, commandTable } from '../config/commands.ts';
-import { type FlagSpec, flagsOf, flagUsage } from '../config/flags.ts';
+import { type FlagGroup, type FlagSpec, flagGroupsOf, flagUsage } from '../config/flags.ts';
 
 /** `kube-ipvs help`. */
 export function overview(): string {
@@ -10,12 +10,12 @@ export function overview(): string {
   return [
     'kube-ipvs: Kubernetes Services on IPVS',
     '',
-    'Usage: kube-ipvs COMMAND [flags]',
+    'Usage: kube-ipvs [COMMAND] [flags]',
     '',
     'Commands:',
-    ...columns(rows),
+    ...columns(rows, leftWidth(rows)),
     '',
-    "Run 'kube-ipvs help COMMAND' for the flags of one command.",
+    "Run 'kube-ipvs help COMMAND' for the flags of one command. Without a command they are those of run.",
     '',
   ].join('\n');
 }
@@ -23,16 +23,20 @@ export function overview(): string {
 /** `kube-ipvs help COMMAND` and `kube-ipvs COMMAND --help`. */
 export function commandHelp(name: CommandName): string {
   const command = commandTable[name];
-  const rows = flagsOf(name).map((flag) => [flagColumn(flag), flagSummary(flag)] as const);
+  const groups = flagGroupsOf(name).map(({ heading, flags }) => ({
+    heading,
+    rows: flags.map((flag) => [flagColumn(flag), flagSummary(flag)] as const),
+  }));
+  const width = leftWidth(groups.flatMap(({ rows }) => rows));
+  // One group needs no heading of its own.
+  const title = (heading: string) => (groups.length === 1 ? 'Flags:' : `${heading}:`);
   return [
     `kube-ipvs ${name}: ${command.summary}`,
     '',
     `Usage: kube-ipvs ${name} ${command.usage}`,
     '',
     ...(command.help.length === 0 ? [] : [...command.help, '']),
-    'Flags:',
-    ...columns(rows),
-    '',
+    ...groups.flatMap(({ heading, rows }) => [title(heading), ...columns(rows, width), '']),
   ].join('\n');
 }
 
@@ -41,17 +45,20 @@ export const markdownMarkers = { begin: '<!-- flags: begin -->', end: '<!-- flag
 
 /** The flag tables of the commands that have flags of their own, as Markdown. */
 export function markdownTables(): string {
-  const commands = (Object.keys(commandTable) as CommandName[]).filter((name) =>
-    flagsOf(name).some((flag) => !isCommon(flag)),
+  const tables = (Object.keys(commandTable) as CommandName[]).flatMap((name) => {
+    const groups = flagGroupsOf(name)
+      .map(({ heading, flags }) => ({ heading, flags: flags.filter((flag) => !isCommon(flag)) }))
+      .filter(({ flags }) => flags.length > 0);
+    return groups.length === 0 ? [] : [`\`kube-ipvs ${name}\``, '', ...groups.flatMap(markdownTable)];
+  });
+  return tables.join('\n');
+}
+
+function markdownTable({ heading, flags }: FlagGroup): string[] {
+  const rows = flags.map(
+    (flag) => `| ${code(namesColumn(flag))} | ${code(defaultText(flag))} | ${cell(meaning(flag))} |`,
   );
-  return commands
-    .map((name) => {
-      const rows = flagsOf(name)
-        .filter((flag) => !isCommon(flag))
-        .map((flag) => `| ${code(namesColumn(flag))} | ${code(defaultText(flag))} | ${cell(flag.summary)} |`);
-      return [`\`kube-ipvs ${name}\``, '', '| flag | default | meaning |', '|---|---|---|', ...rows, ''].join('\n');
-    })
-    .join('\n');
+  return [`| ${heading} | default | meaning |`, '|---|---|---|', ...rows, ''];
 }
 
 /** Of every command. */
@@ -73,12 +80,16 @@ function namesColumn(flag: FlagSpec): string {
 
 function flagSummary(flag: FlagSpec): string {
   const fallback = defaultText(flag);
-  const deprecated = flag.deprecated === undefined ? '' : ` (deprecated: ${flag.deprecated})`;
-  return `${flag.summary}${fallback === '' ? '' : ` (default ${fallback})`}${deprecated}`;
+  return `${meaning(flag)}${fallback === '' ? '' : ` (default ${fallback})`}`;
 }
 
+function meaning(flag: FlagSpec): string {
+  return `${flag.summary}${flag.deprecated === undefined ? '' : ` (deprecated: ${flag.deprecated})`}`;
+}
+
+/** What is ignored has no default that counts. */
 function defaultText(flag: FlagSpec): string {
-  return flag.default === undefined ? '' : String(flag.default);
+  return flag.default === undefined || flag.ignored !== undefined ? '' : String(flag.default);
 }
 
 function code(text: string): string {
@@ -92,9 +103,14 @@ function cell(text: string): string {
 const screenWidth = 120;
 const widestLeft = 40;
 
+type Row = readonly [string, string];
+
+function leftWidth(rows: readonly Row[]): number {
+  return Math.min(widestLeft, Math.max(...rows.map(([left]) => left.length)));
+}
+
 /** Texts on the left in one column, what they mean in another; what is too wide for its column takes more lines. */
-function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.min(widestLeft, Math.max(...rows.map(([left]) => left.length)));
+function columns(rows: readonly Row[], width: number): string[] {
   return rows.flatMap(([left, right]) => {
     const meaning = wrapped(right, screenWidth - width - 4);
     if (left.length > width) meaning.unshift('');

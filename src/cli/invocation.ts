@@ -6,7 +6,8 @@ import type { FlagKey, FlagValues } from '../config/flags.ts';
 
 /** Text goes out here; a terminal tells its width. */
 export interface TextSink {
-  write(text: string): unknown;
+  /** `onWritten` is told when it is out, or why not: nobody reads any more. */
+  write(text: string, onWritten?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }

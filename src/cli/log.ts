@@ -9,7 +9,7 @@ export type { Logger } from 'pino';
 
 /** Loggers of `config.verbosity` 0: info and above; from 4: debug; from 6: trace. Fields go first: `log.warn({ key }, 'text')`. */
 export function createLog(config: Pick<Config, 'verbosity' | 'loggingFormat'>, stderr: TextSink): Logger {
-  const level = config.verbosity >= 6 ? 'trace' : config.verbosity >= 4 ? 'debug' : 'info';
+  const level = levelOf(config.verbosity);
   // Only the real standard error is written by descriptor: a test's stream has none.
   const sink: DestinationStream =
     stderr === process.stderr ? destination({ dest: 2, sync: true }) : { write: (line) => void stderr.write(line) };
@@ -18,6 +18,11 @@ export function createLog(config: Pick<Config, 'verbosity' | 'loggingFormat'>, s
   }
   const text = { write: (line: string) => sink.write(textLine(JSON.parse(line) as Record<string, unknown>)) };
   return pino({ level, base: null, timestamp: false, serializers: { err: errorText } }, text);
+}
+
+/** From 4 on what a developer needs, from 6 on all. */
+export function levelOf(verbosity: number): 'info' | 'debug' | 'trace' {
+  return verbosity >= 6 ? 'trace' : verbosity >= 4 ? 'debug' : 'info';
 }
 
 /** Beyond this many lines of one kind the rest is counted only; `-o json` has all. */

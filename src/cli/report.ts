@@ -87,7 +87,7 @@ export function failureLines({ account }: Outcome): string[] {
 }
 
 /** What an operator should know although nothing went wrong; one line each. */
-export function remarks({ account, conflicts, missingSchedulers, unsettable }: Outcome): string[] {
+export function remarks({ account, ...standing }: Outcome): string[] {
   const lines: string[] = [];
   if (account.held.length > 0) {
     lines.push(
@@ -101,6 +101,16 @@ export function remarks({ account, conflicts, missingSchedulers, unsettable }: O
         'inactive); run again later to remove it, or with --drain-timeout=0s to remove it now',
     );
   }
+  return [...lines, ...standingRemarks(standing)];
+}
+
+/** What stays so until somebody changes a Service, the kernel or the host; one line each. */
+export function standingRemarks({
+  conflicts,
+  missingSchedulers,
+  unsettable,
+}: Pick<Outcome, 'conflicts' | 'missingSchedulers' | 'unsettable'>): string[] {
+  const lines: string[] = [];
   for (const { service, owner, loser } of conflicts) {
     lines.push(`${service} is claimed by ${owner} and ${loser}; the older, ${owner}, has it`);
   }

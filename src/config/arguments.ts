@@ -1,25 +1,39 @@
 /**
  * The words of the command line → command, operands and typed flag values. pflag style, as kube-proxy's: `--x=false`,
- * `--x value`, `-v=4`, `-v4`, `-v 4`, repeated and comma lists, `--` ends the flags. Reports every problem at once.
+ * `--x value`, `-v=4`, `-v4`, `-v 4`, repeated and comma lists, `--x_y` for `--x-y`, `--` ends the flags. Reports every problem at once.
  */
 
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../model/duration.ts';
 import { type CommandName, commandTable, isCommand } from './commands.ts';
-import { type FlagKey, type FlagSpec, type FlagValues, dashed, flagNames, flagSpecs, flagUsage } from './flags.ts';
+import {
+  type AnyFlagValue,
+  type FlagKey,
+  type FlagSpec,
+  type FlagValues,
+  dashed,
+  defaultOf,
+  flagNames,
+  flagSpecs,
+  flagUsage,
+} from './flags.ts';
 import { nearest, quoted } from './spelling.ts';
 
-/** Something wrong with the command line. The message is a sentence that names flag, value and cure. */
+/** Something wrong with the command line or the file of --config. The message is a sentence that names flag or field, value and cure. */
 export interface UsageProblem {
   /** Long name without dashes. */
   readonly flag?: string;
+  /** Dotted, as in a KubeProxyConfiguration. */
+  readonly field?: string;
   readonly value?: string;
   readonly message: string;
 }
 
 export interface Arguments {
-  /** Undefined when the first word is none, or there is no word. */
+  /** `run` when there are only flags, as kube-proxy is called; undefined when the first other word is no command. */
   readonly command: CommandName | undefined;
+  /** Whether the command was written. */
+  readonly isCommandWritten: boolean;
   /** The words behind the command that belong to no flag. */
   readonly operands: readonly string[];
   readonly flags: FlagValues;
@@ -33,7 +47,7 @@ export interface Arguments {
 export function parseArguments(words: readonly string[]): Arguments {
   const parser = new Parser();
   const { tokens } = parseArgs({
-    args: [...words],
+    args: withDashes(words),
     options: parseArgsOptions,
     strict: false,
     tokens: true,
@@ -55,6 +69,14 @@ export function parseArguments(words: readonly string[]): Arguments {
   return parser.finish();
 }
 
+/** `--proxy_mode` is `--proxy-mode`, as for all of Kubernetes' programs (WordSepNormalizeFunc of k8s.io/component-base/cli/flag). */
+function withDashes(words: readonly string[]): string[] {
+  const end = words.indexOf('--');
+  return words.map((word, at) =>
+    end >= 0 && at > end ? word : word.replace(/^--[^=]+/, (name) => name.replaceAll('_', '-')),
+  );
+}
+
 /** Every name of every flag → its key. */
 const flagKeys: ReadonlyMap<string, FlagKey> = new Map(
   [...flagSpecs].flatMap(([key, flag]) => flagNames(flag).map((name) => [name, key] as const)),
@@ -71,10 +93,8 @@ const parseArgsOptions = Object.fromEntries(
   }),
 );
 
-type Value = boolean | number | string | readonly string[] | undefined;
-
 class Parser {
-  readonly #values = new Map<FlagKey, Value>();
+  readonly #values = new Map<FlagKey, AnyFlagValue>();
   readonly #operands: string[] = [];
   readonly #problems: UsageProblem[] = [];
   readonly #warnings: string[] = [];
@@ -84,7 +104,7 @@ class Parser {
   #taker: FlagKey | undefined;
 
   word(word: string): void {
-    if (!this.#commandSeen) {
+    if (!this.#commandSeen && (this.#taker === undefined || isCommand(word))) {
       this.#commandSeen = true;
       if (isCommand(word)) this.#command = word;
       else this.#problems.push({ value: word, message: unknownCommand(word) });
@@ -133,6 +153,7 @@ class Parser {
 
   finish(): Arguments {
     const given = new Set(this.#values.keys());
+    if (!this.#commandSeen) this.#command = 'run';
     if (this.#command !== undefined) {
       for (const key of given) this.#checkCommand(flagSpecs.get(key)!, this.#command);
       this.#checkOperands(this.#command);
@@ -142,6 +163,7 @@ class Parser {
     ) as unknown as FlagValues;
     return {
       command: this.#command,
+      isCommandWritten: this.#commandSeen,
       operands: this.#operands,
       flags: Object.freeze(flags),
       given,
@@ -188,7 +210,7 @@ function unknownCommand(word: string): string {
   return `${quoted(word)} is no command of kube-ipvs; ${cure}`;
 }
 
-type Read = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
+type Read = { readonly ok: true; readonly value: AnyFlagValue } | { readonly ok: false; readonly why: string };
 
 /** Go's strconv.ParseBool, which pflag uses. */
 const booleans: ReadonlyMap<string, boolean> = new Map([
@@ -206,11 +228,18 @@ function readValue(flag: FlagSpec, value: string | undefined): Read {
   if (value === undefined) return { ok: false, why: `needs a value; write ${flagUsage(flag)}` };
   switch (flag.kind) {
     case 'choice':
+      if (value === '' && flag.emptyIsDefault === true) return { ok: true, value: defaultOf(flag) };
       if (flag.choices?.includes(value) === true) return { ok: true, value };
       return { ok: false, why: `is ${quoted(value)}; write ${flag.choices?.join(' or ')}` };
     case 'number':
       if (/^\d{1,9}$/.test(value)) return { ok: true, value: Number(value) };
       return { ok: false, why: `is ${quoted(value)}; write a whole number from 0` };
+    case 'integer':
+      if (/^[+-]?\d{1,9}$/.test(value)) return { ok: true, value: Number(value) };
+      return { ok: false, why: `is ${quoted(value)}; write a whole number` };
+    case 'decimal':
+      if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)) return { ok: true, value: Number(value) };
+      return { ok: false, why: `is ${quoted(value)}; write a number such as 5 or 2.5` };
     case 'duration': {
       const milliseconds = parseDuration(value);
       if (milliseconds !== undefined && milliseconds >= 0) return { ok: true, value: milliseconds };
@@ -222,11 +251,4 @@ function readValue(flag: FlagSpec, value: string | undefined): Read {
     default:
       return flag.kind satisfies never;
   }
-}
-
-function defaultOf(flag: FlagSpec): Value {
-  if (flag.kind === 'duration') return flag.default === undefined ? undefined : parseDuration(String(flag.default));
-  if (flag.default !== undefined) return flag.default;
-  if (flag.kind === 'boolean') return false;
-  return flag.kind === 'list' ? [] : undefined;
 }

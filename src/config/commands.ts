@@ -14,18 +14,39 @@ export interface CommandSpec {
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
-const commandNames = ['reconcile', 'cleanup', 'completion', 'version', 'help'] as const;
+const commandNames = ['run', 'reconcile', 'cleanup', 'status', 'completion', 'version', 'help'] as const;
 export type CommandName = (typeof commandNames)[number];
 
 export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
-  reconcile: {
-    summary: "make the node's IPVS table and kube-ipvs0 say what manifests say",
-    usage: '--once --manifests PATH… [flags]',
+  run: {
+    summary: 'watch a cluster, or manifests, and keep the kernel right; what kube-ipvs does without a command',
+    usage: '[flags]',
     help: [
-      'Reads Services, EndpointSlices and Nodes as `kubectl get services,endpointslices,nodes -A -o yaml` (or -o json)',
-      'prints them, and applies the difference to the kernel. Prints each change as an ipvsadm or ip line.',
+      "Takes kube-proxy's flags and its file (--config), and remarks on what has no meaning here. Beside a file those flags",
+      'count that it cannot say, and --hostname-override, --manifests, --vip-binding, --service-cluster-ip-range,',
+      '--drain-timeout, --status-socket, --traffic-series, --netns, -v and --logging-format; the others are ignored.',
+      'SIGHUP, and a change of the file of --config, make it read its configuration again; SIGTERM and SIGINT end it.',
+      'Exit status: 0 told to end (what was applied stays), and after --write-config-to, --init-only and --cleanup,',
+      '1 something failed, 64 bad usage or a bad file.',
+    ],
+  },
+  status: {
+    summary: 'print what the running daemon believes, or without one what the kernel has',
+    usage: '[flags]',
+    help: [
+      'Asks the daemon at --status-socket. Without one, prints what the kernel has, which takes CAP_NET_ADMIN.',
+      'Exit status: 0 printed, 1 neither can be asked, 64 bad usage, 130 interrupted (-w).',
+    ],
+  },
+  reconcile: {
+    summary: "make the node's IPVS table and kube-ipvs0 say what a cluster, or manifests, say, once",
+    usage: '--once [flags]',
+    help: [
+      'Reads Services, EndpointSlices and Nodes from the API server, or with --manifests as `kubectl get',
+      'services,endpointslices,nodes -A -o yaml` (or -o json) prints them, and applies the difference to the kernel.',
+      'Prints each change as an ipvsadm or ip line.',
       'Exit status: 0 converged (with --dry-run: nothing to do), 2 --dry-run found changes, 1 something could not be',
-      'applied, 64 bad usage or bad manifests.',
+      'applied, 64 bad usage or bad manifests, 130 or 143 interrupted.',
     ],
   },
   cleanup: {

@@ -3,324 +3,87 @@
  * Names and forms follow kube-proxy where it has the flag.
  */
 
+import { parseDuration } from '../model/duration.ts';
 import type { CommandName } from './commands.ts';
+import type { FlagRows, FlagSpec } from './flag-spec.ts';
+import { generalFlags } from './flags-general.ts';
+import { ignoredFlags } from './flags-ignored.ts';
+import { addressFlags, conntrackFlags, loggingFlags } from './flags-node.ts';
+import { ipvsFlags, serviceFlags } from './flags-services.ts';
 
-export interface FlagSpec {
-  /** Long name without dashes. */
-  readonly name: string;
-  readonly aliases?: readonly string[];
-  /** One letter. */
-  readonly short?: string;
-  readonly kind: 'boolean' | 'string' | 'number' | 'list' | 'choice' | 'duration';
-  readonly choices?: readonly string[];
-  /** What an absent flag means; a string or duration without default is undefined, a list is empty, a boolean false. */
-  readonly default?: string | number;
-  /** What help calls the value. */
-  readonly value?: string;
-  /** One line, lower case, no full stop. */
-  readonly summary: string;
-  readonly commands: readonly CommandName[];
-  /** A list that also takes the words behind it: `--manifests a.yaml b.yaml`. */
-  readonly takesOperands?: true;
-  /** Printed as a warning when the flag is used: says what to write instead. */
-  readonly deprecated?: string;
-  /** Left out of help, completion and docs. */
-  readonly hidden?: true;
-}
+export type { FlagSpec } from './flag-spec.ts';
 
-const kernelCommands = ['reconcile', 'cleanup'] as const;
-const everyCommand = ['reconcile', 'cleanup', 'completion', 'version', 'help'] as const;
+/** Under which heading help shows which flags. */
+const flagGroups: readonly { readonly heading: string; readonly rows: FlagRows }[] = [
+  { heading: 'General', rows: generalFlags },
+  { heading: 'Services', rows: serviceFlags },
+  { heading: 'IPVS', rows: ipvsFlags },
+  { heading: 'Addresses', rows: addressFlags },
+  { heading: 'Connection tracking', rows: conntrackFlags },
+  { heading: 'Log', rows: loggingFlags },
+  { heading: "Accepted because kube-proxy's, and ignored", rows: ignoredFlags },
+];
 
 export const flagTable = {
-  once: {
-    name: 'once',
-    kind: 'boolean',
-    summary: 'do one pass and exit',
-    commands: ['reconcile'],
-  },
-  manifests: {
-    name: 'manifests',
-    kind: 'list',
-    value: 'PATH…',
-    takesOperands: true,
-    summary: 'files, folders (*.yaml, *.yml, *.json, recursively) or - for standard input',
-    commands: ['reconcile'],
-  },
-  hostnameOverride: {
-    name: 'hostname-override',
-    kind: 'string',
-    value: 'NODE',
-    summary: "the node's name in the cluster, when it is not the host's name",
-    commands: ['reconcile'],
-  },
-  scheduler: {
-    name: 'ipvs-scheduler',
-    aliases: ['scheduler'],
-    kind: 'string',
-    default: 'rr',
-    value: 'NAME',
-    summary: 'IPVS scheduler of every virtual service: rr, wrr, lc, wlc, sh, mh … whatever the kernel has',
-    commands: ['reconcile'],
-  },
-  vipBinding: {
-    name: 'vip-binding',
-    kind: 'choice',
-    choices: ['address', 'route'],
-    default: 'address',
-    summary: 'hold virtual addresses on kube-ipvs0, or make them local by routes',
-    commands: ['reconcile'],
-  },
-  serviceCidrs: {
-    name: 'service-cluster-ip-range',
-    kind: 'list',
-    value: 'CIDR,…',
-    summary: "networks of the cluster's Services, each led to kube-ipvs0 as a whole; for --vip-binding=route",
-    commands: ['reconcile'],
-  },
-  nodePortAddresses: {
-    name: 'nodeport-addresses',
-    kind: 'list',
-    value: 'CIDR,…|primary',
-    summary: "which of the node's addresses have NodePorts: those in networks, or only the node's own; all by default",
-    commands: ['reconcile'],
-  },
-  bindAddress: {
-    name: 'bind-address',
-    kind: 'string',
-    default: '0.0.0.0',
-    value: 'ADDRESS',
-    summary: "the node's own address of its family, when it is not the first one that the Node names",
-    commands: ['reconcile'],
-  },
-  drainTimeout: {
-    name: 'drain-timeout',
-    kind: 'duration',
-    value: 'DURATION',
-    summary: 'how long a destination that leaves keeps its TCP connections: until they end by default, 0s not at all',
-    commands: ['reconcile'],
-  },
-  detectLocalMode: {
-    name: 'detect-local-mode',
-    kind: 'choice',
-    choices: ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'],
-    default: 'ClusterCIDR',
-    value: 'MODE',
-    summary:
-      "what tells the node's Pods from other clients: ClusterCIDR, NodeCIDR, BridgeInterface, InterfaceNamePrefix",
-    commands: ['reconcile'],
-  },
-  clusterCidrs: {
-    name: 'cluster-cidr',
-    kind: 'list',
-    value: 'CIDR[,CIDR]',
-    summary: 'the network of all Pods, or one of each family; for --detect-local-mode=ClusterCIDR',
-    commands: ['reconcile'],
-  },
-  podBridgeInterface: {
-    name: 'pod-bridge-interface',
-    kind: 'string',
-    value: 'DEVICE',
-    summary: "the bridge of the node's Pods; for --detect-local-mode=BridgeInterface",
-    commands: ['reconcile'],
-  },
-  podInterfaceNamePrefix: {
-    name: 'pod-interface-name-prefix',
-    kind: 'string',
-    value: 'PREFIX',
-    summary: "what the names of the Pods' devices begin with; for --detect-local-mode=InterfaceNamePrefix",
-    commands: ['reconcile'],
-  },
-  masqueradeAll: {
-    name: 'masquerade-all',
-    kind: 'boolean',
-    summary: 'masquerade all clients of ClusterIPs, Pods too',
-    commands: ['reconcile'],
-  },
-  masqueradeBit: {
-    name: 'iptables-masquerade-bit',
-    kind: 'number',
-    default: 14,
-    value: 'BIT',
-    summary: 'bit of the packet mark, 0 to 31, that marks what is masqueraded',
-    commands: ['reconcile'],
-  },
-  strictArp: {
-    name: 'ipvs-strict-arp',
-    kind: 'boolean',
-    summary: 'answer ARP only on the device that has the address (arp_ignore 1, arp_announce 2)',
-    commands: ['reconcile'],
-  },
-  ipvsTcpTimeout: {
-    name: 'ipvs-tcp-timeout',
-    kind: 'duration',
-    default: '0s',
-    value: 'DURATION',
-    summary: "how long IPVS keeps an idle TCP connection; 0s leaves the kernel's own time",
-    commands: ['reconcile'],
-  },
-  ipvsTcpFinTimeout: {
-    name: 'ipvs-tcpfin-timeout',
-    kind: 'duration',
-    default: '0s',
-    value: 'DURATION',
-    summary: "how long IPVS keeps a TCP connection after FIN; 0s leaves the kernel's own time",
-    commands: ['reconcile'],
-  },
-  ipvsUdpTimeout: {
-    name: 'ipvs-udp-timeout',
-    kind: 'duration',
-    default: '0s',
-    value: 'DURATION',
-    summary: "how long IPVS keeps an idle UDP flow; 0s leaves the kernel's own time",
-    commands: ['reconcile'],
-  },
-  conntrackMaxPerCore: {
-    name: 'conntrack-max-per-core',
-    kind: 'number',
-    default: 32768,
-    value: 'COUNT',
-    summary: "tracked connections for each CPU; 0 leaves the kernel's limit",
-    commands: ['reconcile'],
-  },
-  conntrackMin: {
-    name: 'conntrack-min',
-    kind: 'number',
-    default: 131072,
-    value: 'COUNT',
-    summary: 'at least so many tracked connections, however few CPUs there are',
-    commands: ['reconcile'],
-  },
-  conntrackTcpEstablishedTimeout: {
-    name: 'conntrack-tcp-timeout-established',
-    kind: 'duration',
-    default: '24h',
-    value: 'DURATION',
-    summary: "how long an idle TCP connection is tracked; 0s leaves the kernel's own time",
-    commands: ['reconcile'],
-  },
-  conntrackTcpCloseWaitTimeout: {
-    name: 'conntrack-tcp-timeout-close-wait',
-    kind: 'duration',
-    default: '1h',
-    value: 'DURATION',
-    summary: "how long a TCP connection in CLOSE_WAIT is tracked; 0s leaves the kernel's own time",
-    commands: ['reconcile'],
-  },
-  conntrackTcpBeLiberal: {
-    name: 'conntrack-tcp-be-liberal',
-    kind: 'boolean',
-    summary: 'do not mark TCP packets outside the window as invalid',
-    commands: ['reconcile'],
-  },
-  conntrackUdpTimeout: {
-    name: 'conntrack-udp-timeout',
-    kind: 'duration',
-    default: '0s',
-    value: 'DURATION',
-    summary: "how long a UDP flow without answer is tracked; 0s leaves the kernel's own time",
-    commands: ['reconcile'],
-  },
-  conntrackUdpStreamTimeout: {
-    name: 'conntrack-udp-timeout-stream',
-    kind: 'duration',
-    default: '0s',
-    value: 'DURATION',
-    summary: "how long an answered UDP flow is tracked; 0s leaves the kernel's own time",
-    commands: ['reconcile'],
-  },
-  excludeCidrs: {
-    name: 'ipvs-exclude-cidrs',
-    kind: 'list',
-    value: 'CIDR,…',
-    summary: 'networks in which no address and no virtual service is ever deleted',
-    commands: kernelCommands,
-  },
-  netns: {
-    name: 'netns',
-    kind: 'string',
-    value: 'NAME',
-    summary: 'work in this network namespace (as ip netns lists it)',
-    commands: kernelCommands,
-  },
-  dryRun: {
-    name: 'dry-run',
-    kind: 'boolean',
-    summary: 'print the plan, change nothing; exit status 2 when there are changes',
-    commands: kernelCommands,
-  },
-  output: {
-    name: 'output',
-    short: 'o',
-    kind: 'choice',
-    choices: ['text', 'json'],
-    default: 'text',
-    summary: 'form of what is printed on standard output',
-    commands: [...kernelCommands, 'version'],
-  },
-  verbosity: {
-    name: 'v',
-    short: 'v',
-    kind: 'number',
-    default: 0,
-    value: 'LEVEL',
-    summary: 'how much is logged on standard error; 4 and above is for debugging',
-    commands: kernelCommands,
-  },
-  loggingFormat: {
-    name: 'logging-format',
-    kind: 'choice',
-    choices: ['text', 'json'],
-    default: 'text',
-    summary: 'form of the log lines on standard error',
-    commands: kernelCommands,
-  },
-  help: {
-    name: 'help',
-    short: 'h',
-    kind: 'boolean',
-    summary: 'print help',
-    commands: everyCommand,
-  },
-  version: {
-    name: 'version',
-    kind: 'boolean',
-    summary: 'print the version',
-    commands: everyCommand,
-  },
-  markdown: {
-    name: 'markdown',
-    kind: 'boolean',
-    summary: "print the README's tables",
-    commands: ['help'],
-    hidden: true,
-  },
-} as const satisfies Readonly<Record<string, FlagSpec>>;
+  ...generalFlags,
+  ...serviceFlags,
+  ...ipvsFlags,
+  ...addressFlags,
+  ...conntrackFlags,
+  ...loggingFlags,
+  ...ignoredFlags,
+} as const satisfies FlagRows;
 
 export type FlagKey = keyof typeof flagTable;
 
 /** Where a row gives no default, the flag may be undefined. */
-type OrAbsent<F extends FlagSpec, T> = F extends { readonly default: string } ? T : T | undefined;
+type OrAbsent<F extends FlagSpec, T> = F extends { readonly default: string | number } ? T : T | undefined;
 
 /** A duration is milliseconds. */
 type FlagValue<F extends FlagSpec> = F['kind'] extends 'boolean'
   ? boolean
-  : F['kind'] extends 'number'
-    ? number
-    : F['kind'] extends 'list'
-      ? readonly string[]
-      : F['kind'] extends 'choice'
-        ? NonNullable<F['choices']>[number]
-        : OrAbsent<F, F['kind'] extends 'duration' ? number : string>;
+  : F['kind'] extends 'list'
+    ? readonly string[]
+    : F['kind'] extends 'choice'
+      ? NonNullable<F['choices']>[number]
+      : OrAbsent<F, F['kind'] extends 'string' ? string : number>;
 
 /** Every flag of the table with the type that its row says; absent flags have their default. */
 export type FlagValues = { readonly [K in FlagKey]: FlagValue<(typeof flagTable)[K]> };
 
+/** What any flag may have. */
+export type AnyFlagValue = boolean | number | string | readonly string[] | undefined;
+
 /** The table's rows under the type that all of them have. */
 export const flagSpecs: ReadonlyMap<FlagKey, FlagSpec> = new Map(Object.entries(flagTable) as [FlagKey, FlagSpec][]);
 
+/** What a flag means that is not written. */
+export function defaultOf(flag: FlagSpec): AnyFlagValue {
+  if (flag.kind === 'duration') return flag.default === undefined ? undefined : parseDuration(String(flag.default));
+  if (flag.default !== undefined) return flag.default;
+  if (flag.kind === 'boolean') return false;
+  return flag.kind === 'list' ? [] : undefined;
+}
+
+export interface FlagGroup {
+  readonly heading: string;
+  readonly flags: readonly FlagSpec[];
+}
+
+/** The visible flags of one command under their headings, in table order; no group is empty. */
+export function flagGroupsOf(command: CommandName): readonly FlagGroup[] {
+  return flagGroups
+    .map(({ heading, rows }) => ({ heading, flags: Object.values(rows).filter((flag) => isOf(flag, command)) }))
+    .filter(({ flags }) => flags.length > 0);
+}
+
 /** The visible flags of one command, in table order. */
 export function flagsOf(command: CommandName): readonly FlagSpec[] {
-  return [...flagSpecs.values()].filter((flag) => flag.hidden !== true && flag.commands.includes(command));
+  return flagGroupsOf(command).flatMap(({ flags }) => flags);
+}
+
+function isOf(flag: FlagSpec, command: CommandName): boolean {
+  return flag.hidden !== true && flag.commands.includes(command);
 }
 
 /** Every name of a flag, without dashes. */

@@ -1,32 +1,50 @@
-/** Values of flags → what they mean; a problem for each that means nothing. */
+/** Values of flags and of the file's fields → what they mean; a problem for each that means nothing. */
 
 import { type Address, type Cidr, familyOf, parseAddress, parseCidr } from '../model/address.ts';
+import { durationText } from '../model/duration.ts';
 import { isSchedulerName } from '../model/virtual-service.ts';
 import type { UsageProblem } from './arguments.ts';
-import { type FlagKey, flagTable } from './flags.ts';
+import type { FlagKey } from './flags.ts';
+import type { Sources } from './sources.ts';
 import { quoted } from './spelling.ts';
+
+/** Where something listens. */
+export interface ListenAddress {
+  readonly host: Address;
+  readonly port: number;
+}
 
 /** Reads values one after another and remembers everything that is wrong with them. */
 export class Readings {
   readonly problems: UsageProblem[] = [];
+  readonly #origin: Sources['origin'];
 
-  /** Adds `--flag is "value", which is …; write …`. */
-  refuse(key: FlagKey, value: string, why: string): void {
-    const { name } = flagTable[key];
-    this.problems.push({ flag: name, value, message: `--${name} is ${quoted(value)}, ${why}` });
+  constructor(origin: Sources['origin']) {
+    this.#origin = origin;
+  }
+
+  /** Adds `--flag is "value", which is …; write …`, or the same of the field. `item` is an index of the list that has the value. */
+  refuse(key: FlagKey, value: string, why: string, item?: number): void {
+    const { place, label } = this.#origin(key, item);
+    this.problems.push({ ...place, value, message: `${label} is ${quoted(value)}, ${why}` });
   }
 
   /** Adds `--flag …`, where it is not about a value that was written. */
   complain(key: FlagKey, message: string): void {
-    const { name } = flagTable[key];
-    this.problems.push({ flag: name, message: `--${name} ${message}` });
+    const { place, label } = this.#origin(key);
+    this.problems.push({ ...place, message: `${label} ${message}` });
+  }
+
+  /** Adds that a value is missing because another has this value. */
+  missing(key: FlagKey, other: FlagKey, value: string): void {
+    this.complain(key, `is missing; ${this.#origin(other).name} ${value} needs it`);
   }
 
   cidrs(key: FlagKey, written: readonly string[]): readonly Cidr[] {
-    const cidrs = written.flatMap((value) => {
+    const cidrs = written.flatMap((value, item) => {
       const cidr = parseCidr(value);
       if (cidr !== undefined) return [Object.freeze(cidr)];
-      this.refuse(key, value, 'which is no network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64');
+      this.refuse(key, value, 'which is no network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64', item);
       return [];
     });
     return Object.freeze(cidrs);
@@ -50,18 +68,66 @@ export class Readings {
     return 'primary';
   }
 
-  /** undefined for the unspecified address, which says nothing about the node. */
-  nodeAddress(key: FlagKey, written: string): Address | undefined {
+  /** The unspecified address says nothing about the node; nothing is that of IPv4, as in kube-proxy. */
+  nodeAddress(key: FlagKey, written: string): Address {
+    const unspecified = '0.0.0.0' as Address;
+    if (written === '') return unspecified;
     const address = parseAddress(written);
     if (address === undefined) {
       this.refuse(key, written, "which is no address; write the node's own, such as 192.0.2.1 or 2001:db8::1");
     }
-    return address === '0.0.0.0' || address === '::' ? undefined : address;
+    return address ?? unspecified;
   }
 
-  numberUpTo(key: FlagKey, value: number, most: number): number {
-    if (value > most) this.refuse(key, String(value), `which is too large; write a whole number from 0 to ${most}`);
+  /** undefined for nothing, and for port 0: nobody listens. `port` is that of an address without one. */
+  listenAddress(key: FlagKey, written: string, port: number): ListenAddress | undefined {
+    if (written === '') return undefined;
+    const [, bracketed, plain, digits] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):(\d{1,9})$/.exec(written) ?? [];
+    const host = parseAddress(bracketed ?? plain ?? written);
+    const number = digits === undefined ? port : Number(digits);
+    if (host === undefined || number > 65_535) {
+      this.refuse(key, written, `which is no address with a port; write one such as 0.0.0.0:${port} or [::]:${port}`);
+      return undefined;
+    }
+    return number === 0 ? undefined : Object.freeze({ host, port: number });
+  }
+
+  /** What there is to choose from kube-proxy's modes. */
+  mode(key: FlagKey, written: string): void {
+    if (written === '' || written === 'ipvs') return;
+    this.refuse(key, written, 'and kube-ipvs is IPVS only; write ipvs, or leave it out');
+  }
+
+  /** The longest and the shortest time between two passes. */
+  syncPeriods(period: number, minPeriod: number): { readonly syncPeriod: number; readonly minSyncPeriod: number } {
+    if (period === 0) this.refuse('syncPeriod', durationText(period), 'which is too short; write one such as 30s');
+    else if (minPeriod > period) {
+      const most = `${this.#origin('syncPeriod').name} of ${durationText(period)}`;
+      this.refuse('minSyncPeriod', durationText(minPeriod), `which is longer than the ${most}; write a shorter one`);
+    }
+    return { syncPeriod: period, minSyncPeriod: minPeriod };
+  }
+
+  numberBetween(key: FlagKey, value: number, least: number, most: number): number {
+    if (value < least || value > most)
+      this.refuse(key, String(value), `which is out of range; write a whole number from ${least} to ${most}`);
     return value;
+  }
+
+  /** As client-go takes it; a path and a query mean nothing to it. */
+  serverAddress(key: FlagKey, written: string): string {
+    if (written !== '' && !(/^https?:\/\/[^/\s]/.test(written) && URL.canParse(written))) {
+      this.refuse(key, written, 'which is no address of an API server; write one such as https://192.0.2.1:6443');
+    }
+    return written;
+  }
+
+  /** A path of a local socket; sun_path of linux/un.h has 108 bytes with the closing zero. */
+  socketPath(key: FlagKey, written: string): string {
+    const length = Buffer.byteLength(written);
+    if (length === 0 || length > 107 || written.includes('\0'))
+      this.refuse(key, written, 'which can be no socket; write a path of at most 107 bytes');
+    return written;
   }
 
   /** Milliseconds → seconds, of which the kernel takes whole ones. */
@@ -82,7 +148,9 @@ export class Readings {
     return written;
   }
 
+  /** Nothing is `rr`, as in kube-proxy. */
   scheduler(key: FlagKey, written: string): string {
+    if (written === '') return 'rr';
     if (!isSchedulerName(written)) {
       this.refuse(key, written, "which can be no scheduler's name; write one such as rr, wrr, lc, wlc, sh or mh");
     }
@@ -104,9 +172,8 @@ export class Readings {
     if (name !== '') return name;
     if (isGiven) this.refuse(key, written, "which is blank; write the node's name as kubectl get nodes prints it");
     else {
-      const { name: flag } = flagTable[key];
-      const message = `the host has no name; give the node's name with --${flag} NODE`;
-      this.problems.push({ flag, value: written, message });
+      const message = "the host has no name; give the node's name with --hostname-override NODE";
+      this.problems.push({ ...this.#origin(key).place, value: written, message });
     }
     return name;
   }

@@ -51,6 +51,8 @@ export class Claims {
   /** Virtual service id → claims, the owner's first. */
   readonly #claims = new Map<string, Claim[]>();
   readonly #held = new Map<ObjectName, Held>();
+  /** Ids that more than one claims. */
+  readonly #disputed = new Set<string>();
   /** Address → how many front ends want the node to hold it. */
   readonly #bound = new Map<Address, number>();
   /** Element id → the element as the owner of its virtual service, or anybody who shares it, wants it. */
@@ -100,10 +102,11 @@ export class Claims {
     for (const { element } of this.#elements.values()) yield element;
   }
 
-  /** Every disputed virtual service. Costs O(claims); for reports, not for passes. */
+  /** Every disputed virtual service. Costs O(conflicts). */
   conflicts(): Conflict[] {
     const found: Conflict[] = [];
-    for (const [service, [first, ...losers]] of this.#claims) {
+    for (const service of this.#disputed) {
+      const [first, ...losers] = this.#claims.get(service)!;
       for (const { owner } of losers) found.push({ service, owner: first!.owner, loser: owner });
     }
     return found;
@@ -114,7 +117,10 @@ export class Claims {
     const claims = this.#claims.get(key.id) ?? [];
     const [owner] = claims;
     claims.push(claim);
-    if (owner !== undefined) claims.sort(byAge);
+    if (owner !== undefined) {
+      claims.sort(byAge);
+      this.#disputed.add(key.id);
+    }
     this.#claims.set(key.id, claims);
     changes.pass(owner, claims[0]);
     if (bound) this.#bound.set(key.address, (this.#bound.get(key.address) ?? 0) + 1);
@@ -126,6 +132,7 @@ export class Claims {
     const [owner] = claims;
     claims.splice(claims.indexOf(claim), 1);
     if (claims.length === 0) this.#claims.delete(key.id);
+    if (claims.length < 2) this.#disputed.delete(key.id);
     changes.pass(owner, claims[0]);
     if (!bound) return;
     const count = this.#bound.get(key.address)! - 1;

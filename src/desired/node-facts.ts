@@ -54,7 +54,7 @@ export function nodeElements({ numberedDevices }: NodeFacts): Element[] {
 const loopbackNetworks = ['127.0.0.0/8', '::1/128'].map((text) => parseCidr(text)!);
 const linkLocalNetworks = { 4: parseCidr('169.254.0.0/16')!, 6: parseCidr('fe80::/10')! } as const;
 
-function isLoopback(address: Address): boolean {
+export function isLoopback(address: Address): boolean {
   return loopbackNetworks.some((network) => cidrContains(network, address));
 }
 

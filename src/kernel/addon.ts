@@ -2,10 +2,10 @@
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Timeouts } from '../model/node-state.ts';
-import { ipvsEntrySize, ipvsRecordSize, routeRecordSize } from './records.ts';
+import { ipvsEntrySize, ipvsRecordSize, ipvsTrafficSize, routeRecordSize } from './records.ts';
 
 /** Bytes of nf_tables records; layout: `native/families/nftables_record.h`. */
 export const nftablesObjectSize = 128;
@@ -32,6 +32,8 @@ export interface NativeAnswers {
 export interface IpvsSocket {
   apply(ops: Uint8Array): Promise<NativeAnswers>;
   services(): Promise<Uint8Array>;
+  /** The counters of all of them. The kernel adds up its CPUs' every two seconds. */
+  traffic(): Promise<Uint8Array>;
   service(keys: Uint8Array): Promise<{ readonly records: Uint8Array; readonly errnos: Int32Array }>;
   destinations(services: Uint8Array): Promise<{ readonly records: Uint8Array; readonly counts: Uint32Array }>;
   info(): Promise<{ readonly version: number; readonly connectionTableSize: number }>;
@@ -74,6 +76,8 @@ export interface NftablesSocket {
   objects(family: 4 | 6): Promise<Uint8Array>;
   /** Empty if there is no such set. */
   elements(family: 4 | 6, set: string): Promise<Uint8Array>;
+  /** Counts up, in 32 bits, with every transaction of the network namespace. */
+  generation(): Promise<number>;
   close(): void;
 }
 
@@ -119,6 +123,8 @@ export type MonitorEvent =
 export interface AddressMonitor {
   ref(): void;
   unref(): void;
+  /** Addresses of the device of this index are not told of from here on; 0: those of all devices are. */
+  ignore(ifindex: number): void;
   close(): void;
 }
 
@@ -126,6 +132,7 @@ export interface Addon {
   /** Bytes of each record, to tell an addon that was built from other sources. */
   readonly ipvsRecordSize: number;
   readonly ipvsEntrySize: number;
+  readonly ipvsTrafficSize: number;
   readonly routeRecordSize: number;
   readonly nftablesObjectSize: number;
   readonly nftablesElementSize: number;
@@ -167,6 +174,7 @@ export function loadAddon(): Addon {
   const fits =
     addon.ipvsRecordSize === ipvsRecordSize &&
     addon.ipvsEntrySize === ipvsEntrySize &&
+    addon.ipvsTrafficSize === ipvsTrafficSize &&
     addon.routeRecordSize === routeRecordSize &&
     addon.nftablesObjectSize === nftablesObjectSize &&
     addon.nftablesElementSize === nftablesElementSize &&
@@ -176,7 +184,8 @@ export function loadAddon(): Addon {
   return addon;
 }
 
+/** The folder that holds `dist/`: this module is compiled to `dist/src/kernel/`, and bundled to `dist/bundle/`. */
 function packageRoot(directory: string): string {
   const parent = dirname(directory);
-  return existsSync(join(directory, 'package.json')) || parent === directory ? directory : packageRoot(parent);
+  return basename(directory) === 'dist' || parent === directory ? parent : packageRoot(parent);
 }

@@ -9,7 +9,9 @@ export const protocolNames = new Map(
   Object.entries(protocolNumbers).map(([name, number]) => [number, name as Protocol]),
 );
 
-/** Views of one buffer in the widths of its fields; all fields are aligned. */
+export const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** Views of one buffer in the widths of its fields; all fields are aligned, those of 8 bytes to 4. */
 export class Records {
   readonly bytes: Uint8Array;
   readonly #shorts: Uint16Array;
@@ -32,6 +34,12 @@ export class Records {
 
   word(at: number): number {
     return this.#words[at >> 2]!;
+  }
+
+  /** 64 bits, exact up to 2^53. */
+  long(at: number): number {
+    const [low, high] = littleEndian ? [0, 4] : [4, 0];
+    return this.word(at + high) * 2 ** 32 + this.word(at + low);
   }
 
   setShort(at: number, value: number): void {

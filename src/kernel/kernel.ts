@@ -9,7 +9,7 @@ import type { Element, Table } from '../model/filter.ts';
 import type { Flow, ObservedSetting, Timeouts } from '../model/node-state.ts';
 import type { ObservedDestination } from '../model/destination.ts';
 import type { Answer, Binding, Op } from '../model/op.ts';
-import type { ObservedVirtualService, VirtualServiceKey } from '../model/virtual-service.ts';
+import type { ObservedVirtualService, ServiceTraffic, VirtualServiceKey } from '../model/virtual-service.ts';
 
 export interface Answers {
   /** One per operation, in the order given. */
@@ -33,15 +33,23 @@ export type TableState = 'absent' | 'same' | 'other rules' | 'other';
 export interface Kernel {
   /** Applies in order; later operations run after an earlier one was refused. Rejects only when the channel is broken. */
   apply(ops: readonly Op[]): Promise<Answers>;
-  /** Every virtual service of the network namespace, without fwmark services (those are never ours). */
+  /**
+   * Every virtual service of the network namespace, without fwmark services (those are never ours). As long as nothing changes the
+   * answer may be the same array.
+   */
   services(): Promise<readonly ObservedVirtualService[]>;
   /** Those of the given that exist; one request each, so for repair and not for a full read. */
   servicesAt(keys: readonly VirtualServiceKey[]): Promise<readonly (ObservedVirtualService | undefined)[]>;
   /** The destinations of each given service, in order; empty for a service that does not exist. One dump each. */
   destinations(services: readonly VirtualServiceKey[]): Promise<readonly (readonly ObservedDestination[])[]>;
+  /** What went through every virtual service of the network namespace, up to two seconds late. One dump. */
+  traffic(): Promise<readonly ServiceTraffic[]>;
   /** kube-ipvs0, or undefined when there is none. */
   device(): Promise<Device | undefined>;
-  /** Addresses on kube-ipvs0 and local routes to it, without the kernel's own route of each address. */
+  /**
+   * Addresses on kube-ipvs0 and local routes to it, without the kernel's own route of each address. As long as nothing changes the
+   * answer may be the same array.
+   */
   bindings(): Promise<readonly Binding[]>;
   /** Addresses of all devices but kube-ipvs0. */
   nodeAddresses(): Promise<readonly NodeAddress[]>;
@@ -49,6 +57,8 @@ export interface Kernel {
   watchAddresses(onChange: () => void): { close(): void };
   /** One answer for each wanted table. */
   tables(wanted: readonly Table[]): Promise<readonly TableState[]>;
+  /** A number that is another after somebody else changed the nf_tables of the network namespace; what was changed through here does not count. */
+  otherFilterChanges(): Promise<number>;
   /** Every element of our sets in the table of the family; those that no set of ours can hold are left out. */
   elements(family: Family): Promise<readonly Element[]>;
   /**

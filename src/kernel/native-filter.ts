@@ -29,6 +29,8 @@ const mostRounds = 4;
 export class NativeFilter {
   readonly #open: () => NftablesSocket;
   #opened: NftablesSocket | undefined;
+  /** Transactions of ours that the kernel has taken: each makes a generation (nf_tables_commit in nf_tables_api.c, 6.1). */
+  #committed = 0;
 
   constructor(open: () => NftablesSocket) {
     this.#open = open;
@@ -62,6 +64,7 @@ export class NativeFilter {
         const answers = await this.#request((socket) =>
           socket.applyElements(encodeElements(pending.map((index) => ops[index]!))),
         );
+        this.#count(answers);
         nanoseconds += answers.nanoseconds;
         texts.push(...answers.texts.map(({ index, text }) => ({ index: pending[index]!, text })));
         pending = settle(pending, answers.errnos, errnos);
@@ -85,6 +88,12 @@ export class NativeFilter {
     return found;
   }
 
+  /** Generations that were not ours, up to a constant. */
+  async otherChanges(): Promise<number> {
+    const committed = this.#committed;
+    return ((await this.#request((socket) => socket.generation())) - committed) >>> 0;
+  }
+
   close(): void {
     this.#opened?.close();
     this.#opened = undefined;
@@ -95,7 +104,13 @@ export class NativeFilter {
   }
 
   async #transact(records: Uint8Array): Promise<NativeAnswers> {
-    return asOne(await this.#request((socket) => socket.apply(records)));
+    const answers = await this.#request((socket) => socket.apply(records));
+    this.#count(answers);
+    return asOne(answers);
+  }
+
+  #count({ errnos }: NativeAnswers): void {
+    if (errnos.every((errno) => errno === 0)) this.#committed++;
   }
 
   async #request<T>(request: (socket: NftablesSocket) => Promise<T>): Promise<T> {

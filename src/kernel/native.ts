@@ -7,7 +7,7 @@ import type { NodeAddress } from '../model/cluster.ts';
 import { type Element, type Table, tableName } from '../model/filter.ts';
 import type { Flow, ObservedSetting, Timeouts } from '../model/node-state.ts';
 import type { ObservedDestination } from '../model/destination.ts';
-import type { ObservedVirtualService, VirtualServiceKey } from '../model/virtual-service.ts';
+import type { ObservedVirtualService, ServiceTraffic, VirtualServiceKey } from '../model/virtual-service.ts';
 import {
   type Addon,
   type AddressMonitor,
@@ -29,14 +29,15 @@ import {
   decodeRoutes,
   decodeServices,
   decodeServicesAt,
+  decodeTraffic,
   encodeIpvs,
   encodeKeys,
   encodeRoutes,
   encodeSchedulerProbes,
   type IpvsOp,
-  type RouteEntry,
   type RouteOp,
 } from './records.ts';
+import { Reading } from './reading.ts';
 import { explain } from './refusals.ts';
 
 /** RTPROT_KERNEL, linux/rtnetlink.h: the kernel's own local route of each address. */
@@ -58,6 +59,9 @@ class NativeKernel implements Kernel {
   readonly #route: RouteSocket;
   readonly #filter: NativeFilter;
   readonly #node: NativeNode;
+  readonly #services = new Reading<readonly ObservedVirtualService[]>();
+  readonly #bindings = new Reading<readonly Binding[]>();
+  readonly #monitors = new Set<AddressMonitor>();
   /** Index of kube-ipvs0 as of the last look; 0: look first. */
   #ifindex = 0;
   /** rtm_protocol of each local route as of the last look: of somebody else's there may be any (`ip route add` says boot, 3). */
@@ -84,7 +88,7 @@ class NativeKernel implements Kernel {
   }
 
   async services(): Promise<readonly ObservedVirtualService[]> {
-    return decodeServices(await this.#guard(() => this.#ipvs.services()));
+    return this.#services.of([await this.#guard(() => this.#ipvs.services())], ([records]) => decodeServices(records!));
   }
 
   async servicesAt(keys: readonly VirtualServiceKey[]): Promise<readonly (ObservedVirtualService | undefined)[]> {
@@ -97,6 +101,10 @@ class NativeKernel implements Kernel {
   async destinations(services: readonly VirtualServiceKey[]): Promise<readonly (readonly ObservedDestination[])[]> {
     const { records, counts } = await this.#guard(() => this.#ipvs.destinations(encodeKeys(services)));
     return decodeDestinations(records, counts);
+  }
+
+  async traffic(): Promise<readonly ServiceTraffic[]> {
+    return decodeTraffic(await this.#guard(() => this.#ipvs.traffic()));
   }
 
   async device(): Promise<Device | undefined> {
@@ -115,14 +123,16 @@ class NativeKernel implements Kernel {
   async bindings(): Promise<readonly Binding[]> {
     const link = await this.#link();
     if (link === undefined) return [];
-    const addresses = await this.#entries(() => this.#route.addresses(link.index));
-    const local = await this.#entries(() => this.#route.localRoutes(link.index));
-    const routes = local.filter(({ protocol }) => protocol !== kernelRoute);
+    const addresses = await this.#records(() => this.#route.addresses(link.index));
+    const routes = await this.#records(() => this.#route.localRoutes(link.index));
+    return this.#bindings.of([addresses, routes], ([held, local]) => this.#toBindings(held!, local!));
+  }
+
+  #toBindings(addresses: Uint8Array, local: Uint8Array): Binding[] {
+    const held = decodeRoutes(addresses).filter(({ address }) => !isLinkScoped(address));
+    const routes = decodeRoutes(local).filter(({ protocol }) => protocol !== kernelRoute);
     this.#routeProtocols = new Map(routes.map((entry) => [bindingId(asBinding('route', entry)), entry.protocol]));
-    return [
-      ...addresses.filter(({ address }) => !isLinkScoped(address)).map((entry) => asBinding('address', entry)),
-      ...routes.map((entry) => asBinding('route', entry)),
-    ];
+    return [...held.map((entry) => asBinding('address', entry)), ...routes.map((entry) => asBinding('route', entry))];
   }
 
   async nodeAddresses(): Promise<readonly NodeAddress[]> {
@@ -136,10 +146,18 @@ class NativeKernel implements Kernel {
     });
   }
 
-  watchAddresses(onChange: () => void): AddressMonitor {
+  /** What we do to kube-ipvs0 ourselves is no news: a start would tell of thousands of addresses, each change of one. */
+  watchAddresses(onChange: () => void): { close(): void } {
     const monitor = new this.#addon.AddressMonitor(this.#options, onChange);
     monitor.ref();
-    return monitor;
+    monitor.ignore(this.#ifindex);
+    this.#monitors.add(monitor);
+    return {
+      close: () => {
+        this.#monitors.delete(monitor);
+        monitor.close();
+      },
+    };
   }
 
   async tables(wanted: readonly Table[]): Promise<readonly TableState[]> {
@@ -148,6 +166,10 @@ class NativeKernel implements Kernel {
 
   async elements(family: Family): Promise<readonly Element[]> {
     return this.#filter.elements(family);
+  }
+
+  async otherFilterChanges(): Promise<number> {
+    return this.#filter.otherChanges();
   }
 
   async flows(services: readonly VirtualServiceKey[]): Promise<readonly Flow[]> {
@@ -210,16 +232,17 @@ class NativeKernel implements Kernel {
     const links = await this.#guard(() => this.#route.links());
     const link = links.find(({ name }) => name === deviceName);
     this.#ifindex = link?.index ?? 0;
+    for (const monitor of this.#monitors) monitor.ignore(this.#ifindex);
     return link;
   }
 
-  /** A dump's entries; none where the device went away since it was looked up (ENODEV). */
-  async #entries(dump: () => Promise<Uint8Array>): Promise<RouteEntry[]> {
+  /** A dump's records; none where the device went away since it was looked up (ENODEV). */
+  async #records(dump: () => Promise<Uint8Array>): Promise<Uint8Array> {
     try {
-      return decodeRoutes(await dump());
+      return await dump();
     } catch (error) {
       const reason = explain(error, {});
-      if (reason.code === 'ENODEV') return [];
+      if (reason.code === 'ENODEV') return new Uint8Array();
       throw reason;
     }
   }

@@ -6,6 +6,8 @@
  *     IPVS  0 verb  1 kind  2 family  3 protocol  4 port  6 destination port  8 flags  12 timeout  16 address (16)
  *           32 destination address (16)  48 weight  52 forwarding  53 destination family  56 netmask  60 upper threshold
  *           64 scheduler (16)  = 80;  in dumps then: 80 active  84 inactive  88 persistent  92 fwmark  96 engine (16) = 112
+ *     traffic  0 family  1 protocol  2 port  4 fwmark  8 address (16)  24 connections (8)  32 incoming packets (8)  40 outgoing packets (8)
+ *           48 incoming bytes (8)  56 outgoing bytes (8)  = 64;  in dumps only
  *     route 0 verb  1 kind  2 family  3 prefix  4 ifindex  8 scope  9 protocol  10 device change  12 flags  16 address (16)  32 source (16)
  *           48 name (16)  64 reserved (8)  = 72
  */
@@ -16,13 +18,15 @@ import { type Binding, deviceName, type Op } from '../model/op.ts';
 import {
   hashedFlag,
   type ObservedVirtualService,
+  type ServiceTraffic,
   type VirtualServiceKey,
   virtualServiceKey,
 } from '../model/virtual-service.ts';
-import { protocolNames, protocolNumbers, Records, verbNumbers } from './fields.ts';
+import { littleEndian, protocolNames, protocolNumbers, Records, verbNumbers } from './fields.ts';
 
 export const ipvsRecordSize = 80;
 export const ipvsEntrySize = 112;
+export const ipvsTrafficSize = 64;
 export const routeRecordSize = 72;
 
 export type IpvsOp = Extract<Op, { kind: 'service' | 'destination' }>;
@@ -121,6 +125,26 @@ function decodeService(records: Records, at: number): ObservedVirtualService | u
   };
 }
 
+/** The counters of a dump, without those of services addressed by a firewall mark. */
+export function decodeTraffic(bytes: Uint8Array): ServiceTraffic[] {
+  const found: ServiceTraffic[] = [];
+  const records = new Records(bytes);
+  for (let at = 0; at < bytes.length; at += ipvsTrafficSize) {
+    const protocol = protocolNames.get(records.byte(at + 1));
+    if (records.word(at + 4) !== 0 || protocol === undefined) continue;
+    const address = addressFromBytes(records.bytes, at + 8, records.byte(at) === 6 ? 6 : 4);
+    found.push({
+      service: virtualServiceKey(protocol, address, records.short(at + 2)),
+      connections: records.long(at + 24),
+      incomingPackets: records.long(at + 32),
+      outgoingPackets: records.long(at + 40),
+      incomingBytes: records.long(at + 48),
+      outgoingBytes: records.long(at + 56),
+    });
+  }
+  return found;
+}
+
 /** One entry per key asked for; undefined where the kernel answered that there is none. */
 export function decodeServicesAt(bytes: Uint8Array, errnos: Int32Array): (ObservedVirtualService | undefined)[] {
   const records = new Records(bytes);
@@ -216,8 +240,6 @@ function netmask(family: Family, prefix: number): number {
 function prefixOf(family: Family, mask: number): number {
   return family === 6 ? mask : Math.clz32(~reverse(mask));
 }
-
-const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 function reverse(word: number): number {
   if (!littleEndian) return word;

@@ -50,6 +50,8 @@ export const untuned: Tuning = {
 /** A Service that asks something of a node; headless, ExternalName and foreign-proxy Services never become one. */
 export interface Service {
   readonly name: ObjectName;
+  /** metadata.uid, or '' in a manifest without: events name the very object by it. */
+  readonly uid: string;
   /** metadata.creationTimestamp (RFC 3339, so that text order is time order) or ''. The older Service owns a disputed VIP:port. */
   readonly createdAt: string;
   /** At most one of each family. */
@@ -97,6 +99,8 @@ export interface EndpointSlice {
   readonly family: Family;
   readonly ports: readonly EndpointPort[];
   readonly endpoints: readonly Endpoint[];
+  /** Annotation endpoints.kubernetes.io/last-change-trigger-time: when what led to this change happened; milliseconds since 1970. */
+  readonly triggeredAt: number | undefined;
 }
 
 /** The node that we run on. */
@@ -108,6 +112,8 @@ export interface Node {
   readonly addresses: readonly Address[];
   /** spec.podCIDRs: what the node's own Pods have their addresses from. */
   readonly podCIDRs: readonly Cidr[];
+  /** Neither being deleted nor about to be (taint ToBeDeletedByClusterAutoscaler): load balancers may send it new traffic. */
+  readonly eligible: boolean;
 }
 
 /** An address of any device of the node but kube-ipvs0. */

@@ -24,5 +24,29 @@ export function parseDuration(text: string): number | undefined {
   let sum = 0;
   for (const [, number, unit] of amount.matchAll(part)) sum += Number(number) * milliseconds.get(unit!)!;
   if (sum >= longest) return undefined;
-  return sign === '-' ? -sum : sum;
+  // Whole nanoseconds, as Go has them: 1.001 s is 1001 ms and not what floating point makes of it.
+  const exact = Math.round(sum * 1e6) / 1e6;
+  return sign === '-' && exact !== 0 ? -exact : exact;
+}
+
+/** As Go's time.Duration prints itself: `0s`, `1.5ms`, `30s`, `1m30s`, `24h0m0s`. From 0; below a nanosecond is nothing. */
+export function durationText(duration: number): string {
+  const nanoseconds = Math.round(duration * 1e6);
+  if (nanoseconds === 0) return '0s';
+  if (nanoseconds < 1e3) return `${nanoseconds}ns`;
+  if (nanoseconds < 1e6) return `${decimal(nanoseconds, 3)}µs`;
+  if (nanoseconds < 1e9) return `${decimal(nanoseconds, 6)}ms`;
+  const minutes = Math.floor(nanoseconds / 6e10);
+  const seconds = `${decimal(nanoseconds - minutes * 6e10, 9)}s`;
+  if (minutes === 0) return seconds;
+  return minutes < 60 ? `${minutes}m${seconds}` : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`;
+}
+
+/** `amount` over ten to the power of `digits`, without zeros at the end. */
+function decimal(amount: number, digits: number): string {
+  const unit = 10 ** digits;
+  const fraction = String(amount % unit)
+    .padStart(digits, '0')
+    .replace(/0+$/, '');
+  return `${Math.floor(amount / unit)}${fraction === '' ? '' : `.${fraction}`}`;
 }

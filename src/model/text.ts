@@ -48,7 +48,13 @@ export function opText(op: Op): string {
 
 /** The part of an `-A` line behind the verb: `-t 10.96.0.10:80 -s rr -p 10800`. */
 export function serviceText(service: VirtualService): string {
-  const parts = [serviceOption(service), '-s', service.scheduler];
+  const options = serviceOptionsText(service);
+  return `${serviceOption(service)} -s ${service.scheduler}${options === '' ? '' : ` ${options}`}`;
+}
+
+/** What stands there behind the scheduler: `-p 10800 -b sh-port`; empty without any. */
+export function serviceOptionsText(service: VirtualService): string {
+  const parts: string[] = [];
   if (service.flags & serviceFlags.persistent) {
     parts.push('-p', String(service.timeout));
     const family = familyOf(service.address);

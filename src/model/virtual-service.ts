@@ -46,6 +46,16 @@ export interface ObservedVirtualService {
   readonly service: VirtualService;
 }
 
+/** The kernel's 64-bit counters of one virtual service since it was added; source: IPVS_SVC_ATTR_STATS64 of linux/ip_vs.h. */
+export interface ServiceTraffic {
+  readonly service: VirtualServiceKey;
+  readonly connections: number;
+  readonly incomingPackets: number;
+  readonly outgoingPackets: number;
+  readonly incomingBytes: number;
+  readonly outgoingBytes: number;
+}
+
 export function virtualServiceKey(protocol: Protocol, address: Address, port: number): VirtualServiceKey {
   return { id: `${endpointText(address, port)}/${protocol}`, protocol, address, port };
 }

@@ -2,8 +2,14 @@
 
 import type { TableState } from '../kernel/kernel.ts';
 import type { Address, Family } from '../model/address.ts';
-import { type Element, element } from '../model/filter.ts';
+import { type Element, element, sameElement } from '../model/filter.ts';
 import { type Protocol, serviceFamily, type VirtualServiceKey, virtualServiceKey } from '../model/virtual-service.ts';
+
+/** Tables and elements that differ from what was known. */
+export interface FilterDrift {
+  readonly tables: readonly Family[];
+  readonly elements: readonly Element[];
+}
 
 export class ActualFilter {
   /** A family that is missing is not known. */
@@ -26,14 +32,23 @@ export class ActualFilter {
     return this.has(elementOf(service, 'services'));
   }
 
-  /** Replaces all that is known by what was read. */
-  observe(states: ReadonlyMap<Family, TableState>, elements: readonly Element[]): void {
+  /** Replaces all that is known by what was read. Answers what is not as it was believed to be. */
+  observe(states: ReadonlyMap<Family, TableState>, elements: readonly Element[]): FilterDrift {
+    const tables = [...states].filter(([family, state]) => this.tables.get(family) !== state).map(([family]) => family);
+    const before = new Map(this.elements);
     this.tables.clear();
     this.elements.clear();
     this.#counts.clear();
     for (const [family, state] of states) this.tables.set(family, state);
-    for (const one of elements) this.setElement(one);
+    const differing: Element[] = [];
+    for (const one of elements) {
+      const known = before.get(one.id);
+      if (known === undefined || !sameElement(known, one)) differing.push(one);
+      before.delete(one.id);
+      this.setElement(one);
+    }
     this.unknown = false;
+    return { tables, elements: [...differing, ...before.values()] };
   }
 
   setElement(one: Element): void {

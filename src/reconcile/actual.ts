@@ -3,11 +3,17 @@
  * operations (`fold.ts`), never by hope. What an answer left open is `unknown` and must be read before it is decided on.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { type Address, cidrContains, hostPrefix, familyOf } from '../model/address.ts';
-import type { Connections, Destination, ObservedDestination } from '../model/destination.ts';
+import { type Connections, type Destination, type ObservedDestination, sameDestination } from '../model/destination.ts';
 import { type Binding, bindingId } from '../model/op.ts';
 import type { ObservedSetting, Timeouts } from '../model/node-state.ts';
-import type { ObservedVirtualService, VirtualService, VirtualServiceKey } from '../model/virtual-service.ts';
+import {
+  type ObservedVirtualService,
+  sameService,
+  type VirtualService,
+  type VirtualServiceKey,
+} from '../model/virtual-service.ts';
 import type { Device } from '../kernel/kernel.ts';
 import { ActualFilter } from './actual-filter.ts';
 
@@ -54,6 +60,9 @@ export class Actual {
   /** How many IPv4 addresses the device has. */
   #addresses = 0;
   readonly #servicesAt = new Map<Address, Set<ActualService>>();
+  /** The last dumps, as long as nothing has changed the mirror since: the same dump again says nothing new. */
+  #seenServices: readonly ObservedVirtualService[] | undefined;
+  #seenBindings: readonly Binding[] | undefined;
 
   service(id: string): ActualService | undefined {
     return this.services.get(id);
@@ -109,6 +118,7 @@ export class Actual {
   }
 
   setService(service: VirtualService, added: boolean): ActualService {
+    this.#seenServices = undefined;
     const known = this.services.get(service.id);
     if (known !== undefined) {
       known.service = service;
@@ -127,18 +137,30 @@ export class Actual {
     const known = this.services.get(id);
     this.unknown.delete(id);
     if (known === undefined) return;
+    this.#seenServices = undefined;
     this.services.delete(id);
     const siblings = this.#servicesAt.get(known.service.address);
     siblings?.delete(known);
     if (siblings?.size === 0) this.#servicesAt.delete(known.service.address);
   }
 
-  /** Replaces what is known of which virtual services exist, and how they are configured, by a dump of all. */
-  observeServices(observed: readonly ObservedVirtualService[]): void {
+  /**
+   * Replaces what is known of which virtual services exist, and how they are configured, by a dump of all. Answers those that are not
+   * as they were believed to be.
+   */
+  observeServices(observed: readonly ObservedVirtualService[]): VirtualServiceKey[] {
+    if (observed === this.#seenServices) return [];
     const seen = new Set(observed.map(({ service }) => service.id));
-    const gone = Array.from(this.services.keys()).filter((id) => !seen.has(id));
-    for (const id of gone) this.deleteService(id);
-    for (const { service } of observed) this.setService(service, false);
+    const differing: VirtualServiceKey[] = [];
+    for (const { service } of this.services.values()) if (!seen.has(service.id)) differing.push(service);
+    for (const { id } of differing) this.deleteService(id);
+    for (const { service } of observed) {
+      const known = this.services.get(service.id)?.service;
+      if (known === undefined || !sameService(known, service)) differing.push(service);
+      this.setService(service, false);
+    }
+    this.#seenServices = observed;
+    return differing;
   }
 
   /** A destination after an answered add or edit. */
@@ -153,29 +175,46 @@ export class Actual {
     }
   }
 
-  /** Replaces what is known of a service's destinations by a dump of pass number `pass`. */
-  observeDestinations(id: string, observed: readonly ObservedDestination[], pass: number, now: number): void {
+  /**
+   * Replaces what is known of a service's destinations by a dump of pass number `pass`. Answers whether any was not as it was
+   * believed to be.
+   */
+  observeDestinations(id: string, observed: readonly ObservedDestination[], pass: number, now: number): boolean {
     const actual = this.services.get(id);
-    if (actual === undefined) return;
+    if (actual === undefined) return false;
     const before = new Map(actual.destinations);
     actual.destinations.clear();
+    let differ = before.size !== observed.length;
     for (const { destination, connections } of observed) {
-      const drainingSince = destination.weight > 0 ? undefined : (before.get(destination.id)?.drainingSince ?? now);
+      const known = before.get(destination.id);
+      differ ||= known === undefined || !sameDestination(known.destination, destination);
+      const drainingSince = destination.weight > 0 ? undefined : (known?.drainingSince ?? now);
       actual.destinations.set(destination.id, { destination, connections, observedIn: pass, drainingSince });
     }
     actual.read = true;
     this.unknown.delete(id);
+    return differ;
   }
 
-  /** Replaces what is known of the device and of all that it holds by dumps. */
-  observeBindings(device: Device | undefined, bindings: readonly Binding[]): void {
+  /** Replaces what is known of the device and of all that it holds by dumps. Answers the bindings that are not as they were believed to be. */
+  observeBindings(device: Device | undefined, bindings: readonly Binding[]): Binding[] {
+    this.bindingsUnknown = false;
+    if (bindings === this.#seenBindings && isDeepStrictEqual(device, this.device)) return [];
+    const before = new Map(this.bindings);
     this.deleteDevice();
     this.device = device ?? 'absent';
     for (const binding of bindings) this.setBinding(binding);
-    this.bindingsUnknown = false;
+    this.#seenBindings = bindings;
+    const gone = [...before].filter(([id]) => !this.bindings.has(id)).map(([, binding]) => binding);
+    const others = [...this.bindings].filter(([id, { source }]) => {
+      const known = before.get(id);
+      return known === undefined || known.source !== source;
+    });
+    return [...gone, ...others.map(([, binding]) => binding)];
   }
 
   setBinding(binding: Binding): void {
+    this.#seenBindings = undefined;
     const id = bindingId(binding);
     const isNew = !this.bindings.has(id);
     this.bindings.set(id, binding);
@@ -195,6 +234,7 @@ export class Actual {
   }
 
   deleteDevice(): void {
+    this.#seenBindings = undefined;
     this.device = 'absent';
     this.bindings.clear();
     this.#held.clear();
@@ -205,6 +245,7 @@ export class Actual {
   #forgetBinding(binding: Binding): boolean {
     const id = bindingId(binding);
     if (!this.bindings.delete(id)) return false;
+    this.#seenBindings = undefined;
     if (isIPv4Address(binding)) this.#addresses--;
     if (isWideRoute(binding)) this.#wideRoutes.delete(id);
     else count(this.#held, binding.address, -1);

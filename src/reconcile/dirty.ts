@@ -8,6 +8,8 @@ interface Entry<Key> {
   readonly failures: number;
   /** Milliseconds of the injected clock. */
   readonly dueAt: number;
+  /** When it became dirty, by the same clock. */
+  readonly since: number;
 }
 
 const firstDelay = 100;
@@ -16,8 +18,15 @@ const longestDelay = 60_000;
 export class Dirty<Key> {
   readonly #entries = new Map<string, Entry<Key>>();
 
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
   mark(id: string, key: Key): void {
-    this.#entries.set(id, { key, failures: 0, dueAt: 0 });
+    const since = this.#entries.get(id)?.since ?? this.#now();
+    this.#entries.set(id, { key, failures: 0, dueAt: 0, since });
   }
 
   /** The key may not be as it was believed to be: due at once, unless it is dirty anyway and waits for its turn. */
@@ -67,12 +76,21 @@ export class Dirty<Key> {
     return Number.isFinite(next) ? next : undefined;
   }
 
+  /** Since when the oldest key is dirty; undefined when none is. Costs O(dirty). */
+  oldest(): number | undefined {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { since } of this.#entries.values()) oldest = Math.min(oldest, since);
+    return Number.isFinite(oldest) ? oldest : undefined;
+  }
+
   get size(): number {
     return this.#entries.size;
   }
 
   #retry({ id, key, entry }: Ticket<Key>, dueAt: number): void {
-    if (this.#entries.get(id) === entry) this.#entries.set(id, { key, failures: entry.failures + 1, dueAt });
+    if (this.#entries.get(id) !== entry) return;
+    const { failures, since } = entry;
+    this.#entries.set(id, { key, failures: failures + 1, dueAt, since });
   }
 }
 

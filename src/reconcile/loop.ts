@@ -5,17 +5,21 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Conflict } from '../desired/claims.ts';
+import type { ObjectName } from '../model/cluster.ts';
 import { type Element, familyName, type Table } from '../model/filter.ts';
 import type { WantedSetting } from '../model/node-state.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
+import type { VirtualServiceStatus } from '../model/status.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Actual } from './actual.ts';
 import { Dirty, type Ticket } from './dirty.ts';
 import { staleFlows } from './flows.ts';
-import { type Draining, type Limits, type Plan, plan } from './plan.ts';
+import { type Draining, type Limits, operations, type Plan, plan } from './plan.ts';
 import { unsettable } from './plan-node.ts';
+import { viewOf } from './view.ts';
 import { Reader } from './reader.ts';
-import { fixturesOf, type Surroundings, Turn, type TurnReport } from './turn.ts';
+import { Scrub } from './scrub.ts';
+import { type Failure, fixturesOf, keyOf, type Surroundings, Turn, type TurnReport } from './turn.ts';
 import { type MissingScheduler, type Touched, WantedState, type Wishes } from './wanted.ts';
 
 /** What one turn is about to do. */
@@ -37,14 +41,17 @@ export class Reconciler {
   readonly #wanted: WantedState;
   readonly #actual = new Actual();
   readonly #reader: Reader;
-  readonly #dirtyServices = new Dirty<VirtualServiceKey>();
-  readonly #dirtyBindings = new Dirty<Binding>();
-  readonly #dirtyElements = new Dirty<Element>();
+  readonly #scrub: Scrub;
+  readonly #dirtyServices: Dirty<VirtualServiceKey>;
+  readonly #dirtyBindings: Dirty<Binding>;
+  readonly #dirtyElements: Dirty<Element>;
   /** The device, tables and settings are looked at by every plan; they are keys only so that what failed is tried again. */
-  readonly #dirtyFixtures = new Dirty<string>();
+  readonly #dirtyFixtures: Dirty<string>;
   /** UDP services whose tracked connections are to be looked through once the kernel says what it should. */
-  readonly #dirtyFlows = new Dirty<VirtualServiceKey>();
+  readonly #dirtyFlows: Dirty<VirtualServiceKey>;
   readonly #draining = new Map<string, readonly Draining[]>();
+  /** What the kernel refused last, by dirty key. */
+  readonly #failing = new Map<string, Failure>();
   /** What the state of the tables was compared with. */
   #compared: readonly Table[] = [];
   /** Numbers the turn that is next: what a dump told since the last one counts as fresh in it. */
@@ -55,6 +62,17 @@ export class Reconciler {
     this.#surroundings = surroundings;
     this.#wanted = new WantedState(wishes, surroundings.store);
     this.#reader = new Reader(surroundings.kernel, this.#actual);
+    this.#scrub = new Scrub(surroundings.kernel, this.#reader, this.#actual);
+    this.#dirtyServices = new Dirty(surroundings.now);
+    this.#dirtyBindings = new Dirty(surroundings.now);
+    this.#dirtyElements = new Dirty(surroundings.now);
+    this.#dirtyFixtures = new Dirty(surroundings.now);
+    this.#dirtyFlows = new Dirty(surroundings.now);
+  }
+
+  /** Nothing is decided before. */
+  get synced(): boolean {
+    return this.#surroundings.store.synced;
   }
 
   /** Reads all that is ours or claimed and makes every key dirty: at start, and whenever the mirror is to be verified. O(cluster). */
@@ -80,6 +98,36 @@ export class Reconciler {
       elements: this.#wanted.elements(),
       bindings: this.#wanted.bindings(),
     });
+  }
+
+  /**
+   * Compares the mirror with the kernel, and makes dirty what somebody else changed; answers how much that was. Unlike `verify` its cost
+   * is bounded, but for the lists of virtual services and addresses: destinations are read for `budget` milliseconds, and those of a
+   * large cluster take several calls.
+   */
+  async scrub(budget: number): Promise<Drift> {
+    const { now } = this.#surroundings;
+    const { settings, timeouts } = this.#wishes;
+    const { tables } = this.#wanted;
+    const isClaimed = (id: string) => this.#wanted.isClaimed(id);
+    const found = await this.#scrub.run({ settings, timeouts, tables, isClaimed }, this.#pass, now, budget);
+    const drift: Drift = {
+      service: notDirty(found.services, this.#dirtyServices, ({ id }) => id),
+      destination: notDirty(found.destinations, this.#dirtyServices, ({ id }) => id),
+      binding: notDirty(found.bindings, this.#dirtyBindings, bindingId),
+      element: notDirty(found.elements, this.#dirtyElements, ({ id }) => id),
+      table: found.tables,
+      setting: found.settings,
+    };
+    for (const key of [...found.services, ...found.destinations]) this.#dirtyServices.mark(key.id, key);
+    for (const binding of found.bindings) this.#dirtyBindings.mark(bindingId(binding), binding);
+    for (const element of found.elements) this.#dirtyElements.mark(element.id, element);
+    // a table made anew is empty, and kube-ipvs0 too: what they should hold is dirty with them
+    const { device, filter } = this.#actual;
+    const emptied = [...filter.tables.values()].some((state) => state === 'absent' || state === 'other');
+    if (emptied) this.#mark({ services: [], elements: this.#wanted.elements(), bindings: [] });
+    if (device === 'absent') this.#suspectBindings();
+    return drift;
   }
 
   /** The destinations that drain are looked at again by the next pass. */
@@ -125,6 +173,56 @@ export class Reconciler {
     return [...this.#draining.values()].flat();
   }
 
+  /** What the kernel refused and has not accepted since. */
+  failing(): Failure[] {
+    return [...this.#failing.values()];
+  }
+
+  /** How many keys wait for their turn or their next try, and since when the oldest has. Costs O(dirty). */
+  backlog(): { readonly keys: number; readonly since: number | undefined } {
+    const all = [...this.#releasable(), this.#dirtyFixtures];
+    const times = all.map((dirty) => dirty.oldest()).filter((time) => time !== undefined);
+    const keys = all.reduce((sum, dirty) => sum + dirty.size, 0);
+    return { keys, since: times.length === 0 ? undefined : Math.min(...times) };
+  }
+
+  /** What a pass would do if every key that is dirty were due. Costs O(dirty). */
+  differences(): Op[] {
+    const { now } = this.#surroundings;
+    const everything = Number.POSITIVE_INFINITY;
+    const keys = {
+      services: keysOf(this.#dirtyServices.due(everything)),
+      bindings: keysOf(this.#dirtyBindings.due(everything)),
+      elements: keysOf(this.#dirtyElements.due(everything)),
+    };
+    const next = plan(keys, this.#wanted, this.#actual, this.#limits(), this.#pass, now());
+    return operations(next);
+  }
+
+  /** Every virtual service that is ours or claimed, with fresh numbers of connections. Reads the kernel; O(cluster), for people. */
+  async view(): Promise<VirtualServiceStatus[]> {
+    const { kernel, now } = this.#surroundings;
+    const isFailing = (id: string) => this.#failing.has(id);
+    const isDirty = (id: string) => this.#dirtyServices.has(id);
+    return viewOf({ wanted: this.#wanted, actual: this.#actual, kernel, now, isFailing, isDirty });
+  }
+
+  /** How many virtual services are asked for, and how many destinations the kernel has for them. O(virtual services). */
+  size(): { readonly virtualServices: number; readonly destinations: number } {
+    let virtualServices = 0;
+    let destinations = 0;
+    for (const { id } of this.#wanted.services()) {
+      virtualServices++;
+      destinations += this.#actual.service(id)?.destinations.size ?? 0;
+    }
+    return { virtualServices, destinations };
+  }
+
+  /** The Service that a virtual service belongs to. */
+  ownerOf(id: string): ObjectName | undefined {
+    return this.#wanted.ownerOf(id);
+  }
+
   conflicts(): Conflict[] {
     return this.#wanted.conflicts();
   }
@@ -148,6 +246,9 @@ export class Reconciler {
     for (const ticket of work.bindings) turn.settle(this.#dirtyBindings, ticket, now);
     for (const ticket of work.elements) turn.settle(this.#dirtyElements, ticket, now);
     for (const ticket of work.fixtures) turn.settle(this.#dirtyFixtures, ticket, now);
+    for (const { id } of [...work.services, ...work.bindings, ...work.elements, ...work.fixtures])
+      this.#failing.delete(id);
+    for (const failure of turn.report().failures) this.#failing.set(keyOf(failure.op), failure);
     if (this.#actual.bindingsUnknown) this.#suspectBindings();
     for (const { id } of work.services) this.#draining.delete(id);
     for (const one of work.plan.draining) {
@@ -251,7 +352,7 @@ export class Reconciler {
 
   async #readFilter(): Promise<void> {
     this.#compared = this.#wanted.tables;
-    await this.#reader.filter(this.#compared);
+    await this.#scrub.filter(this.#compared);
   }
 
   #releasable(): Dirty<unknown>[] {
@@ -262,6 +363,14 @@ export class Reconciler {
     const { unread, unreadSlices } = this.#surroundings.store;
     return { excluded: this.#wishes.excluded, mayDelete: unread.size === 0, mayDrain: unreadSlices.size === 0 };
   }
+}
+
+/** How many of each kind somebody else changed. */
+export type Drift = Readonly<Record<'service' | 'destination' | 'binding' | 'element' | 'table' | 'setting', number>>;
+
+/** What was not going to be looked at anyway. */
+function notDirty<Key>(keys: readonly Key[], dirty: Dirty<Key>, idOf: (key: Key) => string): number {
+  return keys.filter((key) => !dirty.has(idOf(key))).length;
 }
 
 const nobody: ReadonlySet<string> = new Set();

@@ -29,7 +29,7 @@ export function tableOps(wanted: readonly Table[], { tables }: ActualFilter): Ta
 }
 
 /** What is right already is left alone, whether or not it could be written. */
-export function settingOps({ settings, timeouts }: Desired, actual: Actual): Op[] {
+export function settingOps({ settings, timeouts }: Pick<Desired, 'settings' | 'timeouts'>, actual: Actual): Op[] {
   const ops: Op[] = settings
     .filter((setting) => shouldWrite(setting, actual.settings.get(setting.name)))
     .map((setting) => ({ kind: 'setting', verb: 'edit', setting }));

@@ -87,6 +87,11 @@ export interface Plan {
   readonly unchanged: Readonly<Record<'services' | 'destinations' | 'addresses' | 'elements', number>>;
 }
 
+/** A plan's operations in the order in which they would be applied. */
+export function operations(plan: Plan): Op[] {
+  return phases.flatMap((phase) => plan.ops[phase]);
+}
+
 /** Keys to look at. */
 export interface Keys {
   readonly services: Iterable<VirtualServiceKey>;

@@ -1,11 +1,14 @@
 /** Reads the kernel into the mirror: all of it to verify, or what an answer left open. The only reads that passes make. */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Kernel, TableState } from '../kernel/kernel.ts';
 import type { Family } from '../model/address.ts';
 import type { Element, Table } from '../model/filter.ts';
-import type { WantedSetting } from '../model/node-state.ts';
+import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Actual } from './actual.ts';
+import type { FilterDrift } from './actual-filter.ts';
+import type { Binding } from '../model/op.ts';
 
 /** Services whose destinations one read asks for. */
 const readSize = 512;
@@ -20,33 +23,39 @@ export class Reader {
     this.#actual = actual;
   }
 
-  async settings(wanted: readonly WantedSetting[]): Promise<void> {
+  /** Answers how many are not as they were believed to be; timeouts count where somebody wants any. */
+  async settings(wanted: readonly WantedSetting[], wantedTimeouts?: Timeouts): Promise<number> {
     const names = wanted.map(({ name }) => name);
     const observed = await this.#kernel.settings(names);
+    const before = new Map(this.#actual.settings);
     this.#actual.settings.clear();
     names.forEach((name, i) => this.#actual.settings.set(name, observed[i]!));
-    this.#actual.timeouts = await this.#kernel.timeouts();
+    const timeouts = await this.#kernel.timeouts();
+    const sameTimeouts = wantedTimeouts === undefined || isDeepStrictEqual(timeouts, this.#actual.timeouts);
+    this.#actual.timeouts = timeouts;
     this.#actual.settingsUnknown = false;
+    const others = names.filter((name, i) => before.get(name)?.value !== observed[i]!.value);
+    return others.length + (sameTimeouts ? 0 : 1);
   }
 
   /** A table that nobody wants is as good as any other; there is nothing to compare it with. */
-  async filter(wanted: readonly Table[]): Promise<void> {
+  async filter(wanted: readonly Table[]): Promise<FilterDrift> {
     const compared = families.map((family) => wanted.find((table) => table.family === family) ?? emptyTable(family));
     const states = await this.#kernel.tables(compared);
     let elements: readonly Element[] = [];
     for (const family of families) elements = [...elements, ...(await this.#kernel.elements(family))];
-    this.#actual.filter.observe(
+    return this.#actual.filter.observe(
       new Map(families.map((family, i): [Family, TableState] => [family, states[i]!])),
       elements,
     );
   }
 
-  async services(): Promise<void> {
-    this.#actual.observeServices(await this.#kernel.services());
+  async services(): Promise<VirtualServiceKey[]> {
+    return this.#actual.observeServices(await this.#kernel.services());
   }
 
-  async bindings(): Promise<void> {
-    this.#actual.observeBindings(await this.#kernel.device(), await this.#kernel.bindings());
+  async bindings(): Promise<Binding[]> {
+    return this.#actual.observeBindings(await this.#kernel.device(), await this.#kernel.bindings());
   }
 
   /** The virtual services in doubt, with their destinations. `pass` numbers the pass in which they count as fresh. */
@@ -63,12 +72,21 @@ export class Reader {
     await this.destinations(there, pass, now);
   }
 
-  async destinations(keys: readonly VirtualServiceKey[], pass: number, now: () => number): Promise<void> {
+  /** Answers those of which any destination was not as it was believed to be. */
+  async destinations(
+    keys: readonly VirtualServiceKey[],
+    pass: number,
+    now: () => number,
+  ): Promise<VirtualServiceKey[]> {
+    const differing: VirtualServiceKey[] = [];
     for (let start = 0; start < keys.length; start += readSize) {
       const some = keys.slice(start, start + readSize);
       const found = await this.#kernel.destinations(some);
-      some.forEach(({ id }, i) => this.#actual.observeDestinations(id, found[i]!, pass, now()));
+      some.forEach((key, i) => {
+        if (this.#actual.observeDestinations(key.id, found[i]!, pass, now())) differing.push(key);
+      });
     }
+    return differing;
   }
 }
 

@@ -4,7 +4,7 @@ import type { Op } from '../model/op.ts';
 import { opText } from '../model/text.ts';
 import type { PassReport, Reconciler } from './loop.ts';
 import { type Failure, type KernelTime, timedParts } from './turn.ts';
-import { type Draining, type Plan, phases } from './plan.ts';
+import type { Draining, Plan } from './plan.ts';
 
 export interface Account {
   readonly applied: readonly Op[];
@@ -62,11 +62,6 @@ function unresolved<T>(reports: readonly PassReport[], troubles: (report: PassRe
 export function sumOf(times: readonly KernelTime[]): KernelTime {
   const entries = timedParts.map((part) => [part, times.reduce((sum, time) => sum + time[part], 0)]);
   return Object.fromEntries(entries) as KernelTime;
-}
-
-/** A plan's operations in the order in which they would be applied. */
-export function operations(plan: Plan): Op[] {
-  return phases.flatMap((phase) => plan.ops[phase]);
 }
 
 function isDue(reconciler: Reconciler, now: number): boolean {

@@ -183,7 +183,8 @@ export function fixturesOf({ ops }: Plan): string[] {
   return fixtures.map(keyOf);
 }
 
-function keyOf(op: Op): string {
+/** The dirty key that an operation belongs to. */
+export function keyOf(op: Op): string {
   switch (op.kind) {
     case 'service':
     case 'destination':

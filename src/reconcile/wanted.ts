@@ -94,6 +94,11 @@ export class WantedState implements Desired {
     return owner === undefined ? undefined : this.#derive(owner).byId.get(id);
   }
 
+  /** The Service that a virtual service belongs to. */
+  ownerOf(id: string): ObjectName | undefined {
+    return this.#claims.ownerOf(id);
+  }
+
   wantedElement(id: string): Element | undefined {
     return this.#claims.wantedElement(id);
   }

@@ -3,6 +3,7 @@
  * Holds no decision; a lookup costs O(1), an event O(its own object), what a change of the Node means is for others to say.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent, EndpointSlice, Node, NodeAddress, ObjectName, Service, Source } from '../model/cluster.ts';
 
 const sources: readonly Source[] = ['services', 'endpointSlices', 'node', 'nodeAddresses'];
@@ -19,6 +20,8 @@ export class Store {
   #node: Node | undefined;
   #nodeAddresses: readonly NodeAddress[] = [];
   #dirty = new Set<ObjectName>();
+  #pendingServices = 0;
+  #pendingSlices = 0;
 
   apply(event: ClusterEvent): void {
     switch (event.kind) {
@@ -46,6 +49,11 @@ export class Store {
 
   service(name: ObjectName): Service | undefined {
     return this.#services.get(name);
+  }
+
+  /** Of all Services. O(Services). */
+  names(): ReadonlySet<ObjectName> {
+    return new Set(this.#services.keys());
   }
 
   /** The slices of a Service in the order of their names, so that what is derived from them is stable. */
@@ -83,6 +91,11 @@ export class Store {
     return this.#dirty;
   }
 
+  /** How many changes of Services and of EndpointSlices nobody has taken yet. */
+  get pending(): { readonly services: number; readonly slices: number } {
+    return { services: this.#pendingServices, slices: this.#pendingSlices };
+  }
+
   /** Something that all Services depend on changed. O(Services). */
   markAll(): void {
     for (const name of this.#services.keys()) this.#dirty.add(name);
@@ -91,23 +104,33 @@ export class Store {
   /** The names of Services whose facts changed since the last call. The caller owns them from here on. */
   takeDirty(): ReadonlySet<ObjectName> {
     const dirty = this.#dirty;
+    this.#pendingServices = 0;
+    this.#pendingSlices = 0;
     this.#dirty = new Set();
     return dirty;
   }
 
+  /** What says the same as before is no change: a watch that starts anew tells everything again. */
   #setService(service: Service): void {
-    this.#services.set(service.name, service);
     this.#unread.delete(service.name);
+    if (isDeepStrictEqual(this.#services.get(service.name), service)) return;
+    this.#services.set(service.name, service);
+    this.#pendingServices++;
     this.#dirty.add(service.name);
   }
 
   #deleteService(name: ObjectName): void {
     this.#unread.delete(name);
-    if (this.#services.delete(name)) this.#dirty.add(name);
+    if (!this.#services.delete(name)) return;
+    this.#pendingServices++;
+    this.#dirty.add(name);
   }
 
   #setSlice(slice: EndpointSlice): void {
-    this.#deleteSlice(slice.name);
+    this.#unreadSlices.delete(slice.name);
+    if (isDeepStrictEqual(this.#slices.get(slice.name), slice)) return;
+    if (this.#slices.has(slice.name)) this.#deleteSlice(slice.name);
+    else this.#pendingSlices++;
     this.#slices.set(slice.name, slice);
     let siblings = this.#slicesOfService.get(slice.service);
     if (siblings === undefined) this.#slicesOfService.set(slice.service, (siblings = new Map()));
@@ -123,6 +146,7 @@ export class Store {
     const siblings = this.#slicesOfService.get(slice.service);
     siblings?.delete(name);
     if (siblings?.size === 0) this.#slicesOfService.delete(slice.service);
+    this.#pendingSlices++;
     this.#dirty.add(slice.service);
   }
 }

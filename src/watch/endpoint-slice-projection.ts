@@ -6,7 +6,11 @@ import { type Finding, type Path, quoted } from './problem.ts';
 import { identify, nameOf, type Projection, readAddress, readProtocol, valueFinding } from './projection.ts';
 import { endpointSliceShape, isPresent, type RawEndpoint, type RawEndpointSlice, readShape } from './shapes.ts';
 
-export function projectEndpointSlice(raw: unknown): Projection<EndpointSlice> {
+/** `shared` gives one string for all equal ones: many endpoints are on the same node. */
+export function projectEndpointSlice(
+  raw: unknown,
+  shared: (text: string) => string = (text) => text,
+): Projection<EndpointSlice> {
   const identity = identify(raw, 'namespaced');
   if ('problems' in identity) return refused(raw, identity.problems);
   const { name, namespace, labels } = identity;
@@ -26,15 +30,23 @@ export function projectEndpointSlice(raw: unknown): Projection<EndpointSlice> {
   if (problems.length > 0 || family === undefined) return { outcome: 'refused', name, problems, warnings: [] };
   const endpoints: Endpoint[] = [];
   for (const [i, endpoint] of (slice.endpoints ?? []).entries()) {
-    const fact = readEndpoint(endpoint, i, family, problems);
+    const fact = readEndpoint(endpoint, { index: i, family, shared, problems });
     if (fact !== undefined) endpoints.push(fact);
   }
-  const fact: EndpointSlice = { name, service: `${namespace}/${service}`, family, ports, endpoints };
+  const trigger = slice.metadata.annotations?.['endpoints.kubernetes.io/last-change-trigger-time'] ?? '';
+  const triggeredAt = readTime(trigger);
+  const fact: EndpointSlice = { name, service: `${namespace}/${service}`, family, ports, endpoints, triggeredAt };
   return { outcome: 'fact', name, fact, problems, warnings: [] };
 }
 
 function refused(raw: unknown, problems: readonly Finding[]): Projection<EndpointSlice> {
   return { outcome: 'refused', name: nameOf(raw, 'namespaced'), problems, warnings: [] };
+}
+
+/** What cannot be read only a metric misses. */
+function readTime(text: string): number | undefined {
+  const time = Date.parse(text);
+  return Number.isNaN(time) ? undefined : time;
 }
 
 function readFamily(slice: RawEndpointSlice, problems: Finding[]): Family | undefined {
@@ -61,7 +73,14 @@ function readPorts(slice: RawEndpointSlice, problems: Finding[]): EndpointPort[]
   return ports;
 }
 
-function readEndpoint(raw: RawEndpoint, index: number, family: Family, problems: Finding[]): Endpoint | undefined {
+interface Reading {
+  readonly index: number;
+  readonly family: Family;
+  readonly shared: (text: string) => string;
+  readonly problems: Finding[];
+}
+
+function readEndpoint(raw: RawEndpoint, { index, family, shared, problems }: Reading): Endpoint | undefined {
   const text = raw.addresses?.[0];
   if (text === undefined) return undefined;
   const path: Path = ['endpoints', index, 'addresses', 0];
@@ -78,10 +97,10 @@ function readEndpoint(raw: RawEndpoint, index: number, family: Family, problems:
     ready: conditions?.ready ?? true,
     serving: conditions?.serving ?? true,
     terminating: conditions?.terminating ?? false,
-    nodeName: raw.nodeName ?? undefined,
-    zone: raw.zone ?? undefined,
-    zones: hints?.forZones?.map((zone) => zone.name) ?? none,
-    nodes: hints?.forNodes?.map((node) => node.name) ?? none,
+    nodeName: isPresent(raw.nodeName) ? shared(raw.nodeName) : undefined,
+    zone: isPresent(raw.zone) ? shared(raw.zone) : undefined,
+    zones: hints?.forZones?.map((zone) => shared(zone.name)) ?? none,
+    nodes: hints?.forNodes?.map((node) => shared(node.name)) ?? none,
   };
 }
 

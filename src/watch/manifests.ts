@@ -33,6 +33,8 @@ export interface Manifests {
   /** In the order of the input. With any of class syntax or shape, nothing should be applied. */
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
+  /** Files without any text: perhaps they are being written. */
+  readonly blank: readonly string[];
   /** Objects that were read, each name once, whatever became of them. */
   readonly counts: { readonly services: number; readonly endpointSlices: number; readonly nodes: number };
   /** Of those, the ones that ask nothing of this node: headless, ExternalName, served by another proxy, other nodes … */
@@ -60,10 +62,22 @@ export async function readManifests(paths: readonly string[], options: ManifestO
     events: reading.events(),
     problems: [...problems, ...located.problems],
     warnings: [...warnings, ...located.warnings],
+    blank: texts.filter(({ text }) => text.trim() === '').map(({ file }) => file),
     counts: reading.counts(),
     notForUs: reading.notForUs(),
     ignored: reading.ignored,
   };
+}
+
+/** A line for each blank file. Nothing is not what a cluster says: applied, it would take all Services away. */
+export function blankTexts({ blank }: Manifests): string[] {
+  return blank.map((file) => {
+    const fault =
+      file === 'stdin'
+        ? 'nothing came; when nothing is meant, send a comment'
+        : 'the file is empty; when nothing is meant, write a comment or delete the file';
+    return printable(`${file}: ${fault}`);
+  });
 }
 
 type Kind = 'Service' | 'EndpointSlice' | 'Node';

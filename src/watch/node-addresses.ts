@@ -63,6 +63,8 @@ export class NodeAddresses implements Watching {
       try {
         this.#tell(await this.#source.nodeAddresses());
       } catch (error) {
+        // the kernel's socket was closed meanwhile
+        if (this.#isClosed) break;
         this.#listener.onError(error);
         this.#retry = setTimeout(() => this.#changed(), retryDelay).unref();
         break;

@@ -28,9 +28,15 @@ export function projectNode(raw: unknown, nodeName: string): Projection<Node> {
   const podCIDRs = readPodCIDRs(read.value.spec ?? {}, problems);
   if (problems.length > 0) return { outcome: 'refused', name, problems, warnings: [] };
   const zone = labels['topology.kubernetes.io/zone'] ?? '';
-  const fact: Node = { name, zone: zone === '' ? undefined : zone, addresses, podCIDRs };
+  const { taints } = read.value.spec ?? {};
+  const eligible =
+    !isPresent(read.value.metadata.deletionTimestamp) && taints?.some(({ key }) => key === leaving) !== true;
+  const fact: Node = { name, zone: zone === '' ? undefined : zone, addresses, podCIDRs, eligible };
   return { outcome: 'fact', name, fact, problems, warnings: [] };
 }
+
+/** The taint by which the cluster autoscaler announces that it will delete the Node. */
+const leaving = 'ToBeDeletedByClusterAutoscaler';
 
 /** The list counts; an API server fills in the one from the other. */
 function readPodCIDRs({ podCIDR, podCIDRs }: NonNullable<RawNode['spec']>, problems: Finding[]): Cidr[] {

@@ -27,6 +27,8 @@ export type Projection<Fact> = {
 export interface Identified {
   readonly name: ObjectName;
   readonly namespace: string;
+  /** '' without. */
+  readonly uid: string;
   /** RFC 3339 in UTC, or ''. */
   readonly createdAt: string;
   readonly labels: NonNullable<Identity['metadata']['labels']>;
@@ -39,7 +41,7 @@ export function identify(
 ): Identified | { readonly problems: readonly Finding[] } {
   const read = readShape(identityShape, raw);
   if (!read.ok) return { problems: read.findings };
-  const { name, namespace, creationTimestamp, labels } = read.value.metadata;
+  const { name, namespace, uid, creationTimestamp, labels } = read.value.metadata;
   const problems: Finding[] = [];
   checkName(['metadata', 'name'], name, problems);
   const space = (namespace ?? '') || 'default';
@@ -55,6 +57,7 @@ export function identify(
   return {
     name: scope === 'namespaced' ? `${space}/${name}` : name,
     namespace: space,
+    uid: uid ?? '',
     createdAt,
     labels: labels ?? {},
   };

@@ -19,7 +19,7 @@ import { readTuning } from './tuning.ts';
 export function projectService(raw: unknown): Projection<Service> {
   const identity = identify(raw, 'namespaced');
   if ('problems' in identity) return refused(raw, identity.problems);
-  const { name, createdAt, labels } = identity;
+  const { name, uid, createdAt, labels } = identity;
   const notForUs = (reason: string, warnings: readonly Finding[] = []) =>
     ({ outcome: 'notForUs', name, reason, problems: [], warnings }) as const;
   if (isPresent(labels['service.kubernetes.io/service-proxy-name'])) return notForUs('another proxy serves it');
@@ -38,6 +38,7 @@ export function projectService(raw: unknown): Projection<Service> {
   const clusterIPs = readClusterIPs(spec, clusterIP, problems, warnings);
   const fact: Service = {
     name,
+    uid,
     createdAt,
     clusterIPs,
     ports: readPorts(spec, problems),

@@ -4,6 +4,7 @@
  */
 
 import * as z from 'zod';
+import { type Fit, fitOf } from './fit.ts';
 import { type Finding, fieldText, type Path, quoted } from './problem.ts';
 
 const text = z.string().nullish();
@@ -17,6 +18,7 @@ export const identityShape = z.object({
   metadata: z.object({
     name: z.string(),
     namespace: text,
+    uid: text,
     creationTimestamp: text,
     labels: z
       .object({
@@ -70,6 +72,9 @@ export type RawServiceStatus = NonNullable<z.output<typeof serviceShape>['status
 export type Annotations = NonNullable<z.output<typeof serviceShape>['metadata']['annotations']>;
 
 export const endpointSliceShape = z.object({
+  metadata: z.object({
+    annotations: z.object({ 'endpoints.kubernetes.io/last-change-trigger-time': text }).nullish(),
+  }),
   addressType: text,
   ports: z.array(z.object({ name: text, protocol: text, port: number })).nullish(),
   endpoints: z
@@ -88,7 +93,8 @@ export type RawEndpointSlice = z.output<typeof endpointSliceShape>;
 export type RawEndpoint = NonNullable<RawEndpointSlice['endpoints']>[number];
 
 export const nodeShape = z.object({
-  spec: z.object({ podCIDR: text, podCIDRs: texts }).nullish(),
+  metadata: z.object({ deletionTimestamp: text }),
+  spec: z.object({ podCIDR: text, podCIDRs: texts, taints: z.array(z.object({ key: text })).nullish() }).nullish(),
   status: z.object({ addresses: z.array(z.object({ type: text, address: text })).nullish() }).nullish(),
 });
 export type RawNode = z.output<typeof nodeShape>;
@@ -103,9 +109,18 @@ export function readShape<S extends z.ZodType>(
   shape: S,
   raw: unknown,
 ): { readonly ok: true; readonly value: z.output<S> } | { readonly ok: false; readonly findings: readonly Finding[] } {
+  if (fits(shape, raw)) return { ok: true, value: raw as z.output<S> };
   const result = shape.safeParse(raw);
   if (result.success) return { ok: true, value: result.data };
   return { ok: false, findings: result.error.issues.map((issue) => shapeFinding(issue, raw)) };
+}
+
+const tests = new WeakMap<z.ZodType, Fit>();
+
+function fits(shape: z.ZodType, raw: unknown): boolean {
+  const known = tests.get(shape) ?? fitOf(shape);
+  tests.set(shape, known);
+  return known(raw);
 }
 
 function shapeFinding(issue: z.core.$ZodIssue, raw: unknown): Finding {

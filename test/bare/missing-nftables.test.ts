@@ -18,8 +18,10 @@ test('a kernel without nf_tables, and then without parts of it: what to do is sa
   const add: Op = { kind: 'table', verb: 'add', table };
   const missing = { name: 'KernelError', code: 'NO_NFTABLES', message: /modprobe nf_tables/ };
   await assert.rejects(kernel.tables([table]), missing);
+  await assert.rejects(kernel.otherFilterChanges(), missing);
   execFileSync('modprobe', ['nfnetlink']);
   await assert.rejects(kernel.tables([table]), missing);
+  await assert.rejects(kernel.otherFilterChanges(), missing);
   for (const op of [add, parseOp('nft add element ip kube-ipvs services { 10.96.0.10 . tcp . 80 }')]) {
     const [answer] = (await kernel.apply([op])).answers;
     assert.ok(typeof answer === 'object');

@@ -253,6 +253,18 @@ test('a monitor tells of devices and addresses as they come and go', async () =>
   while (!told.some((event) => line(event) === 'delete eth7') && Date.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  const heard = told.length;
+  ip('-n', name, 'link', 'add', 'quiet', 'type', 'dummy');
+  const { ifindex } = (JSON.parse(ip('-n', name, '-j', 'link', 'show', 'quiet')) as { readonly ifindex: number }[])[0]!;
+  monitor.ignore(ifindex);
+  ip('-n', name, 'address', 'add', '192.0.2.8/24', 'dev', 'quiet');
+  ip('-n', name, 'address', 'add', '192.0.2.9/24', 'dev', 'lo');
+  while (!told.slice(heard).some((event) => line(event) === 'add 192.0.2.9/24') && Date.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const after = told.slice(heard).map(line);
+  assert.ok(after.includes('add 192.0.2.9/24'), 'of other devices it goes on to tell');
+  assert.ok(!after.includes('add 192.0.2.8/24'), 'of a device that it ignores it does not');
   monitor.close();
   const lines = told.map(line);
   const wanted = [

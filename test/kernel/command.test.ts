@@ -137,6 +137,18 @@ describe('kube-ipvs', () => {
     assert.equal(beside(), addresses);
   });
 
+  it('cleans up by kube-proxy’s own command line too, but for what its file excludes', async () => {
+    onNode('ip', 'link', 'add', 'kube-ipvs0', 'type', 'dummy');
+    onNode('ip', 'addr', 'add', '10.97.0.1/32', 'dev', 'kube-ipvs0');
+    assert.equal((await reconcile(list(web), '--ipvs-exclude-cidrs', '10.97.0.0/16')).status, 0);
+    const file = join(folder, 'config.conf');
+    const identity = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+    writeFileSync(file, `${identity}ipvs: {excludeCIDRs: [10.97.0.0/16]}\nkubeIpvs: {netns: ${network.node}}\n`);
+    const { status, stderr } = await kubeIpvs([`--config=${file}`, '--hostname-override=node-a', '--cleanup']);
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.deepEqual([ipvsLines(network.node), boundAddresses(network.node)], [[], ['10.97.0.1/32']]);
+  });
+
   it('protects what lies in excluded networks, addresses and virtual services alike', async () => {
     onNode('ip', 'link', 'add', 'kube-ipvs0', 'type', 'dummy');
     onNode('ip', 'addr', 'add', '10.97.0.1/32', 'dev', 'kube-ipvs0');

@@ -8,7 +8,7 @@ const outcomes = `
   const socket = new addon.IpvsSocket({ fd: 3, timeoutMs: 300 });
   const code = (promise) => promise.then(() => 'done', (error) => error.code);
   const ops = concat([ipvsRecord(), ipvsRecord({ destination: [10, 1, 0, 1] }), ipvsRecord({ port: 81 })]);
-  const told = { services: await code(socket.services()), info: await code(socket.info()) };
+  const told = { services: await code(socket.services()), traffic: await code(socket.traffic()), info: await code(socket.info()) };
   told.errnos = await socket.apply(ops).then(({ errnos }) => [...errnos], (error) => error.code);
   console.log(JSON.stringify(told));`;
 
@@ -18,14 +18,14 @@ function told(ended: Ended): Record<string, unknown> {
 }
 
 const wanted: Record<Exclude<Mode, 'slow' | 'babbling'>, object> = {
-  obedient: { services: 'done', info: 'EBADMSG', errnos: [0, 0, 0] },
-  garbage: { services: 'DUMP_INTERRUPTED', info: 'EBADMSG', errnos: [-1, -1, 0] },
-  silent: { services: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: 'ETIMEDOUT' },
-  noise: { services: 'DUMP_INTERRUPTED', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
-  truncated: { services: 'DUMP_INTERRUPTED', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
-  sequence: { services: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
-  endless: { services: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
-  closing: { services: 'ECONNRESET', info: 'EPIPE', errnos: 'EPIPE' },
+  obedient: { services: 'done', traffic: 'done', info: 'EBADMSG', errnos: [0, 0, 0] },
+  garbage: { services: 'DUMP_INTERRUPTED', traffic: 'DUMP_INTERRUPTED', info: 'EBADMSG', errnos: [-1, -1, 0] },
+  silent: { services: 'ETIMEDOUT', traffic: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: 'ETIMEDOUT' },
+  noise: { services: 'DUMP_INTERRUPTED', traffic: 'DUMP_INTERRUPTED', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
+  truncated: { services: 'DUMP_INTERRUPTED', traffic: 'DUMP_INTERRUPTED', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
+  sequence: { services: 'ETIMEDOUT', traffic: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
+  endless: { services: 'ETIMEDOUT', traffic: 'ETIMEDOUT', info: 'ETIMEDOUT', errnos: [-1, -1, -1] },
+  closing: { services: 'ECONNRESET', traffic: 'EPIPE', info: 'EPIPE', errnos: 'EPIPE' },
 };
 
 for (const [mode, outcome] of Object.entries(wanted)) {
@@ -61,20 +61,39 @@ const nftablesOutcomes = `
   const socket = new addon.NftablesSocket({ fd: 3, table: 'kube-ipvs', timeoutMs: 300 });
   const code = (promise) => promise.then(() => 'done', (error) => error.code);
   const told = { objects: await code(socket.objects(4)), elements: await code(socket.elements(4, 's')) };
+  told.generation = await code(socket.generation());
   const errnos = (promise) => promise.then(({ errnos }) => [...errnos], (error) => error.code);
   told.apply = await errnos(socket.apply(concat([tableRecord(4), chainRecord(4, { name: 'x' })])));
   told.applyElements = await errnos(socket.applyElements(elementRecord({ set: 's', key: [1] })));
   console.log(JSON.stringify(told));`;
 
 const nftablesWanted: Record<Exclude<Mode, 'slow' | 'babbling'>, object> = {
-  obedient: { objects: 'EBADMSG', elements: 'EBADMSG', apply: [0, 0], applyElements: [0] },
-  garbage: { objects: 'EBADMSG', elements: 'EBADMSG', apply: [-1, -1], applyElements: [-1] },
-  silent: { objects: 'ETIMEDOUT', elements: 'ETIMEDOUT', apply: [-1, -1], applyElements: [-1] },
-  noise: { objects: 'ETIMEDOUT', elements: 'ETIMEDOUT', apply: [-1, -1], applyElements: [-1] },
-  truncated: { objects: 'ETIMEDOUT', elements: 'ETIMEDOUT', apply: [-1, -1], applyElements: [-1] },
-  sequence: { objects: 'ETIMEDOUT', elements: 'ETIMEDOUT', apply: [-1, -1], applyElements: [-1] },
-  endless: { objects: 'EBADMSG', elements: 'EBADMSG', apply: [0, 0], applyElements: [0] },
-  closing: { objects: 'ECONNRESET', elements: 'EPIPE', apply: 'EPIPE', applyElements: 'EPIPE' },
+  obedient: { objects: 'EBADMSG', elements: 'EBADMSG', generation: 'EBADMSG', apply: [0, 0], applyElements: [0] },
+  garbage: { objects: 'EBADMSG', elements: 'EBADMSG', generation: 'EBADMSG', apply: [-1, -1], applyElements: [-1] },
+  silent: {
+    objects: 'ETIMEDOUT',
+    elements: 'ETIMEDOUT',
+    generation: 'ETIMEDOUT',
+    apply: [-1, -1],
+    applyElements: [-1],
+  },
+  noise: { objects: 'ETIMEDOUT', elements: 'ETIMEDOUT', generation: 'ETIMEDOUT', apply: [-1, -1], applyElements: [-1] },
+  truncated: {
+    objects: 'ETIMEDOUT',
+    elements: 'ETIMEDOUT',
+    generation: 'ETIMEDOUT',
+    apply: [-1, -1],
+    applyElements: [-1],
+  },
+  sequence: {
+    objects: 'ETIMEDOUT',
+    elements: 'ETIMEDOUT',
+    generation: 'ETIMEDOUT',
+    apply: [-1, -1],
+    applyElements: [-1],
+  },
+  endless: { objects: 'EBADMSG', elements: 'EBADMSG', generation: 'EBADMSG', apply: [0, 0], applyElements: [0] },
+  closing: { objects: 'ECONNRESET', elements: 'EPIPE', generation: 'EPIPE', apply: 'EPIPE', applyElements: 'EPIPE' },
 };
 
 for (const [mode, outcome] of Object.entries(nftablesWanted)) {

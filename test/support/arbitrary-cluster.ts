@@ -119,6 +119,7 @@ const tunings: fc.Arbitrary<Tuning> = fc.oneof(
 export const services: fc.Arbitrary<Service> = fc
   .record({
     name: fc.constantFrom(...serviceNames),
+    uid: fc.constant(''),
     createdAt: fc.constantFrom('', '2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z'),
     clusterIPs,
     ports,
@@ -167,7 +168,7 @@ export const slices: fc.Arbitrary<EndpointSlice> = fc.tuple(families, fc.boolean
       }),
       endpoints: fc.array(endpoints(family, hinted), { maxLength: 4 }),
     })
-    .map(({ number, ...rest }) => ({ ...rest, name: `default/slice-${number}`, family })),
+    .map(({ number, ...rest }) => ({ ...rest, name: `default/slice-${number}`, family, triggeredAt: undefined })),
 );
 
 export const nodes: fc.Arbitrary<Node> = fc.record({
@@ -175,6 +176,7 @@ export const nodes: fc.Arbitrary<Node> = fc.record({
   zone: fc.constantFrom(undefined, ...zones),
   addresses: few(['192.0.2.10', '192.0.2.99', '10.88.0.1', '2001:db8::10']).map((texts) => texts.map(address)),
   podCIDRs: fc.constant([]),
+  eligible: fc.boolean(),
 });
 
 export const nodeAddresses: fc.Arbitrary<NodeAddress[]> = fc

@@ -32,6 +32,7 @@ export function service(name: string, fields: Partial<Service> & { readonly vips
   const { vips = ['10.96.0.10'], ...rest } = fields;
   return {
     name,
+    uid: '',
     createdAt: '2026-01-01T00:00:00Z',
     clusterIPs: vips.map(address),
     ports: [port(80)],
@@ -76,11 +77,11 @@ export function slice(
   const members = endpoints.map((member) => (typeof member === 'string' ? endpoint(member) : member));
   const ports: EndpointPort[] = [{ name: '', protocol: 'TCP', port: number }];
   const family = members[0] === undefined ? 4 : familyOf(members[0].address);
-  return { name: `${of}-1`, service: of, family, ports, endpoints: members, ...rest };
+  return { name: `${of}-1`, service: of, family, ports, endpoints: members, triggeredAt: undefined, ...rest };
 }
 
 export function node(fields: Partial<Node> = {}): Node {
-  return { name: 'node-a', zone: undefined, addresses: [], podCIDRs: [], ...fields };
+  return { name: 'node-a', zone: undefined, addresses: [], podCIDRs: [], eligible: true, ...fields };
 }
 
 export function tuning(fields: Partial<Tuning>): Tuning {

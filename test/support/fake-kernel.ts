@@ -21,7 +21,12 @@ import {
 import type { Connections, Destination, ObservedDestination } from '../../src/model/destination.ts';
 import { type Answer, type Binding, bindingId, type DeviceChange, deviceName, type Op } from '../../src/model/op.ts';
 import { opText, parseOp } from '../../src/model/text.ts';
-import type { ObservedVirtualService, VirtualService, VirtualServiceKey } from '../../src/model/virtual-service.ts';
+import type {
+  ObservedVirtualService,
+  VirtualService,
+  ServiceTraffic,
+  VirtualServiceKey,
+} from '../../src/model/virtual-service.ts';
 import { FakeFilter } from './fake-filter.ts';
 import { type Faults, randomFaults } from './faults.ts';
 import { stateText } from './kernel-state.ts';
@@ -56,9 +61,19 @@ const freshSettings: ReadonlyMap<string, ObservedSetting> = new Map(
 interface Entry {
   service: VirtualService;
   readonly destinations: Map<string, { destination: Destination; connections: Connections }>;
+  traffic: Counters;
 }
 
+export type Counters = Omit<ServiceTraffic, 'service'>;
+
 const idle: Connections = { active: 0, inactive: 0 };
+const nothing: Counters = {
+  connections: 0,
+  incomingPackets: 0,
+  outgoingPackets: 0,
+  incomingBytes: 0,
+  outgoingBytes: 0,
+};
 
 export class FakeKernel implements Kernel {
   faults: Faults;
@@ -119,7 +134,9 @@ export class FakeKernel implements Kernel {
     }
     // Other devices are there when they have addresses.
     if (line.startsWith('ip link ') && !line.includes(deviceName)) return;
-    const answer = this.#perform(parseOp(line));
+    const op = parseOp(line);
+    const answer = this.#perform(op);
+    if (op.kind === 'element') this.filter.otherChanges++;
     if (answer !== 'done') throw new Error(`${line}: ${JSON.stringify(answer)}`);
   }
 
@@ -128,6 +145,13 @@ export class FakeKernel implements Kernel {
     const found = this.#services.get(service)?.destinations.get(destination);
     if (found === undefined) throw new Error(`no destination ${destination} of ${service}`);
     found.connections = connections;
+  }
+
+  /** What a virtual service has counted since it was added. */
+  setTraffic(service: string, traffic: Counters): void {
+    const found = this.#services.get(service);
+    if (found === undefined) throw new Error(`no virtual service ${service}`);
+    found.traffic = traffic;
   }
 
   endAllConnections(): void {
@@ -267,6 +291,19 @@ export class FakeKernel implements Kernel {
     return this.filter.elements(family);
   }
 
+  async traffic(): Promise<readonly ServiceTraffic[]> {
+    this.#read();
+    return [...this.#services.values()].map(({ service: { id, protocol, address, port }, traffic }) => ({
+      service: { id, protocol, address, port },
+      ...traffic,
+    }));
+  }
+
+  async otherFilterChanges(): Promise<number> {
+    this.#read();
+    return this.filter.otherChanges;
+  }
+
   async flows(services: readonly VirtualServiceKey[]): Promise<readonly Flow[]> {
     this.#read();
     this.reads--;
@@ -350,7 +387,7 @@ export class FakeKernel implements Kernel {
     if (!this.schedulerNames.has(service.scheduler)) return 'ENOENT';
     if (familyOf(service.address) === 6 && (service.persistencePrefix < 1 || service.persistencePrefix > 128))
       return 'EINVAL';
-    if (entry === undefined) this.#services.set(service.id, { service, destinations: new Map() });
+    if (entry === undefined) this.#services.set(service.id, { service, destinations: new Map(), traffic: nothing });
     else entry.service = service;
     return undefined;
   }

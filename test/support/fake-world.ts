@@ -11,7 +11,8 @@ import type { ClusterEvent } from '../../src/model/cluster.ts';
 import { opText } from '../../src/model/text.ts';
 import { Reconciler } from '../../src/reconcile/loop.ts';
 import type { Wishes } from '../../src/reconcile/wanted.ts';
-import { operations, settle } from '../../src/reconcile/settle.ts';
+import { operations } from '../../src/reconcile/plan.ts';
+import { settle } from '../../src/reconcile/settle.ts';
 import { Store } from '../../src/store/store.ts';
 import { type Manifests, problemText, readManifests } from '../../src/watch/manifests.ts';
 import { Clock } from './clock.ts';
@@ -22,6 +23,7 @@ import { NodeLoop } from './node-loop.ts';
 import { FakeNetwork } from './fake-network.ts';
 import { stateText } from './kernel-state.ts';
 import type { Outcome, Scenario, Step, World } from './scenario.ts';
+import { hostOf } from './configured.ts';
 import { nodeLines } from './surroundings.ts';
 
 /** What a step says, read with the program's own parsers. */
@@ -38,7 +40,7 @@ export function wordsOf({ command, flags }: Step): string[] {
 async function given(step: Step): Promise<Given> {
   const words = wordsOf(step);
   const parsed = parseArguments(words);
-  const loaded = loadConfig(parsed.flags, { hostname: () => 'node-a' });
+  const loaded = loadConfig(parsed, hostOf({}));
   if (parsed.problems.length > 0 || 'problems' in loaded) throw new Error(`bad flags: ${words.join(' ')}`);
   const files = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
   for (const [name, text] of step.manifests) writeFileSync(join(files, name), text);

@@ -43,6 +43,11 @@ export class KernelNamespace {
     return answers.flatMap((answer) => elementLines(JSON.parse(answer) as ShownTable)).toSorted();
   }
 
+  /** What a command prints. */
+  show(command: string): string {
+    return this.#shell(command);
+  }
+
   close(): void {
     execFileSync('ip', ['netns', 'delete', this.name]);
   }

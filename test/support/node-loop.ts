@@ -50,6 +50,11 @@ export class NodeLoop {
     await this.#persist(() => this.reconciler.verify());
   }
 
+  /** Compares with the kernel; what is found is for the passes behind it. */
+  async scrub(): Promise<void> {
+    await this.#persist(() => this.reconciler.scrub(Number.POSITIVE_INFINITY));
+  }
+
   /** Passes until nothing is due, moving the clock to each retry. A broken channel is tried again, as the daemon does. */
   async rest(): Promise<readonly PassReport[]> {
     const reports = await this.spend(turnLimit);

@@ -14,7 +14,7 @@ import {
 } from '../../src/kernel/addon.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
-import { ipvsEntrySize, ipvsRecordSize, routeRecordSize } from '../../src/kernel/records.ts';
+import { ipvsEntrySize, ipvsRecordSize, ipvsTrafficSize, routeRecordSize } from '../../src/kernel/records.ts';
 
 export interface Script {
   /** Errnos for the operations of one request, in order; default: all done. Records as they came are in `requests`. */
@@ -24,12 +24,16 @@ export interface Script {
   readonly objects?: Uint8Array;
   /** Dumps of its sets by name. */
   readonly elements?: Readonly<Record<string, Uint8Array>>;
+  /** What it says its generation is. */
+  readonly generation?: number;
   readonly flows?: Uint8Array;
   readonly settings?: Readonly<Record<string, SettingReading>>;
   readonly links?: readonly NativeLink[];
   readonly addresses?: Uint8Array;
   readonly localRoutes?: Uint8Array;
   readonly service?: { readonly records: Uint8Array; readonly errnos: Int32Array };
+  /** A dump of counters. */
+  readonly traffic?: Uint8Array;
   /** Thrown by every request. */
   readonly error?: { readonly code: string; readonly message: string };
   /** Thrown when a socket is opened. */
@@ -80,6 +84,7 @@ export function scriptedKernel(
   Object.assign(global.scriptedAddon as object, {
     ipvsRecordSize,
     ipvsEntrySize,
+    ipvsTrafficSize,
     routeRecordSize,
     nftablesObjectSize,
     nftablesElementSize,
@@ -88,6 +93,7 @@ export function scriptedKernel(
     IpvsSocket: class extends Socket {
       apply = async (records: Uint8Array) => answer(records, 'ipvs');
       service = async () => (say(), script.service);
+      traffic = async () => (say(), script.traffic ?? new Uint8Array());
       setTimeouts = async () => say();
     },
     RouteSocket: class extends Socket {
@@ -100,6 +106,7 @@ export function scriptedKernel(
       apply = async (records: Uint8Array) => answer(records, 'table');
       applyElements = async (records: Uint8Array) => answer(records, 'element');
       objects = async () => (say(), script.objects ?? new Uint8Array());
+      generation = async () => (say(), script.generation ?? 1);
       elements = async (_family: number, set: string) => (say(), script.elements?.[set] ?? new Uint8Array());
     },
     ConntrackSocket: class extends Socket {

@@ -1,13 +1,48 @@
-/** Words of the command line → command and flags, pflag style; and the config of the flags. */
+/** Words of the command line → command and flags, pflag style. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseArguments } from '../../src/config/arguments.ts';
-import { loadConfig } from '../../src/config/config.ts';
 import { type FlagKey, type FlagValues, flagNames, flagSpecs } from '../../src/config/flags.ts';
 
 const defaults: FlagValues = {
+  config: undefined,
+  writeConfigTo: undefined,
+  kubeconfig: '',
+  master: '',
+  cleanup: false,
+  initOnly: false,
+  oomScoreAdj: -999,
+  proxyMode: 'ipvs',
+  syncPeriod: 30_000,
+  minSyncPeriod: 0,
+  healthzBindAddress: '0.0.0.0:10256',
+  metricsBindAddress: '127.0.0.1:10249',
+  bindAddressHardFail: false,
+  healthzPort: undefined,
+  metricsPort: undefined,
+  trafficSeries: 0,
+  featureGates: [],
+  profiling: false,
+  showHiddenMetricsForVersion: undefined,
+  configSyncPeriod: 900_000,
+  kubeApiContentType: 'application/vnd.kubernetes.protobuf',
+  kubeApiQps: 5,
+  kubeApiBurst: 10,
+  iptablesSyncPeriod: 30_000,
+  iptablesMinSyncPeriod: 1000,
+  iptablesLocalhostNodeports: false,
+  bootIdFile: undefined,
+  machineIdFile: undefined,
+  vmodule: [],
+  logFlushFrequency: 5000,
+  logTextSplitStream: false,
+  logTextInfoBufferSize: undefined,
+  logJsonSplitStream: false,
+  logJsonInfoBufferSize: undefined,
   once: false,
+  statusSocket: '/run/kube-ipvs/status.sock',
+  watch: false,
   manifests: [],
   hostnameOverride: undefined,
   scheduler: 'rr',
@@ -95,6 +130,17 @@ describe('flags', () => {
       'reconcile --nodeport-addresses primary --masquerade-all',
       { nodePortAddresses: ['primary'], masqueradeAll: true },
     ],
+    ['run --oom-score-adj=-998', { oomScoreAdj: -998 }],
+    ['run --oom-score-adj -998', { oomScoreAdj: -998 }],
+    ['run --kube-api-qps=2.5 --kube-api-burst=20', { kubeApiQps: 2.5, kubeApiBurst: 20 }],
+    ['run --feature-gates=A=true,B=false', { featureGates: ['A=true', 'B=false'] }],
+    ['run --healthz-bind-address= --metrics-port=0', { healthzBindAddress: '', metricsPort: 0 }],
+    ['run --detect-local-mode=', { detectLocalMode: 'ClusterCIDR' }],
+    ['run --proxy_mode=ipvs --ipvs_sync_period 5s', { proxyMode: 'ipvs', syncPeriod: 5000 }],
+    ['run --hostname-override=a_b', { hostnameOverride: 'a_b' }],
+    ['run --manifests a -- --b_c', { manifests: ['a', '--b_c'] }],
+    ['run --init-only --cleanup=false', { initOnly: true }],
+    ['run --vmodule=a=3 --log-flush-frequency=1s', { vmodule: ['a=3'], logFlushFrequency: 1000 }],
     ['help --markdown', { markdown: true }],
     ['cleanup --help --version', { help: true, version: true }],
   ];
@@ -106,6 +152,29 @@ describe('flags', () => {
       assert.ok(Object.isFrozen(parsed.flags));
     });
   }
+
+  it('of kube-proxy’s own form, without a command, are those of run', () => {
+    const parsed = parse('--config=/var/lib/kube-proxy/config.conf --hostname-override=node-b -v=2');
+    assert.deepEqual([parsed.command, parsed.isCommandWritten, parsed.problems], ['run', false, []]);
+    assert.deepEqual(
+      { ...parsed.flags },
+      { ...defaults, config: '/var/lib/kube-proxy/config.conf', hostnameOverride: 'node-b', verbosity: 2 },
+    );
+    assert.deepEqual([parse('').command, parse('').isCommandWritten], ['run', false]);
+    assert.deepEqual([parse('run').command, parse('run').isCommandWritten], ['run', true]);
+  });
+
+  it('of manifests take words before a command is known, unless one is a command', () => {
+    assert.deepEqual(parse('--manifests a b').flags.manifests, ['a', 'b']);
+    assert.deepEqual(parse('--manifests a reconcile --once').command, 'reconcile');
+  });
+
+  it('that are deprecated say what to write instead', () => {
+    assert.deepEqual(parse('run --healthz-port 1 --metrics-port=2').warnings, [
+      '--healthz-port is deprecated: write --healthz-bind-address',
+      '--metrics-port is deprecated: write --metrics-bind-address',
+    ]);
+  });
 
   it('that were written are told from defaults', () => {
     assert.deepEqual([...parse('reconcile --scheduler rr').given], ['scheduler'] satisfies FlagKey[]);
@@ -120,21 +189,35 @@ describe('flags', () => {
 describe('bad usage', () => {
   const rows: readonly (readonly [string, readonly string[]])[] = [
     ['recon', ['"recon" is no command of kube-ipvs; did you mean reconcile?']],
-    ['proxy', ['"proxy" is no command of kube-ipvs; write one of reconcile, cleanup, completion, version, help']],
+    [
+      'proxy',
+      ['"proxy" is no command of kube-ipvs; write one of run, status, reconcile, cleanup, completion, version, help'],
+    ],
     ['reconcile --onse', ['"--onse" is no flag of kube-ipvs; did you mean --once?']],
     ['reconcile --sched=rr', ['"--sched" is no flag of kube-ipvs; did you mean --scheduler?']],
     ['reconcile -abc', ['"-a" is no flag of kube-ipvs; see \'kube-ipvs help\'']],
-    ['reconcile --proxy-mode=ipvs', ['"--proxy-mode" is no flag of kube-ipvs; see \'kube-ipvs help\'']],
+    ['reconcile --proxy-mode=ipvs', ['--proxy-mode belongs to run, not to reconcile; leave it out']],
+    ['run node-a', ['run takes no argument "node-a"; leave it out']],
+    [
+      '--v=2 node-a',
+      ['"node-a" is no command of kube-ipvs; write one of run, status, reconcile, cleanup, completion, version, help'],
+    ],
+    ['run --once', ['--once belongs to reconcile, not to run; leave it out']],
+    ['run --oom-score-adj=low', ['--oom-score-adj is "low"; write a whole number']],
+    ['run --kube-api-qps=many', ['--kube-api-qps is "many"; write a number such as 5 or 2.5']],
+    ['run --ipvs-sync-period=5', ['--ipvs-sync-period is "5"; write a duration from 0s, such as 30s or 1h30m']],
+    ['run --profiling=perhaps', ['--profiling is "perhaps"; write true or false']],
+    ['run --config', ['--config needs a value; write --config FILE']],
     [
       'cleanup --once --manifests x',
       [
         '--once belongs to reconcile, not to cleanup; leave it out',
-        '--manifests belongs to reconcile, not to cleanup; leave it out',
+        '--manifests belongs to run and reconcile, not to cleanup; leave it out',
       ],
     ],
-    ['version -v 4', ['-v belongs to reconcile and cleanup, not to version; leave it out']],
+    ['version -v 4', ['-v belongs to reconcile and cleanup and run, not to version; leave it out']],
     ['reconcile --once=maybe', ['--once is "maybe"; write true or false']],
-    ['reconcile -o yaml', ['-o is "yaml"; write text or json']],
+    ['reconcile -o yaml', ['-o is "yaml"; write text or json or wide']],
     ['reconcile --v=high', ['--v is "high"; write a whole number from 0']],
     ['reconcile --v=-1', ['--v is "-1"; write a whole number from 0']],
     ['reconcile --drain-timeout 30', ['--drain-timeout is "30"; write a duration from 0s, such as 30s or 1h30m']],
@@ -154,7 +237,7 @@ describe('bad usage', () => {
       'reconcile --onse -o yaml --v=x',
       [
         '"--onse" is no flag of kube-ipvs; did you mean --once?',
-        '-o is "yaml"; write text or json',
+        '-o is "yaml"; write text or json or wide',
         '--v is "x"; write a whole number from 0',
       ],
     ],
@@ -171,198 +254,5 @@ describe('bad usage', () => {
   it('never prints what a terminal obeys', () => {
     const { problems } = parseArguments(['reconcile', '--\u001b[31m', '-o\u0007\u009b']);
     assert.ok(problems.length === 2 && problems.every(({ message }) => !/\p{Cc}/u.test(message)));
-  });
-});
-
-function load(flags: Partial<FlagValues>, hostname = 'Node-A.example.com\n'): ReturnType<typeof loadConfig> {
-  return loadConfig({ ...defaults, ...flags }, { hostname: () => hostname });
-}
-
-describe('the config', () => {
-  it('is what the flags say, deeply frozen', () => {
-    const loaded = load({
-      hostnameOverride: ' Node-B ',
-      excludeCidrs: ['10.1.2.3/8', 'FD00::/8'],
-      scheduler: 'mh',
-      netns: 'blue',
-      verbosity: 4,
-      serviceCidrs: ['10.96.0.0/12'],
-      nodePortAddresses: ['192.0.2.77/24'],
-      bindAddress: '192.0.2.1',
-      drainTimeout: 500,
-      clusterCidrs: ['10.244.0.0/16', 'fd00:244::/56'],
-      masqueradeAll: true,
-      masqueradeBit: 31,
-      strictArp: true,
-      ipvsTcpTimeout: 900_000,
-      ipvsUdpTimeout: 30_000,
-      conntrackMaxPerCore: 1000,
-      conntrackMin: 5000,
-      conntrackTcpEstablishedTimeout: 3_600_000,
-      conntrackTcpCloseWaitTimeout: 60_000,
-      conntrackTcpBeLiberal: true,
-      conntrackUdpTimeout: 10_000,
-      conntrackUdpStreamTimeout: 20_000,
-    });
-    assert.ok('config' in loaded);
-    assert.deepEqual(loaded.config, {
-      nodeName: 'node-b',
-      scheduler: 'mh',
-      vipBinding: 'address',
-      serviceCidrs: [{ address: '10.96.0.0', prefix: 12 }],
-      excludeCidrs: [
-        { address: '10.0.0.0', prefix: 8 },
-        { address: 'fd00::', prefix: 8 },
-      ],
-      nodePortAddresses: [{ address: '192.0.2.0', prefix: 24 }],
-      nodeIP: '192.0.2.1',
-      drainTimeout: 500,
-      pods: {
-        mode: 'ClusterCIDR',
-        cidrs: [
-          { address: '10.244.0.0', prefix: 16 },
-          { address: 'fd00:244::', prefix: 56 },
-        ],
-      },
-      masqueradeAll: true,
-      masqueradeBit: 31,
-      strictArp: true,
-      ipvsTimeouts: { tcp: 900, tcpFin: 0, udp: 30 },
-      conntrack: {
-        maxPerCore: 1000,
-        min: 5000,
-        tcpEstablishedTimeout: 3600,
-        tcpCloseWaitTimeout: 60,
-        tcpBeLiberal: true,
-        udpTimeout: 10,
-        udpStreamTimeout: 20,
-      },
-      netns: 'blue',
-      verbosity: 4,
-      loggingFormat: 'text',
-    });
-    const { excludeCidrs, nodePortAddresses, pods, ipvsTimeouts, conntrack } = loaded.config;
-    for (const part of [excludeCidrs, nodePortAddresses, pods, ipvsTimeouts, conntrack])
-      assert.ok(Object.isFrozen(part));
-    assert.ok(Object.isFrozen(loaded.config) && Object.isFrozen(loaded.config.excludeCidrs));
-    assert.ok(Object.isFrozen(loaded.config.excludeCidrs[0]));
-  });
-
-  it('has the host’s name in lower case when none is given, or an empty one', () => {
-    for (const flags of [{}, { hostnameOverride: '' }]) {
-      const loaded = load(flags);
-      assert.ok('config' in loaded);
-      assert.equal(loaded.config.nodeName, 'node-a.example.com');
-    }
-  });
-
-  it('is refused with everything that is wrong', () => {
-    const loaded = load({
-      hostnameOverride: '  ',
-      excludeCidrs: ['10.0.0.1', 'fd00::/129', '10.0.0.0/8'],
-      scheduler: 'a scheduler',
-      netns: '../x',
-      nodePortAddresses: ['primary', '10.0.0.0/8'],
-      bindAddress: 'node-a',
-      clusterCidrs: ['10.244.0.0/16', '10.245.0.0/16'],
-      masqueradeBit: 32,
-      ipvsTcpTimeout: 1500,
-      conntrackUdpTimeout: 3_600_000_000_000,
-    });
-    assert.ok('problems' in loaded);
-    assert.deepEqual(
-      loaded.problems.map(({ message }) => message),
-      [
-        '--hostname-override is "  ", which is blank; write the node\'s name as kubectl get nodes prints it',
-        '--ipvs-scheduler is "a scheduler", which can be no scheduler\'s name; write one such as rr, wrr, lc, wlc, sh or mh',
-        '--ipvs-exclude-cidrs is "10.0.0.1", which is no network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64',
-        '--ipvs-exclude-cidrs is "fd00::/129", which is no network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64',
-        '--nodeport-addresses is "primary,10.0.0.0/8", where primary must stand alone; write primary, or networks',
-        '--bind-address is "node-a", which is no address; write the node\'s own, such as 192.0.2.1 or 2001:db8::1',
-        '--cluster-cidr is "10.244.0.0/16,10.245.0.0/16", which has two of one family; write one network, or one of each family',
-        '--iptables-masquerade-bit is "32", which is too large; write a whole number from 0 to 31',
-        '--ipvs-tcp-timeout is 1500 milliseconds; write whole seconds such as 30s or 1h30m',
-        '--conntrack-udp-timeout is 3600000000 seconds; write at most 2147483647s',
-        '--netns is "../x", which can be no network namespace\'s name; write one that ip netns list prints',
-      ],
-    );
-  });
-
-  const pods: readonly (readonly [string, Partial<FlagValues>, object])[] = [
-    ['none without a word', {}, { mode: 'ClusterCIDR', cidrs: [] }],
-    [
-      'of one network',
-      { clusterCidrs: ['fd00::/56'] },
-      { mode: 'ClusterCIDR', cidrs: [{ address: 'fd00::', prefix: 56 }] },
-    ],
-    ["of the Node's networks", { detectLocalMode: 'NodeCIDR' }, { mode: 'NodeCIDR' }],
-    [
-      'behind a bridge',
-      { detectLocalMode: 'BridgeInterface', podBridgeInterface: 'cbr0' },
-      { mode: 'BridgeInterface', name: 'cbr0' },
-    ],
-    [
-      'behind devices of a name',
-      { detectLocalMode: 'InterfaceNamePrefix', podInterfaceNamePrefix: 'cali' },
-      { mode: 'InterfaceNamePrefix', prefix: 'cali' },
-    ],
-  ];
-  for (const [what, flags, expected] of pods) {
-    it(`detects Pods ${what}`, () => {
-      const loaded = load(flags);
-      assert.ok('config' in loaded);
-      assert.deepEqual(loaded.config.pods, expected);
-    });
-  }
-
-  it('needs a name where Pods are detected by device', () => {
-    const rows: readonly (readonly [Partial<FlagValues>, string])[] = [
-      [
-        { detectLocalMode: 'BridgeInterface', podInterfaceNamePrefix: 'x' },
-        '--pod-bridge-interface is missing; --detect-local-mode=BridgeInterface needs it',
-      ],
-      [
-        { detectLocalMode: 'InterfaceNamePrefix', podInterfaceNamePrefix: '' },
-        '--pod-interface-name-prefix is missing; --detect-local-mode=InterfaceNamePrefix needs it',
-      ],
-      [
-        { detectLocalMode: 'BridgeInterface', podBridgeInterface: 'a/b' },
-        '--pod-bridge-interface is "a/b", which can be no network device\'s name; write one that ip link prints',
-      ],
-    ];
-    for (const [flags, message] of rows) {
-      const loaded = load(flags);
-      assert.ok('problems' in loaded);
-      assert.deepEqual(
-        loaded.problems.map((problem) => problem.message),
-        [message],
-      );
-    }
-  });
-
-  for (const bindAddress of ['0.0.0.0', '::']) {
-    it(`says nothing of the node by --bind-address ${bindAddress}`, () => {
-      const loaded = load({ bindAddress });
-      assert.ok('config' in loaded && loaded.config.nodeIP === undefined);
-    });
-  }
-
-  for (const scheduler of ['', 'RR', 'a'.repeat(16), 'r r', 'rr\n']) {
-    it(`refuses ${JSON.stringify(scheduler)} as a scheduler`, () => assert.ok('problems' in load({ scheduler })));
-  }
-  for (const scheduler of ['rr', 'a'.repeat(15), 'my_sched-2']) {
-    it(`leaves ${scheduler} to the kernel`, () => assert.ok('config' in load({ scheduler })));
-  }
-  for (const netns of ['', '.', '..', 'a/b', 'a b', '\u0000']) {
-    it(`refuses ${JSON.stringify(netns)} as a namespace`, () => assert.ok('problems' in load({ netns })));
-  }
-
-  it('needs a name for a host without one', () => {
-    const loaded = load({}, ' ');
-    assert.ok('problems' in loaded);
-    assert.match(
-      loaded.problems[0]!.message,
-      /the host has no name; give the node's name with --hostname-override NODE/,
-    );
   });
 });

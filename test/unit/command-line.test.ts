@@ -2,10 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { load } from 'js-yaml';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { completionScript } from '../../src/cli/completion.ts';
 import { markdownMarkers, markdownTables } from '../../src/cli/help.ts';
@@ -58,7 +61,27 @@ describe('help', () => {
 
 describe('bad usage', () => {
   const rows: readonly (readonly [string, readonly string[], RegExp])[] = [
-    ['no command', [], /^kube-ipvs: Kubernetes Services on IPVS\n/],
+    [
+      'a flag of another command without a command',
+      ['--once'],
+      /belongs to reconcile, not to run; leave it out\nRun 'kube-ipvs help run'/,
+    ],
+    ['an argument of run', ['run', 'node-a'], /^kube-ipvs: run takes no argument "node-a"; leave it out\n/],
+    [
+      'a bad file beside bad flags',
+      ['--config', '/no/such/file', '--netns', 'a/b', '--oom-score-adj=low'],
+      /^kube-ipvs: --oom-score-adj is "low".*\nkube-ipvs: --config is "\/no\/such\/file", which cannot be read.*\nkube-ipvs: --netns is "a\/b"/,
+    ],
+    [
+      'another mode',
+      ['--proxy-mode=iptables'],
+      /^kube-ipvs: --proxy-mode is "iptables", and kube-ipvs is IPVS only; write ipvs, or leave it out\nRun 'kube-ipvs help run' for usage\.\n$/,
+    ],
+    [
+      'a daemon over standard input',
+      ['--manifests', '-'],
+      /^kube-ipvs: --manifests is "-", and standard input cannot be watched; name files or folders, or write kube-ipvs reconcile --once\nRun 'kube-ipvs help run'/,
+    ],
     ['an unknown command', ['reconsile'], /did you mean reconcile\?\nRun 'kube-ipvs help' for usage\.\n$/],
     ['an unknown flag', ['reconcile', '--dryrun'], /did you mean --dry-run\?\nRun 'kube-ipvs help reconcile'/],
     [
@@ -66,7 +89,6 @@ describe('bad usage', () => {
       ['reconcile', '--manifests', 'x'],
       /does one pass and stops, and wants to be told so; write --once/,
     ],
-    ['reconcile without manifests', ['reconcile', '--once'], /^kube-ipvs: reconcile needs --manifests PATH…/],
     [
       'what only the config finds, beside the rest',
       ['cleanup', '--ipvs-exclude-cidrs', 'x', '-o', 'yaml'],
@@ -80,6 +102,87 @@ describe('bad usage', () => {
       assert.match(stderr, expected);
     });
   }
+});
+
+describe('manifests without a word', () => {
+  it('are no cluster without Services: nothing is changed, by standard input and by a file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
+    after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'empty.yaml');
+    writeFileSync(file, ' \n');
+    const end = 'error nothing was changed: mend the manifests first\n';
+    const words = ['reconcile', '--once', '--hostname-override', 'x', '--manifests'];
+    assert.deepEqual(await run(...words, '-'), {
+      status: 64,
+      stdout: '',
+      stderr: `error stdin: nothing came; when nothing is meant, send a comment\n${end}`,
+    });
+    assert.deepEqual(await run(...words, file), {
+      status: 64,
+      stdout: '',
+      stderr: `error ${file}: the file is empty; when nothing is meant, write a comment or delete the file\n${end}`,
+    });
+  });
+});
+
+describe('--write-config-to', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const from = join(folder, 'from.conf');
+  const to = join(folder, 'to.conf');
+  writeFileSync(
+    from,
+    'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: ipvs\nipvs: {scheduler: sh}\nportRange: 1-2\n',
+  );
+
+  it('writes the effective configuration and does nothing else, with or without the command', async () => {
+    for (const command of [[], ['run']]) {
+      const words = [...command, '--config', from, '--hostname-override=node-b', '--write-config-to', to, '--cleanup'];
+      const { status, stdout, stderr } = await run(...words, '--ipvs-scheduler=wrr');
+      assert.deepEqual([status, stdout], [0, '']);
+      assert.equal(
+        stderr,
+        'warn --ipvs-scheduler is ignored: the file of --config decides (ipvs.scheduler)\n' +
+          `warn ${from}:5:1: portRange is ignored: it is of a mode that kube-proxy no longer has\n` +
+          `info wrote the configuration file=${to}\n`,
+      );
+      const { hostnameOverride, mode, ipvs, portRange } = load(readFileSync(to, 'utf8')) as Record<string, unknown>;
+      assert.deepEqual([hostnameOverride, mode, portRange], ['node-b', 'ipvs', '']);
+      assert.equal((ipvs as Record<string, unknown>)['scheduler'], 'sh');
+    }
+  });
+
+  it('writes what gives the same when it is written again', async () => {
+    const again = join(folder, 'again.conf');
+    assert.equal((await run('--write-config-to', to, '--hostname-override=n', '--drain-timeout=90s')).status, 0);
+    const { status, stderr } = await run('--config', to, '--write-config-to', again);
+    assert.deepEqual([status, stderr], [0, `info wrote the configuration file=${again}\n`]);
+    assert.equal(readFileSync(again, 'utf8'), readFileSync(to, 'utf8'));
+  });
+
+  it('remarks in JSON where the log is so', async () => {
+    const { stderr } = await run('--healthz-port=1', '--logging-format=json', '--write-config-to', to);
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.deepEqual(
+      lines.map(({ level, msg }) => [level, msg]),
+      [
+        ['warn', '--healthz-port is deprecated: write --healthz-bind-address'],
+        ['info', 'wrote the configuration'],
+      ],
+    );
+  });
+
+  it('fails where nothing can be written, and says so', async () => {
+    const { status, stderr } = await run('--write-config-to', '/no/such/folder/file');
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /^error --write-config-to cannot write: ENOENT.*; write the path of a file that can be written\n$/,
+    );
+  });
 });
 
 describe('the version', () => {
@@ -126,9 +229,12 @@ describe('completion', () => {
     assert.equal(ask('kube-ipvs', 'rec'), 'reconcile');
     assert.equal(ask('kube-ipvs', 'reconcile', '--dry'), '--dry-run');
     assert.equal(ask('kube-ipvs', 'cleanup', '--once'), '');
-    assert.equal(ask('kube-ipvs', 'reconcile', '-o', ''), 'text json');
+    assert.equal(ask('kube-ipvs', 'reconcile', '-o', ''), 'text json wide');
     assert.equal(ask('kube-ipvs', 'completion', 'f'), 'fish');
     assert.equal(ask('kube-ipvs', 'reconcile', '--manifests', '/etc/hostn'), '/etc/hostname');
+    assert.equal(ask('kube-ipvs', '--config', '/etc/hostn'), '/etc/hostname');
+    assert.equal(ask('kube-ipvs', '--write-conf'), '--write-config-to');
+    assert.equal(ask('kube-ipvs', '--config', 'x', '--init'), '--init-only');
   });
 });
 
@@ -187,7 +293,16 @@ describe('the log', () => {
 describe('the process', () => {
   it('ends with the status of the command', async () => {
     assert.equal((await kubeIpvs(['version'])).status, 0);
-    assert.equal((await kubeIpvs([])).status, 64);
+    assert.equal((await kubeIpvs(['--nonsense'])).status, 64);
+  });
+
+  it('says what is wrong with a kubeconfig as it is: no mistake of its own', async () => {
+    const words = ['reconcile', '--once', '--hostname-override', 'x', '--kubeconfig'];
+    assert.deepEqual(await kubeIpvs([...words, '/no/such/file']), {
+      status: 1,
+      stdout: '',
+      stderr: 'kube-ipvs: /no/such/file: cannot be read (ENOENT); name a kubeconfig file with --kubeconfig\n',
+    });
   });
 
   it('is quiet when nobody reads its output', () => {

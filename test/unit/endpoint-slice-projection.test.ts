@@ -129,6 +129,24 @@ describe('a slice', () => {
     assert.deepEqual([name, service, family], ['demo/web-abcde', 'demo/web', 4]);
   });
 
+  const triggers: readonly (readonly [string, unknown, number | undefined])[] = [
+    ['in the precision of its clock', '2026-11-20T18:27:00.123456789Z', 1_795_199_220_123],
+    ['in another time zone', '2026-11-20T19:27:00+01:00', 1_795_199_220_000],
+    ['nowhere when it is not told', undefined, undefined],
+    ['nowhere when it is told as nothing', null, undefined],
+    ['nowhere when it is told as no time', 'yesterday', undefined],
+  ];
+  for (const [sentence, time, expected] of triggers) {
+    it(`has what led to it ${sentence}`, () => {
+      const annotations = { 'endpoints.kubernetes.io/last-change-trigger-time': time };
+      const labels = { 'kubernetes.io/service-name': 'web' };
+      const metadata = { name: 'web-abcde', namespace: 'demo', labels, annotations };
+      const projection = projectEndpointSlice(slice({ metadata }));
+      assert.ok(projection.outcome === 'fact');
+      assert.deepEqual([projection.fact.triggeredAt, projection.problems], [expected, []]);
+    });
+  }
+
   const foreign: readonly (readonly [string, object, string])[] = [
     ['without a Service', slice({}, {}), 'of no Service'],
     ['with an empty Service label', slice({}, { 'kubernetes.io/service-name': '' }), 'of no Service'],
@@ -229,13 +247,38 @@ describe('a Node', () => {
         { address: '10.244.1.0', prefix: 24 },
         { address: 'fd00:244:1::', prefix: 64 },
       ],
+      eligible: true,
     });
   });
 
   it('has no zone, no addresses and no networks when it does not say', () => {
     const projection = projectNode({ metadata: { name: 'node-a' } }, 'node-a');
     assert.ok(projection.outcome === 'fact');
-    assert.deepEqual(projection.fact, { name: 'node-a', zone: undefined, addresses: [], podCIDRs: [] });
+    assert.deepEqual(projection.fact, { name: 'node-a', zone: undefined, addresses: [], podCIDRs: [], eligible: true });
+  });
+
+  const leaving: readonly (readonly [string, object])[] = [
+    [
+      'is not eligible while it is being deleted',
+      { metadata: { name: 'node-a', deletionTimestamp: '2026-11-20T18:27:00Z' } },
+    ],
+    [
+      'is not eligible once the cluster autoscaler will delete it',
+      { spec: { taints: [{ key: 'other' }, { key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] } },
+    ],
+  ];
+  for (const [sentence, fields] of leaving) {
+    it(sentence, () => {
+      const projection = projectNode(node(fields), 'node-a');
+      assert.ok(projection.outcome === 'fact');
+      assert.equal(projection.fact.eligible, false);
+    });
+  }
+
+  it('stays eligible with any other taint', () => {
+    const projection = projectNode(node({ spec: { taints: [{ key: 'node.kubernetes.io/unreachable' }] } }), 'node-a');
+    assert.ok(projection.outcome === 'fact');
+    assert.equal(projection.fact.eligible, true);
   });
 
   it('from before dual stack has the one network that it names', () => {

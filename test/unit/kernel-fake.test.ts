@@ -2,10 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Op } from '../../src/model/op.ts';
 import { opText, parseOp } from '../../src/model/text.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { address } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
+import { facts, tableOf } from '../support/filter-tables.ts';
 import { crashAfter, faultsAt, noFaults, randomFaults } from '../support/faults.ts';
 import { answerRows } from '../support/kernel-answers.ts';
 import { stateText } from '../support/kernel-state.ts';
@@ -60,6 +62,33 @@ test('a kernel reads what is there, and firewall mark services are never there',
   assert.deepEqual(await kernel.schedulers(['rr', 'nonesuch', 'mh']), ['rr', 'mh']);
   assert.equal(kernel.reads, 7);
   assert.equal(kernel.writes, 0);
+});
+
+test('counters are those of a virtual service since it was added', async () => {
+  const kernel = FakeKernel.from(state, { faults: noFaults });
+  const counted = { connections: 1, incomingPackets: 2, outgoingPackets: 3, incomingBytes: 4, outgoingBytes: 5 };
+  kernel.setTraffic(key.id, counted);
+  assert.deepEqual(await kernel.traffic(), [{ service: key, ...counted }]);
+  await kernel.apply(['-D -t 10.96.0.10:80', '-A -t 10.96.0.10:80 -s rr'].map(parseOp));
+  const none = { connections: 0, incomingPackets: 0, outgoingPackets: 0, incomingBytes: 0, outgoingBytes: 0 };
+  assert.deepEqual(await kernel.traffic(), [{ service: key, ...none }]);
+  assert.throws(() => kernel.setTraffic(unknown.id, counted), /no virtual service 10.96.0.11:80\/TCP/);
+});
+
+test('what somebody else changes in the packet filter is told from what was changed through the kernel', async () => {
+  const kernel = FakeKernel.from(state, { faults: noFaults });
+  const othersAfter = async (change: () => unknown) => {
+    const before = await kernel.otherFilterChanges();
+    await change();
+    return (await kernel.otherFilterChanges()) - before;
+  };
+  const element = parseOp('nft add element ip kube-ipvs services { 10.96.0.10 . tcp . 80 }');
+  const table: Op = { kind: 'table', verb: 'add', table: tableOf(4, facts()) };
+  assert.equal(await othersAfter(() => kernel.apply([parseOp('-A -t 10.96.0.11:80 -s rr')])), 0);
+  assert.equal(await othersAfter(() => kernel.elements(4)), 0);
+  assert.equal(await othersAfter(() => kernel.apply([element])), 0, 'there is no table: refused');
+  assert.equal(await othersAfter(() => kernel.apply([table, element])), 0);
+  assert.equal(await othersAfter(() => kernel.run('nft flush ruleset')), 1);
 });
 
 test('later operations run after an earlier one was refused', async () => {

@@ -202,9 +202,14 @@ for (const code of ['EINVAL', 'EPROTONOSUPPORT', 'EOPNOTSUPP']) {
     const { kernel } = scriptedKernel({ error: { code, message: '' } });
     const expected = { name: 'KernelError', code: 'NO_NFTABLES', message: /modprobe nf_tables/ };
     await assert.rejects(kernel.tables([table]), expected);
+    await assert.rejects(kernel.otherFilterChanges(), expected);
     await assert.rejects(kernel.apply(services), expected);
   });
 }
+
+test('the generation of the packet filter is what the kernel says', async () => {
+  assert.equal(await scriptedKernel({ generation: 4_294_967_295 }).kernel.otherFilterChanges(), 4_294_967_295);
+});
 
 test('who may not use the packet filter is told that it is this', async () => {
   const { kernel } = scriptedKernel({ error: { code: 'EPERM', message: '' } });

@@ -154,6 +154,15 @@ test('only ESRCH says that a virtual service is not there; anything else says no
   }
 });
 
+test('traffic is what the kernel counted, and nothing without virtual services', async () => {
+  const dump = new Uint8Array(64);
+  dump.set([4, 6, 80, 0, 0, 0, 0, 0, 10, 96, 0, 10]);
+  dump.set([7], 24);
+  const counted = { connections: 7, incomingPackets: 0, outgoingPackets: 0, incomingBytes: 0, outgoingBytes: 0 };
+  assert.deepEqual(await scriptedKernel({ traffic: dump }).kernel.traffic(), [{ service: key, ...counted }]);
+  assert.deepEqual(await scriptedKernel({}).kernel.traffic(), []);
+});
+
 test('a kernel has the schedulers whose probe it does not answer with ENOENT', async () => {
   const { kernel } = scriptedKernel({ apply: () => [22, ENOENT, 22] });
   assert.deepEqual(await kernel.schedulers(['rr', 'nonesuch', 'mh']), ['rr', 'mh']);
@@ -173,6 +182,7 @@ for (const [code, becomes, cure] of failures) {
     const { kernel } = scriptedKernel({ error: { code, message: 'something else' } });
     await assert.rejects(kernel.apply([parseOp(web)]), { name: 'KernelError', code: becomes, message: cure });
     await assert.rejects(kernel.device(), { name: 'KernelError', code: becomes, message: cure });
+    await assert.rejects(kernel.traffic(), { name: 'KernelError', code: becomes, message: cure });
   });
 }
 

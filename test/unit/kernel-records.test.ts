@@ -6,6 +6,7 @@ import {
   decodeRoutes,
   decodeServices,
   decodeServicesAt,
+  decodeTraffic,
   encodeIpvs,
   encodeKeys,
   encodeRoutes,
@@ -134,6 +135,43 @@ test('services of a firewall mark, and of protocols that are none of ours, are l
   assert.deepEqual(
     decodeServices(dump).map(({ service }) => service.id),
     ['10.96.0.10:5060/SCTP'],
+  );
+});
+
+/** One record of counters, in a fresh buffer unless it is to begin somewhere in one. */
+function counters(family: 4 | 6, protocol: number, fwmark: number, values: readonly bigint[], at = 0): Uint8Array {
+  const bytes = new Uint8Array(at + 64).subarray(at);
+  const view = new DataView(bytes.buffer, at);
+  bytes.set([family, protocol]);
+  view.setUint16(2, 53, true);
+  view.setUint32(4, fwmark, true);
+  bytes.set(family === 4 ? [10, 96, 0, 10] : [0xfd, 0, 0, 0x96], 8);
+  values.forEach((value, i) => view.setBigUint64(24 + 8 * i, value, true));
+  return bytes;
+}
+
+test('counters are read in 64 bits, wherever the dump lies', () => {
+  for (const at of [0, 1, 4]) {
+    const six = counters(6, 17, 0, [1n, 2n ** 32n + 2n, 3n, 2n ** 53n, 2n ** 53n - 1n], at);
+    assert.deepEqual(decodeTraffic(six), [
+      {
+        service: { id: '[fd00:96::]:53/UDP', protocol: 'UDP', address: 'fd00:96::', port: 53 },
+        connections: 1,
+        incomingPackets: 4_294_967_298,
+        outgoingPackets: 3,
+        incomingBytes: 9_007_199_254_740_992,
+        outgoingBytes: 9_007_199_254_740_991,
+      },
+    ]);
+  }
+});
+
+test('counters of services of a firewall mark, and of protocols that are none of ours, are left out', () => {
+  const values = [1n, 2n, 3n, 4n, 5n];
+  const dump = [counters(4, 0, 7, values), counters(4, 47, 0, values), counters(4, 132, 0, values)];
+  assert.deepEqual(
+    decodeTraffic(Buffer.concat(dump)).map(({ service, outgoingBytes }) => [service.id, outgoingBytes]),
+    [['10.96.0.10:53/SCTP', 5]],
   );
 });
 

@@ -42,6 +42,7 @@ describe('what kubectl prints', () => {
       verb: 'set',
       service: {
         name: 'demo/edge',
+        uid: 'a39aad69-08f3-4ed0-9f76-56fe9991d2f6',
         createdAt: '2026-11-20T18:27:00Z',
         clusterIPs: ['10.100.10.218', 'fd00:10:96::d:d4b5'],
         ports: [{ name: 'https', protocol: 'TCP', port: 443, nodePort: 31484 }],
@@ -78,6 +79,7 @@ describe('what kubectl prints', () => {
         zone: 'zone-a',
         addresses: ['10.0.2.15'],
         podCIDRs: [{ address: '10.244.1.0', prefix: 24 }],
+        eligible: true,
       },
     });
   });

@@ -91,3 +91,11 @@ test('after closing nothing is told', async () => {
   source.change();
   assert.deepEqual([events, source.pending.length], [[], 0]);
 });
+
+test('a read that fails since the kernel was left is told nobody', async () => {
+  const { source, errors, addresses } = watched();
+  addresses.close();
+  source.pending.shift()!.fail();
+  await turn();
+  assert.deepEqual(errors, []);
+});

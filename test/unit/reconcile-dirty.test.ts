@@ -9,7 +9,7 @@ function only(dirty: Dirty<string>, now: number): Ticket<string> {
 }
 
 function marked(...ids: readonly string[]): Dirty<string> {
-  const dirty = new Dirty<string>();
+  const dirty = new Dirty<string>(() => 0);
   for (const id of ids) dirty.mark(id, id);
   return dirty;
 }
@@ -120,4 +120,18 @@ test('a release hurries nobody who waits for a retry', () => {
   dirty.failed(only(dirty, 0), 0);
   dirty.release();
   assert.equal(dirty.nextDue(), 100);
+});
+
+test('a key is as old as its first mark, however often it is marked, released or fails, until it is done', () => {
+  let time = 1_000;
+  const dirty = new Dirty<string>(() => time);
+  assert.equal(dirty.oldest(), undefined);
+  dirty.mark('a', 'a');
+  time = 2_000;
+  dirty.mark('b', 'b');
+  dirty.mark('a', 'a');
+  for (const ticket of dirty.due(time)) dirty.failed(ticket, time);
+  assert.equal(dirty.oldest(), 1_000);
+  for (const ticket of dirty.due(10_000)) if (ticket.id === 'a') dirty.done(ticket);
+  assert.equal(dirty.oldest(), 2_000);
 });

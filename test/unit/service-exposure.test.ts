@@ -108,7 +108,7 @@ describe('a Service is reached from outside', () => {
   ];
   for (const [sentence, spec, expected] of rows) {
     it(sentence, () => {
-      const { name: _name, createdAt: _age, tuning: _tuning, ...fact } = factOf(written(spec, ingress));
+      const { name: _name, uid: _uid, createdAt: _age, tuning: _tuning, ...fact } = factOf(written(spec, ingress));
       assert.deepEqual(fact, {
         clusterIPs: ['10.96.0.10', 'fd00:96::10'],
         ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: undefined }],

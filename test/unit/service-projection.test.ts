@@ -32,6 +32,7 @@ const noNodePort = { nodePort: undefined };
 
 const fact = {
   name: 'demo/web',
+  uid: '',
   createdAt: '2026-11-20T18:27:00Z',
   clusterIPs: ['10.96.0.10'],
   ports: [{ name: 'http', protocol: 'TCP', port: 80, ...noNodePort }],

@@ -45,7 +45,13 @@ test('a store knows what it was told last', () => {
 
 const marks: readonly [what: string, events: readonly ClusterEvent[], dirty: readonly string[]][] = [
   ['a new Service is dirty', [setService(service('default/c'))], ['default/c']],
-  ['a changed Service is dirty, and no other', [setService(service('default/a'))], ['default/a']],
+  ['a changed Service is dirty, and no other', [setService(service('default/a', { uid: 'other' }))], ['default/a']],
+  ['a Service that says what it said changes nothing', [setService(service('default/a'))], []],
+  [
+    'a slice that says what it said changes nothing',
+    [setSlice(structuredClone(slice('default/a', ['10.244.0.1'])))],
+    [],
+  ],
   ['a deleted Service is dirty', [deleteService('default/a')], ['default/a']],
   ['deleting an unknown Service changes nothing', [deleteService('default/none')], []],
   ['a changed slice makes its Service dirty', [setSlice(slice('default/a', []))], ['default/a']],
@@ -69,7 +75,7 @@ for (const [what, events, dirty] of marks) {
 
 test("what was taken is the taker's: it is not dirty a second time", () => {
   const store = filled();
-  assert.deepEqual(dirtyAfter(store, setService(service('default/a'))), ['default/a']);
+  assert.deepEqual(dirtyAfter(store, setService(service('default/a', { uid: 'other' }))), ['default/a']);
   assert.deepEqual(dirtyAfter(store), []);
 });
 

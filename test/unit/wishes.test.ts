@@ -7,10 +7,11 @@ import { parseArguments } from '../../src/config/arguments.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Wishes } from '../../src/reconcile/wanted.ts';
 import { address, cidr } from '../support/cluster.ts';
+import { hostOf } from '../support/configured.ts';
 
 function wishes(line: string, command: 'reconcile' | 'cleanup' = 'reconcile'): Wishes {
-  const { flags } = parseArguments(`${command} ${line}`.trim().split(' '));
-  const loaded = loadConfig(flags, { hostname: () => 'node-a' });
+  const parsed = parseArguments(`${command} ${line}`.trim().split(' '));
+  const loaded = loadConfig(parsed, hostOf({}));
   assert.ok('config' in loaded);
   return wishesOf(loaded.config, command, { kernelRelease: '6.1.0', cpus: 4 });
 }

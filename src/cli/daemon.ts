@@ -1,0 +1,274 @@
+/** The daemon's parts and who tells whom: sources → proxy → journal, servers and health-check ports; and what a new configuration changes. */
+
+import { isDeepStrictEqual } from 'node:util';
+import type { Config } from '../config/config.ts';
+import { refusalText } from '../kernel/refusals.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
+import type { SourceState, StatusReport } from '../model/status.ts';
+import { opText } from '../model/text.ts';
+import type { PassReport } from '../reconcile/loop.ts';
+import { Events } from '../serve/events.ts';
+import { type FamilyLabel, Metrics, type Sample } from '../serve/metrics.ts';
+import { ProxyHealth } from '../serve/proxy-health.ts';
+import { TrafficSeries } from '../serve/traffic-series.ts';
+import { NodeAddresses } from '../watch/node-addresses.ts';
+import { now } from './converge.ts';
+import { Journal } from './journal.ts';
+import { LocalEndpoints } from './local-endpoints.ts';
+import { levelOf, type Logger } from './log.ts';
+import { Proxy } from './proxy.ts';
+import { Servers } from './servers.ts';
+import { openSources, type Sources } from './sources.ts';
+import { productVersion } from './version.ts';
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly kernel: Kernel;
+  readonly log: Logger;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** A listener failed that must not: the daemon should end. */
+  readonly onFatal: (error: Error) => void;
+}
+
+const families: readonly FamilyLabel[] = ['IPv4', 'IPv6'];
+
+export class Daemon {
+  readonly #kernel: Kernel;
+  readonly #log: Logger;
+  readonly #startedAt = Date.now();
+  readonly #health: ProxyHealth;
+  readonly #metrics: Metrics;
+  readonly #events: Events;
+  readonly #journal: Journal;
+  readonly #localEndpoints: LocalEndpoints;
+  readonly #servers: Servers;
+  readonly #proxy: Proxy;
+  #config: Config;
+  #sources: Sources | undefined;
+  #addresses: NodeAddresses | undefined;
+  #addressState: Pick<SourceState, 'objects' | 'since' | 'heardAt' | 'synced'>;
+  #isReady = false;
+  #isClosed = false;
+  #remarks: readonly string[] = [];
+
+  constructor({ config, kernel, log, signal, onFatal }: DaemonOptions) {
+    this.#config = config;
+    this.#kernel = kernel;
+    this.#log = log;
+    this.#addressState = { objects: 0, since: this.#startedAt, heardAt: undefined, synced: false };
+    this.#health = new ProxyHealth({ now: Date.now, limit: () => 2 * this.#config.syncPeriod, families });
+    this.#metrics = new Metrics({
+      families,
+      version: productVersion(),
+      sample: () => this.#sample(),
+      more: () => this.#traffic(),
+    });
+    this.#events = new Events({
+      post: async (path, body) => this.#sources?.post(path, body),
+      nodeName: config.nodeName,
+      instance: `kube-ipvs-${config.nodeName}`,
+      now: Date.now,
+      onError: (error) => log.warn(`events cannot be told to the API server: ${(error as Error).message}`),
+    });
+    this.#journal = new Journal({ log, metrics: this.#metrics, events: this.#events });
+    this.#localEndpoints = new LocalEndpoints({
+      health: this.#health,
+      onFailure: (service, port, message) => {
+        log.warn({ service, port }, `the health-check node port cannot be listened on: ${message}; it is tried again`);
+        this.#events.serviceHealthFailed(this.#subject(service), port, message);
+      },
+    });
+    this.#servers = new Servers({
+      log,
+      health: this.#health,
+      metrics: this.#metrics,
+      configuration: () => this.#config.document,
+      report: () => this.#report(),
+      onFatal: (server, error) => {
+        this.#events.listenFailed(server, error.message);
+        onFatal(error);
+      },
+    });
+    const journal = this.#journal;
+    this.#proxy = new Proxy(
+      config,
+      kernel,
+      {
+        onStart: () => journal.began(),
+        onPlan: (plan) => journal.planned(plan),
+        onPass: (report, milliseconds, services) => this.#passed(report, milliseconds, services),
+        onScrub: (drift, milliseconds) => journal.scrubbed(drift, milliseconds),
+        onError: (error, delay) => journal.broke(error, delay),
+      },
+      signal,
+    );
+  }
+
+  /** Listens, and opens the sources. Rejects when they cannot be opened at all. */
+  async open(): Promise<void> {
+    this.#servers.listen(this.#config);
+    this.#openAddresses();
+    this.#take(await openSources(this.#config, this.#listener()));
+    if (this.#config.manifests.length === 0) this.#events.started();
+    this.#health.started();
+  }
+
+  /** Once it is open: until the signal is aborted. */
+  async run(): Promise<void> {
+    await this.#proxy.run();
+  }
+
+  /** What does not change is not touched. Rejects, and all stays as it is, when new sources cannot be opened. One at a time. */
+  async reload(config: Config): Promise<void> {
+    const isElsewhere = !isDeepStrictEqual(placeOf(this.#config), placeOf(config));
+    const sources = isElsewhere ? await openSources(config, this.#listener()) : undefined;
+    this.#config = config;
+    this.#log.level = levelOf(config.verbosity);
+    if (!this.#isClosed) this.#servers.listen(config);
+    if (sources === undefined) {
+      this.#proxy.rewish(config);
+      return;
+    }
+    this.#proxy.forget(config);
+    this.#health.started();
+    this.#take(sources);
+    if (!this.#isClosed) this.#openAddresses();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#sources?.close();
+    this.#addresses?.close();
+    this.#localEndpoints.close();
+    this.#events.close();
+    this.#servers.close();
+  }
+
+  #take(sources: Sources): void {
+    this.#sources?.close();
+    this.#sources = sources;
+    if (this.#isClosed) sources.close();
+  }
+
+  #openAddresses(): void {
+    this.#addresses?.close();
+    this.#addresses = new NodeAddresses(this.#kernel, {
+      onEvent: (event) => this.#hear(event),
+      onError: (error) =>
+        this.#log.warn(`the node's addresses cannot be read: ${(error as Error).message}; again soon`),
+    });
+  }
+
+  #listener() {
+    return {
+      onEvent: (event: ClusterEvent) => this.#hear(event),
+      onRemark: (level: 'info' | 'warn' | 'error', message: string) => this.#log[level](message),
+      onRestart: (source: string, reason: string) => this.#metrics.watchRestarted(source, reason),
+      onRequest: (report: Parameters<Metrics['requested']>[0]) => this.#metrics.requested(report),
+    };
+  }
+
+  #hear(event: ClusterEvent): void {
+    if (event.kind === 'nodeAddresses') {
+      const now = Date.now();
+      this.#addressState = { objects: event.addresses.length, since: now, heardAt: now, synced: true };
+    }
+    this.#journal.heard(event);
+    this.#proxy.apply(event);
+    if (event.kind === 'node') this.#health.setNode(this.#proxy.store.node?.eligible);
+    // no pass follows before all is known, and waiting for that is no illness
+    if (!this.#proxy.synced) return;
+    this.#health.queued();
+    this.#metrics.queued(Date.now());
+  }
+
+  #passed(report: PassReport, milliseconds: number, services: ReadonlySet<ObjectName>): void {
+    const { store } = this.#proxy;
+    this.#health.updated();
+    this.#metrics.synced(Date.now());
+    this.#journal.passed(report, milliseconds, this.#proxy.backlog().failing);
+    this.#remarks = this.#journal.remark(this.#proxy, store);
+    this.#localEndpoints.update(services, store, this.#config);
+    if (this.#isReady) return;
+    this.#isReady = true;
+    this.#servers.ready();
+    this.#log.info({ ms: Date.now() - this.#startedAt }, 'ready: the kernel has what the cluster asks of this node');
+  }
+
+  #subject(name: ObjectName) {
+    return { name, uid: this.#proxy.store.service(name)?.uid ?? '' };
+  }
+
+  /** Of as many virtual services as the configuration allows. One dump and O(virtual services) each time somebody looks. */
+  async #traffic(): Promise<string> {
+    const most = this.#config.trafficSeries;
+    if (most === 0) return '';
+    const rows = async () => {
+      const all = await this.#kernel.traffic();
+      return all.map((traffic) => ({ owner: this.#proxy.ownerOf(traffic.service.id) ?? '', traffic }));
+    };
+    const onError = (error: unknown) => this.#log.warn(`no traffic is shown: ${(error as Error).message}`);
+    return new TrafficSeries({ most, rows, onError }).text();
+  }
+
+  #sample(): Sample {
+    const { keys, since } = this.#proxy.backlog();
+    const { services, slices } = this.#proxy.store.pending;
+    return {
+      dirtyKeys: keys,
+      oldestDirtyMilliseconds: since === undefined ? 0 : now() - since,
+      draining: this.#proxy.draining(),
+      ...this.#proxy.size(),
+      conflicts: this.#proxy.standing().conflicts.length,
+      pendingServiceChanges: services,
+      pendingEndpointChanges: slices,
+      noLocalEndpoints: (policy, family) => this.#localEndpoints.gaps.count(policy, family === 'IPv4' ? 4 : 6),
+    };
+  }
+
+  async #report(): Promise<StatusReport> {
+    const { keys, since, failing } = this.#proxy.backlog();
+    return {
+      nodeName: this.#config.nodeName,
+      at: Date.now(),
+      daemon: {
+        version: productVersion(),
+        pid: process.pid,
+        startedAt: this.#startedAt,
+        ready: this.#isReady,
+        lastPass: this.#journal.lastPass,
+        lastScrub: this.#journal.lastScrub,
+        sources: [...(this.#sources?.states() ?? []), this.#addressSource()],
+        dirtyKeys: keys,
+        oldestDirtyMilliseconds: since === undefined ? 0 : now() - since,
+        failures: failing.map(({ op, refusal }) => refusalText(op, refusal)),
+        remarks: this.#remarks,
+      },
+      virtualServices: await this.#proxy.view(),
+      differences: this.#proxy.differences().map(opText),
+    };
+  }
+
+  #addressSource(): SourceState {
+    const phase = this.#addressState.synced ? 'watching' : 'listing';
+    const { objects, since, heardAt, synced } = this.#addressState;
+    return {
+      name: 'addresses',
+      phase,
+      synced,
+      objects,
+      resourceVersion: undefined,
+      since,
+      heardAt,
+      restarts: 0,
+      lastError: undefined,
+    };
+  }
+}
+
+/** What decides where the facts come from. */
+function placeOf({ nodeName, cluster, manifests }: Config): unknown {
+  return { nodeName, cluster, manifests };
+}

@@ -1,0 +1,171 @@
+/** What the daemon tells of its work: one log line for each pass that did something, counters, and events for what a person must mend. */
+
+import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
+import { refusalText } from '../kernel/refusals.ts';
+import type { PassSummary } from '../model/status.ts';
+import { opText } from '../model/text.ts';
+import type { Drift, PassReport } from '../reconcile/loop.ts';
+import { operations, type Plan } from '../reconcile/plan.ts';
+import type { Failure } from '../reconcile/turn.ts';
+import type { Events } from '../serve/events.ts';
+import type { Metrics } from '../serve/metrics.ts';
+import { ProgrammingLatency } from '../serve/programming-latency.ts';
+import type { Store } from '../store/store.ts';
+import { type Logger, logSome } from './log.ts';
+import type { Proxy } from './proxy.ts';
+import { standingRemarks } from './report.ts';
+
+export interface JournalOptions {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly events: Events;
+}
+
+/** Lines of one plan that are logged at most, at debug. */
+const mostPlanLines = 1_000;
+
+export class Journal {
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #events: Events;
+  readonly #latency: ProgrammingLatency;
+  /** Failures and remarks that were logged and still hold. */
+  #toldFailures = new Set<string>();
+  #toldRemarks = new Set<string>();
+  #lastPass: PassSummary | undefined;
+  #lastScrub: number | undefined;
+
+  constructor({ log, metrics, events }: JournalOptions) {
+    this.#log = log;
+    this.#metrics = metrics;
+    this.#events = events;
+    this.#latency = new ProgrammingLatency({
+      now: Date.now,
+      observe: (family, milliseconds) => metrics.networkProgrammed(family === 4 ? 'IPv4' : 'IPv6', milliseconds),
+    });
+  }
+
+  get lastPass(): PassSummary | undefined {
+    return this.#lastPass;
+  }
+
+  get lastScrub(): number | undefined {
+    return this.#lastScrub;
+  }
+
+  heard(event: ClusterEvent): void {
+    if (event.kind === 'service') this.#metrics.serviceChanged();
+    if (event.kind !== 'endpointSlice') return;
+    this.#metrics.endpointsChanged();
+    if (event.verb === 'set') this.#latency.changed(event.slice);
+  }
+
+  /** A pass begins, with all that was heard until now. */
+  began(): void {
+    this.#latency.taken();
+  }
+
+  planned(plan: Plan): void {
+    if (!this.#log.isLevelEnabled('debug')) return;
+    const ops = operations(plan);
+    for (const op of ops.slice(0, mostPlanLines)) this.#log.debug(opText(op));
+    if (ops.length > mostPlanLines) this.#log.debug(`… and ${ops.length - mostPlanLines} more operations`);
+  }
+
+  /** `failing` is all that the kernel refused and has not accepted since. */
+  passed(report: PassReport, milliseconds: number, failing: readonly Failure[]): void {
+    const { applied, failures, blocked, open, kernelTime } = report;
+    const now = Date.now();
+    this.#metrics.passed({ ...report, milliseconds });
+    this.#latency.synced();
+    this.#countFlows(report);
+    this.#tellFailures(failing.map(({ op, refusal }) => refusalText(op, refusal)));
+    const count = applied.length + failures.length + blocked.length + open.length;
+    if (count === 0) return;
+    this.#lastPass = { at: now, milliseconds, operations: applied.length, failures: failures.length + blocked.length };
+    const kernel = Object.values(kernelTime).reduce((sum, time) => sum + time, 0);
+    const fields = {
+      ms: rounded(milliseconds),
+      kernelMs: rounded(kernel),
+      ...(failures.length > 0 ? { failed: failures.length } : {}),
+      ...(blocked.length > 0 ? { blocked: blocked.length } : {}),
+      ...(open.length > 0 ? { unknown: open.length } : {}),
+    };
+    if (applied.length > 0)
+      this.#log.info(fields, `applied ${counted(applied.length, 'operation')}: ${verbsOf(report)}`);
+  }
+
+  scrubbed(drift: Drift, milliseconds: number): void {
+    this.#lastScrub = Date.now();
+    this.#metrics.scrubbed({ milliseconds, drift: new Map(Object.entries(drift)) });
+    const found = Object.entries(drift).filter(([, count]) => count > 0);
+    if (found.length === 0) return;
+    const what = found.map(([kind, count]) => `${count} ${kind}`).join(', ');
+    this.#log.warn({ ms: rounded(milliseconds) }, `somebody else changed the kernel (${what}); it is put right`);
+  }
+
+  broke(error: unknown, delay: number): void {
+    this.#metrics.passBroke();
+    const message = error instanceof Error ? error.message : String(error);
+    const stack = error instanceof Error && !('code' in error) ? { stack: error.stack } : {};
+    this.#log.error({ againInMs: delay, ...stack }, `the pass could not be finished: ${message}`);
+  }
+
+  /** What stays so until somebody changes a Service, the kernel or the host: once each time that it begins. Costs O(what stands). */
+  remark(proxy: Proxy, store: Store): string[] {
+    const { conflicts, missingSchedulers, unsettable } = proxy.standing();
+    const none = { conflicts: [], missingSchedulers: [], unsettable: [] };
+    const subject = (name: ObjectName) => ({ name, uid: store.service(name)?.uid ?? '' });
+    const lines: string[] = [];
+    for (const conflict of conflicts) {
+      const [line] = standingRemarks({ ...none, conflicts: [conflict] });
+      if (!this.#toldRemarks.has(line!)) this.#events.conflict(subject(conflict.loser), line!);
+      lines.push(line!);
+    }
+    for (const missing of missingSchedulers) {
+      const [line] = standingRemarks({ ...none, missingSchedulers: [missing] });
+      if (!this.#toldRemarks.has(line!)) this.#events.missingScheduler(subject(missing.owner), line!);
+      lines.push(line!);
+    }
+    lines.push(...standingRemarks({ ...none, unsettable }));
+    logSome(
+      this.#log,
+      'warn',
+      lines.filter((line) => !this.#toldRemarks.has(line)),
+    );
+    this.#toldRemarks = new Set(lines);
+    return lines;
+  }
+
+  #tellFailures(lines: readonly string[]): void {
+    logSome(
+      this.#log,
+      'warn',
+      lines.filter((line) => !this.#toldFailures.has(line)),
+    );
+    this.#toldFailures = new Set(lines);
+  }
+
+  #countFlows({ applied, kernelTime }: PassReport): void {
+    const flows = applied.flatMap((op) => (op.kind === 'flow' ? [op.flow] : []));
+    if (flows.length === 0) return;
+    const six = flows.filter(({ original }) => original.destination.includes(':')).length;
+    if (flows.length > six) this.#metrics.flowsForgotten('IPv4', kernelTime.other, flows.length - six);
+    if (six > 0) this.#metrics.flowsForgotten('IPv6', kernelTime.other, six);
+  }
+}
+
+/** `2 destination edits, 1 service add`. */
+function verbsOf({ applied }: PassReport): string {
+  const counts = new Map<string, number>();
+  for (const { kind, verb } of applied) counts.set(`${kind} ${verb}`, (counts.get(`${kind} ${verb}`) ?? 0) + 1);
+  return [...counts].map(([what, count]) => counted(count, what)).join(', ');
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10;
+}

@@ -1,0 +1,61 @@
+/** What the daemon shows of endpoints on this node: health-check ports and Services whose policy Local finds nobody, one Service at a time. */
+
+import type { Config } from '../config/config.ts';
+import { healthCheckAddresses, healthCheckOf } from '../desired/health-checks.ts';
+import { LocalPolicyCount, localPolicyGaps } from '../desired/local-policy-gaps.ts';
+import { nodeFacts } from '../desired/node-facts.ts';
+import type { ObjectName } from '../model/cluster.ts';
+import { type ServiceHealthOptions, ServiceHealthServers } from '../serve/service-health.ts';
+import type { Store } from '../store/store.ts';
+import { wishesOf } from './wishes.ts';
+
+/** What the addresses were made from. */
+interface Seen {
+  readonly config: Config;
+  readonly store: Store;
+  readonly node: Store['node'];
+  readonly nodeAddresses: Store['nodeAddresses'];
+}
+
+export class LocalEndpoints {
+  readonly gaps = new LocalPolicyCount();
+  readonly #servers: ServiceHealthServers;
+  /** Services that were looked at and may have something to show. */
+  readonly #names = new Set<ObjectName>();
+  #seen: Seen | undefined;
+
+  constructor(options: ServiceHealthOptions) {
+    this.#servers = new ServiceHealthServers(options);
+  }
+
+  /** Costs O(the named Services and their endpoints); after another store or configuration came O(Services). */
+  update(names: ReadonlySet<ObjectName>, store: Store, config: Config): void {
+    const before = this.#seen;
+    this.#seen = { config, store, node: store.node, nodeAddresses: store.nodeAddresses };
+    const { node, nodeAddresses } = store;
+    if (before?.config !== config || before.node !== node || before.nodeAddresses !== nodeAddresses) {
+      const facts = nodeFacts(node, nodeAddresses, wishesOf(config, 'reconcile'));
+      this.#servers.setAddresses(healthCheckAddresses(facts, config.nodePortAddresses));
+    }
+    const others = before?.store === store && before.config === config ? [] : this.#names;
+    for (const name of new Set([...others, ...names])) this.#look(name, store, config.nodeName);
+  }
+
+  close(): void {
+    this.#servers.close();
+  }
+
+  #look(name: ObjectName, store: Store, nodeName: string): void {
+    const service = store.service(name);
+    if (service === undefined) {
+      this.#names.delete(name);
+      this.#servers.set(name, undefined);
+      this.gaps.set(name, undefined);
+      return;
+    }
+    const slices = store.slicesOf(name);
+    this.#names.add(name);
+    this.#servers.set(name, healthCheckOf(service, slices, nodeName));
+    this.gaps.set(name, localPolicyGaps(service, slices, nodeName));
+  }
+}

@@ -1,0 +1,98 @@
+/** `kube-ipvs run`: the daemon, from its configuration to its end. */
+
+import { writeFileSync } from 'node:fs';
+import type { Kernel } from '../kernel/kernel.ts';
+import { openKernel } from '../kernel/native.ts';
+import { FileWatch } from '../watch/file-watch.ts';
+import { Daemon } from './daemon.ts';
+import { tuneForDaemon } from './engine.ts';
+import { initialise } from './initialise.ts';
+import { exitStatus, type Invocation } from './invocation.ts';
+import { createLog, type Logger } from './log.ts';
+import { reloader } from './reload.ts';
+import { refusedScheduler } from './scheduler.ts';
+
+/** Ends with 0 when it was told to end (SIGTERM, SIGINT): the kernel stays as it is. */
+export async function run(invocation: Invocation): Promise<number> {
+  tuneForDaemon();
+  const { config, flags, signal } = invocation;
+  const log = createLog(config, invocation.stderr);
+  setOomScore(config.oomScoreAdj, log);
+  const kernel = openKernel({ netns: config.netns });
+  try {
+    const refusal = await refusedScheduler(kernel, config.scheduler);
+    if (refusal !== undefined) {
+      log.error(refusal);
+      return exitStatus.usage;
+    }
+    return flags.initOnly ? await initialise(config, kernel, log) : await serve(invocation, kernel, log);
+  } catch (error) {
+    if (signal.aborted) return exitStatus.converged;
+    throw error;
+  } finally {
+    kernel.close();
+  }
+}
+
+async function serve(invocation: Invocation, kernel: Kernel, log: Logger): Promise<number> {
+  const { config, flags, signal } = invocation;
+  const end = new AbortController();
+  let fatal: Error | undefined;
+  const onFatal = (error: Error) => {
+    fatal ??= error;
+    end.abort(error);
+  };
+  const ended = AbortSignal.any([signal, end.signal]);
+  const daemon = new Daemon({ config, kernel, log, signal: ended, onFatal });
+  log.info(
+    { node: config.nodeName, pid: process.pid },
+    'kube-ipvs begins; the kernel stays as it is until all is known',
+  );
+  const opened = daemon.open();
+  const again = reloader({
+    invocation: { ...invocation, signal: ended },
+    kernel,
+    log,
+    reload: async (changed) => {
+      await opened;
+      await daemon.reload(changed);
+    },
+  });
+  const reload = () => void again();
+  process.on('SIGHUP', reload);
+  const watch = flags.config === undefined ? undefined : new FileWatch([flags.config], { onChange: reload });
+  // the file may have changed while we started
+  if (watch !== undefined) reload();
+  try {
+    await opened;
+    await daemon.run();
+  } finally {
+    process.off('SIGHUP', reload);
+    watch?.close();
+    daemon.close();
+  }
+  if (fatal !== undefined) {
+    log.error(`kube-ipvs ends: ${fatal.message}`);
+    return exitStatus.failed;
+  }
+  log.info('kube-ipvs ends; what is in the kernel stays');
+  return exitStatus.converged;
+}
+
+/**
+ * Two tries, and a failure is only told, as in kube-proxy. To lower it takes CAP_SYS_RESOURCE; a Pod without has what its kubelet gives
+ * to its priority class, and nobody needs to be told of that at each start.
+ */
+function setOomScore(score: number, log: Logger): void {
+  let failure: NodeJS.ErrnoException | undefined;
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      writeFileSync('/proc/self/oom_score_adj', String(score));
+      return;
+    } catch (error) {
+      failure = error as NodeJS.ErrnoException;
+    }
+  }
+  const isForbidden = failure?.code === 'EACCES' || failure?.code === 'EPERM';
+  log[isForbidden ? 'debug' : 'warn'](`oom_score_adj cannot be set to ${score}: ${failure?.message}`);
+}

@@ -1,0 +1,111 @@
+/** The daemon's own listeners, each at the address that the configuration says: opened anew only where that changed. */
+
+import { isDeepStrictEqual } from 'node:util';
+import type { Config, ListenAddress } from '../config/config.ts';
+import type { StatusReport } from '../model/status.ts';
+import { HealthServer } from '../serve/health-server.ts';
+import type { Metrics } from '../serve/metrics.ts';
+import { MetricsServer } from '../serve/metrics-server.ts';
+import type { ProxyHealth } from '../serve/proxy-health.ts';
+import { StatusServer } from '../serve/status-server.ts';
+import type { Logger } from './log.ts';
+
+export interface ServersOptions {
+  readonly log: Logger;
+  readonly health: ProxyHealth;
+  readonly metrics: Metrics;
+  readonly configuration: () => object;
+  readonly report: () => Promise<StatusReport>;
+  /** A server could not listen, and --bind-address-hard-fail makes that fatal. */
+  readonly onFatal: (server: 'health' | 'metrics', error: Error) => void;
+}
+
+interface Listening<Server> {
+  readonly at: ListenAddress;
+  readonly server: Server;
+}
+
+export class Servers {
+  readonly #options: ServersOptions;
+  #health: Listening<HealthServer> | undefined;
+  #metrics: Listening<MetricsServer> | undefined;
+  #status: { readonly path: string; readonly server: StatusServer } | undefined;
+  #isReady = false;
+
+  constructor(options: ServersOptions) {
+    this.#options = options;
+  }
+
+  listen(config: Config): void {
+    this.#listenForHealth(config);
+    this.#listenForMetrics(config);
+    this.#listenForStatus(config);
+  }
+
+  /** The first pass is done. */
+  ready(): void {
+    this.#isReady = true;
+    this.#health?.server.ready();
+  }
+
+  close(): void {
+    this.#health?.server.close();
+    this.#metrics?.server.close();
+    void this.#status?.server.close();
+  }
+
+  #listenForHealth({ healthzAddress: at, bindAddressHardFail }: Config): void {
+    if (isDeepStrictEqual(at, this.#health?.at)) return;
+    this.#health?.server.close();
+    this.#health = undefined;
+    if (at === undefined) return;
+    const { health, metrics } = this.#options;
+    const server = new HealthServer({
+      ...at,
+      health,
+      count: (path, code) => metrics.asked(path, code),
+      ...this.#reports('health', bindAddressHardFail, at),
+    });
+    if (this.#isReady) server.ready();
+    server.listener.keepListening();
+    this.#health = { at, server };
+  }
+
+  #listenForMetrics({ metricsAddress: at, bindAddressHardFail }: Config): void {
+    if (isDeepStrictEqual(at, this.#metrics?.at)) return;
+    this.#metrics?.server.close();
+    this.#metrics = undefined;
+    if (at === undefined) return;
+    const { metrics, configuration } = this.#options;
+    const server = new MetricsServer({
+      ...at,
+      metrics,
+      configuration,
+      ...this.#reports('metrics', bindAddressHardFail, at),
+    });
+    server.listener.keepListening();
+    this.#metrics = { at, server };
+  }
+
+  #listenForStatus({ statusSocket: path }: Config): void {
+    if (path === this.#status?.path) return;
+    void this.#status?.server.close();
+    this.#status = undefined;
+    if (path === '') return;
+    const { log, report } = this.#options;
+    const onError = (error: Error) => log.warn(`kube-ipvs status will not answer at ${path}: ${error.message}`);
+    this.#status = { path, server: new StatusServer({ path, report, onError }) };
+  }
+
+  #reports(server: 'health' | 'metrics', isHard: boolean, { host, port }: ListenAddress) {
+    const { log, onFatal } = this.#options;
+    const place = `${host}:${port}`;
+    return {
+      onListening: () => log.info(`the ${server} server listens at ${place}`),
+      onError: (error: Error) => {
+        log.error(`the ${server} server cannot serve ${place}: ${error.message}${isHard ? '' : '; it is tried again'}`);
+        if (isHard) onFatal(server, error);
+      },
+    };
+  }
+}

@@ -1,0 +1,67 @@
+/** What the health-check node port of a Service tells load balancers, and where it is told. Pure. */
+
+import { type Address, cidrContains, type Family, familyOf, parseAddress } from '../model/address.ts';
+import type { EndpointSlice, Service } from '../model/cluster.ts';
+import type { ServiceHealth } from '../model/service-health.ts';
+import { candidates } from './endpoints.ts';
+import { isLoopback, type NodeFacts, type NodePolicy } from './node-facts.ts';
+
+/** undefined: the Service has no such port. Costs O(ports x endpoints). */
+export function healthCheckOf(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  nodeName: string,
+): ServiceHealth | undefined {
+  const { healthCheckNodePort: port } = service;
+  if (port === undefined) return undefined;
+  const localEndpoints = new Map<Family, number>();
+  for (const family of service.clusterIPs.map(familyOf)) {
+    localEndpoints.set(family, localAddresses(service, slices, nodeName, family).size);
+  }
+  return { service: service.name, port, localEndpoints };
+}
+
+/**
+ * Addresses of this node that are ready for any port of the Service. Those that only terminate do not count, so that load balancers
+ * leave a node in time (LocalReadyEndpoints in pkg/proxy/endpointschangetracker.go, Kubernetes 1.36).
+ */
+function localAddresses(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  nodeName: string,
+  family: Family,
+): ReadonlySet<Address> {
+  const found = new Set<Address>();
+  for (const port of service.ports) {
+    for (const { endpoint } of candidates(slices, port, family)) {
+      if (endpoint.ready && endpoint.nodeName === nodeName) found.add(endpoint.address);
+    }
+  }
+  return found;
+}
+
+const everywhere: Readonly<Record<Family, Address>> = { 4: parseAddress('0.0.0.0')!, 6: parseAddress('::')! };
+
+/**
+ * Where health-check ports listen. As with kube-proxy those are all addresses unless --nodeport-addresses restricts them. But where it
+ * leaves no address of a family that a load balancer could reach (`127.0.0.0/8` is how NodePorts are switched off, and `primary` may
+ * name none), kube-proxy answers no probe, and all nodes count as dead: there we listen on all of the family. What is told that way is
+ * a number of endpoints.
+ */
+export function healthCheckAddresses(node: NodeFacts, wanted: NodePolicy['nodePortAddresses']): Address[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const found = wanted === 'primary' ? [...node.nodeIPs.values()] : within(node.held, wanted, family);
+    const own = found.filter((address) => familyOf(address) === family);
+    return own.every(isLoopback) ? [everywhere[family]] : own;
+  });
+}
+
+function within(
+  held: ReadonlySet<Address>,
+  networks: Exclude<NodePolicy['nodePortAddresses'], 'primary'>,
+  family: Family,
+) {
+  const own = networks.filter(({ address }) => familyOf(address) === family);
+  if (own.some(({ prefix }) => prefix === 0)) return [];
+  return [...held].filter((address) => own.some((network) => cidrContains(network, address)));
+}

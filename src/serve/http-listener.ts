@@ -1,0 +1,190 @@
+/**
+ * One small HTTP server: a request's path in, a short answer out. It reads no bodies, gives nobody much time, and tries again while it
+ * cannot listen.
+ */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+
+export interface HttpRequest {
+  /** Without the query, as it was sent. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+export interface HttpAnswer {
+  readonly code: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Where a server listens. */
+export interface ListenAddress {
+  /** An IP address, `::` for every IPv6 one only; undefined: every address of both families. */
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+export interface HttpListenerOptions extends ListenAddress {
+  /** May reject: the client is told 500, and `onError` the error. */
+  readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
+  readonly onListening?: () => void;
+  /** Why it cannot listen, once until the reason is another; and whatever went wrong while it did. */
+  readonly onError: (error: Error) => void;
+  /** Milliseconds until it tries again, by the number of failures so far; 5 s by default, as in kube-proxy. */
+  readonly retryDelay?: (failures: number) => number;
+}
+
+/**
+ * Where Go listens when it is given the unspecified address of either family: on both (favoriteAddrFamily in net/ipsock_posix.go,
+ * Go 1.25). kube-proxy's bind addresses are written for that.
+ */
+export function everywhereAsGo(host: string): string | undefined {
+  return host === '' || host === '0.0.0.0' || host === '::' ? undefined : host;
+}
+
+/** As Go's http.NotFound. */
+export const notFound: HttpAnswer = {
+  code: 404,
+  headers: { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' },
+  body: '404 page not found\n',
+};
+
+/** A line of text that browsers do not take for something else. */
+export function plainText(code: number, body: string): HttpAnswer {
+  return { code, headers: notFound.headers, body };
+}
+
+const failed = plainText(500, 'internal server error; the log of kube-ipvs says more\n');
+
+const limits = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 5_000,
+  keepAliveTimeout: 15_000,
+  maxHeaderSize: 16_384,
+} as const;
+/** Milliseconds without a byte in either direction: for clients that do not read what they asked for. */
+const idleTimeout = 30_000;
+const mostConnections = 256;
+
+export class HttpListener {
+  readonly #options: HttpListenerOptions;
+  readonly #server: Server;
+  #retry: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #told: string | undefined;
+  #isClosed = false;
+
+  constructor(options: HttpListenerOptions) {
+    this.#options = options;
+    this.#server = createServer(limits, (request, response) => void this.#respond(request, response));
+    this.#server.maxConnections = mostConnections;
+    this.#server.timeout = idleTimeout;
+  }
+
+  /** The port that it listens on, once it does: another than asked for when that was 0. */
+  get port(): number | undefined {
+    const address = this.#server.address();
+    return address !== null && typeof address === 'object' ? address.port : undefined;
+  }
+
+  /** Tries once; rejects with the reason. Resolves too when it is closed meanwhile. */
+  async listen(): Promise<void> {
+    await this.#tryToListen();
+    this.#succeed();
+  }
+
+  /** Tries until it listens or is closed. */
+  keepListening(): void {
+    this.#tryToListen().then(
+      () => this.#succeed(),
+      (error: Error) => this.#fail(error),
+    );
+  }
+
+  /** At once, whoever is connected. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #tryToListen(): Promise<void> {
+    const server = this.#server;
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error) => {
+        for (const event of ends) server.off(event, settle);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      for (const event of ends) server.on(event, settle);
+      server.listen({ port, ...(host === undefined ? {} : { host, ipv6Only: host === '::' }) });
+    });
+  }
+
+  #succeed(): void {
+    if (this.#isClosed) return;
+    this.#failures = 0;
+    this.#told = undefined;
+    // an accept that failed (EMFILE) leaves the server listening
+    this.#server.on('error', (error) => this.#tell(error));
+    this.#options.onListening?.();
+  }
+
+  #fail(error: Error): void {
+    if (this.#isClosed) return;
+    this.#tell(error);
+    const { retryDelay = fiveSeconds } = this.#options;
+    this.#retry = setTimeout(() => this.keepListening(), retryDelay(++this.#failures));
+  }
+
+  #tell(error: Error): void {
+    if (error.message === this.#told) return;
+    this.#told = error.message;
+    this.#options.onError(error);
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { code, headers, body } = await this.#answer(request);
+    if (this.#isClosed || response.destroyed) return;
+    const bytes = Buffer.from(body);
+    response.writeHead(code, {
+      ...headers,
+      'Content-Length': bytes.length,
+      ...(hasBody(request) ? { Connection: 'close' } : {}),
+    });
+    response.end(bytes);
+  }
+
+  async #answer(request: IncomingMessage): Promise<HttpAnswer> {
+    try {
+      return await this.#options.answer(requestOf(request.url ?? '/'));
+    } catch (error) {
+      this.#tell(error instanceof Error ? error : new Error(String(error)));
+      return failed;
+    }
+  }
+}
+
+/** How a try to listen ends; `close` without having listened, when it was given up. */
+const ends = ['listening', 'error', 'close'] as const;
+
+function fiveSeconds(): number {
+  return 5_000;
+}
+
+/** What is not read cannot be skipped on a connection that is to be used again. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+/** Clients may send the whole URL, as proxies do (RFC 9112, 3.2.2). */
+function requestOf(url: string): HttpRequest {
+  const target = url.replace(/^https?:\/\/[^/?]*/i, '');
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  return { path: path === '' ? '/' : path, query: new URLSearchParams(mark < 0 ? '' : target.slice(mark)) };
+}

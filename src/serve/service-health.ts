@@ -1,0 +1,132 @@
+/**
+ * Health-check node ports: one HTTP server for each Service that has one, family and address of the node, by which load balancers
+ * learn whether the node has endpoints. Answers as kube-proxy's (pkg/proxy/healthcheck/service_health.go, Kubernetes 1.36).
+ */
+
+import { type Address, type Family, familyOf } from '../model/address.ts';
+import type { ObjectName } from '../model/cluster.ts';
+import type { ServiceHealth } from '../model/service-health.ts';
+import { type HttpAnswer, HttpListener } from './http-listener.ts';
+
+export interface ServiceHealthOptions {
+  readonly health: { readonly isHealthy: boolean };
+  readonly onListening?: (service: ObjectName, port: number, address: Address) => void;
+  /** Told once of each Service and port that cannot be listened on at some address; it is tried again all the same. */
+  readonly onFailure: (service: ObjectName, port: number, message: string) => void;
+}
+
+export class ServiceHealthServers {
+  readonly #options: ServiceHealthOptions;
+  readonly #ports = new Map<ObjectName, HealthCheckPort>();
+  #addresses: readonly Address[] = [];
+  #isClosed = false;
+
+  constructor(options: ServiceHealthOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The addresses to listen on, of both families; until they are told there are none. `0.0.0.0` is every IPv4 address, `::` every IPv6
+   * one. Servers at addresses that stay are left alone. Costs O(Services that have a port).
+   */
+  setAddresses(addresses: readonly Address[]): void {
+    if (this.#isClosed) return;
+    this.#addresses = addresses;
+    for (const port of this.#ports.values()) port.listen(addresses);
+  }
+
+  /** What a Service's port is to tell; undefined: it has none. Costs O(addresses). */
+  set(name: ObjectName, health: ServiceHealth | undefined): void {
+    if (this.#isClosed) return;
+    const known = this.#ports.get(name);
+    if (known !== undefined && known.health.port === health?.port) {
+      known.health = health;
+      known.listen(this.#addresses);
+      return;
+    }
+    known?.close();
+    this.#ports.delete(name);
+    if (health === undefined) return;
+    const port = new HealthCheckPort(health, this.#options);
+    this.#ports.set(name, port);
+    port.listen(this.#addresses);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const port of this.#ports.values()) port.close();
+    this.#ports.clear();
+  }
+}
+
+/** Milliseconds. */
+const firstDelay = 1_000;
+const longestDelay = 60_000;
+
+/** The port of one Service, at all addresses. */
+class HealthCheckPort {
+  /** Its port never changes. */
+  health: ServiceHealth;
+  readonly #options: ServiceHealthOptions;
+  readonly #listeners = new Map<Address, HttpListener>();
+  #hasFailed = false;
+
+  constructor(health: ServiceHealth, options: ServiceHealthOptions) {
+    this.health = health;
+    this.#options = options;
+  }
+
+  listen(all: readonly Address[]): void {
+    const addresses = all.filter((address) => this.health.localEndpoints.has(familyOf(address)));
+    // closed before others are opened: the kernel grants no address of a family while somebody listens on all of them
+    for (const [address, listener] of this.#listeners) {
+      if (addresses.includes(address)) continue;
+      listener.close();
+      this.#listeners.delete(address);
+    }
+    for (const address of addresses) {
+      if (!this.#listeners.has(address)) this.#listeners.set(address, this.#open(address));
+    }
+  }
+
+  close(): void {
+    for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.clear();
+  }
+
+  #open(address: Address): HttpListener {
+    const { service, port } = this.health;
+    const listener = new HttpListener({
+      host: address,
+      port,
+      answer: () => this.#answer(familyOf(address)),
+      onListening: () => this.#options.onListening?.(service, port, address),
+      onError: ({ message }) => {
+        if (!this.#hasFailed) this.#options.onFailure(service, port, message);
+        this.#hasFailed = true;
+      },
+      retryDelay: (failures) => Math.min(longestDelay, firstDelay * 2 ** Math.min(failures - 1, 16)),
+    });
+    listener.keepListening();
+    return listener;
+  }
+
+  #answer(family: Family): HttpAnswer {
+    const { isHealthy } = this.#options.health;
+    const count = this.health.localEndpoints.get(family) ?? 0;
+    return {
+      code: count > 0 && isHealthy ? 200 : 503,
+      headers: {
+        'Content-Type': 'application/json',
+        'X-Content-Type-Options': 'nosniff',
+        'X-Load-Balancing-Endpoint-Weight': String(count),
+      },
+      body: bodyOf(this.health.service, count, isHealthy),
+    };
+  }
+}
+
+function bodyOf(service: ObjectName, localEndpoints: number, serviceProxyHealthy: boolean): string {
+  const [namespace, name] = service.split('/');
+  return JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy }, undefined, '\t');
+}

@@ -1,0 +1,204 @@
+/** What a request needs to be let in, by @kubernetes/client-node's KubeConfig, kept for a minute and fetched anew when it is refused. */
+
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { type Agent, validateHeaderValue } from 'node:http';
+import type { RequestOptions } from 'node:https';
+import { createSecureContext } from 'node:tls';
+import { AccessError } from './access-error.ts';
+import type { Kubeconfig } from './kubeconfig.ts';
+
+/** Options of node:tls. */
+export interface TlsOptions {
+  readonly ca?: NonNullable<RequestOptions['ca']>;
+  readonly cert?: NonNullable<RequestOptions['cert']>;
+  readonly key?: NonNullable<RequestOptions['key']>;
+  readonly servername?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+export interface Credentials {
+  readonly server: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: TlsOptions;
+  /** Leads through the proxy; undefined without one. */
+  readonly proxy: Agent | undefined;
+}
+
+/** Milliseconds: as long as client-go keeps a token that it read from a file (transport/token_source.go). */
+const lifetime = 60_000;
+
+/** Credentials of one kubeconfig. Files are read again after a minute, or once they are forgotten. */
+export class CredentialSource {
+  readonly #read: () => Promise<Kubeconfig>;
+  /** It holds what plugins and providers gave until that expires. */
+  #config: Promise<LoadedConfig> | undefined;
+  #credentials: Promise<Credentials> | undefined;
+  #fetchedAt = 0;
+
+  constructor(read: () => Promise<Kubeconfig>) {
+    this.#read = read;
+  }
+
+  /** Rejects with an AccessError for what is wrong with files and plugins. Asked by many at once it is fetched once. */
+  current(): Promise<Credentials> {
+    if (this.#credentials !== undefined && performance.now() - this.#fetchedAt < lifetime) return this.#credentials;
+    const credentials = this.#loaded().then(apply);
+    this.#credentials = credentials;
+    this.#fetchedAt = performance.now();
+    credentials.catch(() => {
+      if (this.#credentials === credentials) this.#credentials = undefined;
+    });
+    return credentials;
+  }
+
+  /** Reads the files anew when next asked: perhaps a certificate was replaced. */
+  refresh(): void {
+    this.#credentials = undefined;
+  }
+
+  /** Begins anew with the kubeconfig itself: the server did not accept what it said. */
+  renew(): void {
+    this.#credentials = undefined;
+    this.#config = undefined;
+  }
+
+  /** Whether asking runs a program or another server, which may fail now and not later. */
+  async isDynamic(): Promise<boolean> {
+    const { user } = (await this.#loaded()).kubeconfig;
+    return (user.exec ?? user['auth-provider'] ?? undefined) !== undefined;
+  }
+
+  #loaded(): Promise<LoadedConfig> {
+    if (this.#config !== undefined) return this.#config;
+    const config = this.#read().then(load);
+    this.#config = config;
+    config.catch(() => {
+      if (this.#config === config) this.#config = undefined;
+    });
+    return config;
+  }
+}
+
+interface LoadedConfig {
+  readonly kubeconfig: Kubeconfig;
+  readonly keeper: KubeConfig;
+}
+
+async function load(kubeconfig: Kubeconfig): Promise<LoadedConfig> {
+  // Not the package's index: with all of its API classes it takes half a second and 75 MB. Bundled, this file takes a fifth of that.
+  const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
+  const { server, userName } = kubeconfig;
+  // It refuses http without this field, where there is no TLS to verify.
+  const skips = server.protocol === 'http:' || kubeconfig.cluster['insecure-skip-tls-verify'] === true;
+  const cluster = { ...kubeconfig.cluster, server: server.href, 'insecure-skip-tls-verify': skips };
+  // tokenFile it ignores; see readToken
+  const { tokenFile: _tokenFile, ...user } = kubeconfig.user;
+  const keeper = new KubeConfig();
+  keeper.loadFromString(
+    JSON.stringify({
+      clusters: [{ name: 'cluster', cluster }],
+      users: [{ name: userName || 'nobody', user }],
+      contexts: [{ name: 'context', context: { cluster: 'cluster', user: userName || 'nobody' } }],
+      'current-context': 'context',
+    }),
+  );
+  return { kubeconfig, keeper };
+}
+
+async function apply({ kubeconfig, keeper }: LoadedConfig): Promise<Credentials> {
+  const { origin, server, cluster, user, userName } = kubeconfig;
+  await checkFile(origin, cluster, 'certificate-authority');
+  await checkFile(origin, user, 'client-certificate');
+  await checkFile(origin, user, 'client-key');
+  const options: RequestOptions = { headers: {} };
+  try {
+    await keeper.applyToHTTPSOptions(options);
+  } catch (error) {
+    const { message } = error as Error;
+    const why = message.trim() || 'its plugin failed without a word';
+    throw new AccessError(`${origin}: user "${userName}" has no credentials: ${why}`);
+  }
+  const headers = headersOf(options);
+  const token = await readToken(kubeconfig);
+  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  checkHeaders(headers, kubeconfig);
+  const { ca, cert, key, servername, rejectUnauthorized } = options as RequestOptions & {
+    readonly servername?: string;
+  };
+  const isHttps = server.protocol === 'https:';
+  const tls: TlsOptions = {
+    ...(ca && { ca }),
+    ...(cert && { cert }),
+    ...(key && { key }),
+    ...(servername && { servername }),
+    ...(isHttps && rejectUnauthorized === false && { rejectUnauthorized }),
+  };
+  checkTls(tls, kubeconfig);
+  return { server, headers, tls, proxy: cluster['proxy-url'] ? (options.agent as Agent) : undefined };
+}
+
+function headersOf({ headers, auth }: RequestOptions): Record<string, string> {
+  const all: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers ?? {})) all[name.toLowerCase()] = String(value).trim();
+  if (typeof auth === 'string') all.authorization = `Basic ${Buffer.from(auth).toString('base64')}`;
+  return all;
+}
+
+/** The file of a token that is replaced time and again goes before the token written down, as in client-go. */
+async function readToken({ origin, user }: Kubeconfig): Promise<string | undefined> {
+  const { tokenFile } = user;
+  if (typeof tokenFile !== 'string') return undefined;
+  let token = '';
+  let found = 'empty';
+  try {
+    token = (await readFile(tokenFile, 'utf8')).trim();
+  } catch (error) {
+    found = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+  }
+  if (token !== '') return token;
+  if (typeof user.token === 'string' && user.token !== '') return undefined;
+  const cure = 'let it hold a token of a service account (automountServiceAccountToken in a Pod)';
+  throw new AccessError(`${origin}: tokenFile ${tokenFile} has no token (${found}); ${cure}`);
+}
+
+async function checkFile(origin: string, fields: Readonly<Record<string, unknown>>, field: string): Promise<void> {
+  const path = fields[field];
+  if (typeof path !== 'string') return;
+  try {
+    await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new AccessError(`${origin}: ${field} ${path} cannot be read (${code}); put a file in PEM form there`);
+  }
+}
+
+function checkHeaders(headers: Readonly<Record<string, string>>, { origin, userName }: Kubeconfig): void {
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      validateHeaderValue(name, value);
+    } catch {
+      throw new AccessError(
+        `${origin}: the token or name of user "${userName}" has characters that no header may have`,
+      );
+    }
+  }
+}
+
+/** OpenSSL says what it is; that it is these files only we know. */
+function checkTls({ ca, cert, key }: TlsOptions, { origin, userName }: Kubeconfig): void {
+  const check = (what: string, use: () => unknown) => {
+    try {
+      use();
+    } catch (error) {
+      throw new AccessError(`${origin}: ${what} cannot be used (${(error as Error).message}); give it in PEM form`);
+    }
+  };
+  // OpenSSL takes an authority that it cannot read for none
+  if (ca !== undefined) check('certificate-authority', () => new X509Certificate(ca as Buffer));
+  if (cert === undefined && key === undefined) return;
+  check(`client-certificate and client-key of user "${userName}"`, () =>
+    createSecureContext({ ...(cert && { cert }), ...(key && { key }) }),
+  );
+}

@@ -1,0 +1,120 @@
+/** HTTP/1.1: a connection for each request under way, kept for the next one. */
+
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { Credentials } from './credentials.ts';
+import { errorText, type Patience, type Transport, type WireAnswer, type WireRequest } from './transport.ts';
+
+/** Milliseconds without traffic after which the kernel asks whether the other end is there, ten times in ten seconds (libuv). */
+const keepAliveDelay = 15_000;
+
+export class Http1Transport implements Transport {
+  readonly #credentials: Credentials;
+  readonly #patience: Patience;
+  readonly #agent: http.Agent;
+  #isRetired = false;
+
+  constructor(credentials: Credentials, patience: Patience) {
+    this.#credentials = credentials;
+    this.#patience = patience;
+    const { server, tls, proxy } = credentials;
+    const plain = server.protocol === 'http:';
+    this.#agent = proxy ?? (plain ? new http.Agent({ keepAlive: true }) : new https.Agent({ keepAlive: true, ...tls }));
+  }
+
+  get isOpen(): boolean {
+    return !this.#isRetired;
+  }
+
+  get isSpent(): boolean {
+    return this.#isRetired && Object.keys(this.#agent.sockets).length === 0;
+  }
+
+  async send(request: WireRequest): Promise<WireAnswer> {
+    const response = await this.#exchange(request, this.#agent);
+    const { statusCode, headers } = response;
+    return { status: statusCode!, headers, body: this.#read(response, request) };
+  }
+
+  retire(): void {
+    this.#isRetired = true;
+    // those that are free now, and those that become so
+    this.#agent.maxFreeSockets = 0;
+    for (const socket of Object.values(this.#agent.freeSockets).flat()) socket?.destroy();
+  }
+
+  close(): void {
+    this.#isRetired = true;
+    this.#agent.destroy();
+  }
+
+  #exchange(request: WireRequest, agent: http.Agent | undefined): Promise<http.IncomingMessage> {
+    const { server, tls } = this.#credentials;
+    const { method, path, headers, body, signal } = request;
+    const options = { method, headers, signal, ...tls, ...(agent && { agent }) };
+    const module = server.protocol === 'http:' ? http : https;
+    return new Promise((resolve, reject) => {
+      const exchange = module.request(new URL(path, server), options, resolve);
+      exchange.on('socket', (socket) => socket.setKeepAlive(true, keepAliveDelay));
+      exchange.on('error', (error) => reject(signal.aborted ? (signal.reason as Error) : error));
+      exchange.end(body);
+    });
+  }
+
+  async *#read(response: http.IncomingMessage, { signal, headers }: WireRequest): AsyncGenerator<Uint8Array> {
+    const { silence } = this.#patience;
+    const ended = new AbortController();
+    let chunks = 0;
+    const ask = async () => {
+      const before = chunks;
+      try {
+        await this.#askForSign(headers, ended.signal);
+        if (!ended.signal.aborted) timer.refresh();
+      } catch (error) {
+        if (chunks > before) return;
+        response.destroy(new Error(`the server is silent, and does not answer either (${errorText(error)})`));
+      }
+    };
+    const timer = setTimeout(() => void ask(), silence);
+    // also when nobody comes back for the rest
+    response.once('close', () => {
+      clearTimeout(timer);
+      ended.abort(new Error('the answer ended'));
+    });
+    try {
+      for await (const chunk of response) {
+        chunks++;
+        timer.refresh();
+        yield chunk as Uint8Array;
+      }
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      // Node's whole word for a connection that ended within an answer
+      throw (error as Error).message === 'aborted' ? new Error('the connection was lost', { cause: error }) : error;
+    } finally {
+      response.destroy();
+    }
+  }
+
+  /** Any answer but that of a gateway whose server is gone. On a connection of its own: the others may hang with the silent one. */
+  async #askForSign(headers: WireRequest['headers'], signal: AbortSignal): Promise<void> {
+    const { server, tls, proxy } = this.#credentials;
+    const once = server.protocol === 'http:' ? new http.Agent() : new https.Agent(tls);
+    const abort = new AbortController();
+    const { sign } = this.#patience;
+    const timer = setTimeout(() => abort.abort(new Error(`nothing within ${sign} ms`)), sign);
+    const end = () => abort.abort(signal.reason);
+    signal.addEventListener('abort', end);
+    try {
+      const path = `${server.pathname.replace(/\/$/, '')}/version`;
+      const question: WireRequest = { method: 'GET', path, headers, body: undefined, signal: abort.signal };
+      const response = await this.#exchange(question, proxy ?? once);
+      response.destroy();
+      if (response.statusCode! >= 500) throw new Error(`HTTP ${response.statusCode}`);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      once.destroy();
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/** HTTP/2: one connection for all requests. Pings tell within half a minute that the other end is gone, which TCP tells in minutes. */
+
+import * as http2 from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { Credentials } from './credentials.ts';
+import { errorText, type Patience, type Transport, type WireAnswer, type WireRequest } from './transport.ts';
+
+/**
+ * Bytes that a server may send before they are read, for one answer and for all. With the protocol's 64 KiB a list would wait for a
+ * round trip each 64 KiB; together they leave room for the others while one is not read.
+ */
+const answerWindow = 4 * 1024 * 1024;
+const connectionWindow = 16 * 1024 * 1024;
+
+/** Megabytes that Node holds for a session before it refuses new requests; 10 by default, less than the windows. */
+const sessionMemory = 64;
+
+/** The session over a connection that negotiated `h2`. Resolves when it can take requests. */
+export function openHttp2(socket: TLSSocket, credentials: Credentials, patience: Patience): Promise<Http2Transport> {
+  return new Promise((resolve, reject) => {
+    const session = http2.connect(credentials.server, {
+      createConnection: () => socket,
+      maxSessionMemory: sessionMemory,
+      settings: { initialWindowSize: answerWindow, enablePush: false },
+    });
+    session.on('error', reject);
+    session.once('close', () => reject(new Error('the connection was closed')));
+    session.once('connect', () => {
+      session.setLocalWindowSize(connectionWindow);
+      resolve(new Http2Transport(session, socket, patience));
+    });
+  });
+}
+
+export class Http2Transport implements Transport {
+  readonly #session: http2.ClientHttp2Session;
+  readonly #socket: TLSSocket;
+  readonly #patience: Patience;
+  readonly #pings: NodeJS.Timeout;
+  #open = 0;
+  #isAwaited = false;
+  /** Why the session ended, where it knows. */
+  #lost: Error | undefined;
+
+  constructor(session: http2.ClientHttp2Session, socket: TLSSocket, patience: Patience) {
+    this.#session = session;
+    this.#socket = socket;
+    this.#patience = patience;
+    session.on('error', (error: Error) => (this.#lost ??= error));
+    session.on('goaway', () => this.retire());
+    this.#pings = setInterval(() => this.#ping(), patience.pingEvery).unref();
+    session.on('close', () => clearInterval(this.#pings));
+  }
+
+  get isOpen(): boolean {
+    return !this.#session.closed && !this.#session.destroyed;
+  }
+
+  get isSpent(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  send({ method, path, headers, body, signal }: WireRequest): Promise<WireAnswer> {
+    return new Promise((resolve, reject) => {
+      const stream = this.#session.request(
+        { ':method': method, ':path': path, ...headers },
+        { endStream: body === undefined },
+      );
+      this.#open++;
+      const abort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
+      const failure = (error?: Error) => (signal.aborted ? (signal.reason as Error) : this.#failure(error));
+      signal.addEventListener('abort', abort, { once: true });
+      stream.once('close', () => {
+        this.#open--;
+        signal.removeEventListener('abort', abort);
+        reject(failure());
+      });
+      stream.on('error', (error: Error) => reject(failure(error)));
+      stream.once('response', (head) => {
+        resolve({ status: head[':status']!, headers: head, body: read(stream, failure) });
+      });
+      if (body !== undefined) stream.end(body);
+    });
+  }
+
+  retire(): void {
+    if (this.isOpen) this.#session.close();
+  }
+
+  close(): void {
+    clearInterval(this.#pings);
+    this.#session.destroy();
+    // a session that was retired waits for the other end, which may be gone
+    this.#socket.destroy();
+  }
+
+  #failure(error: Error | undefined): Error {
+    const cause = this.#lost ?? error;
+    return new Error(cause === undefined ? 'the connection was lost' : `the connection was lost: ${errorText(cause)}`);
+  }
+
+  #ping(): void {
+    if (this.#open === 0 || this.#isAwaited || this.#session.destroyed) return;
+    const { sign } = this.#patience;
+    const timer = setTimeout(() => this.#session.destroy(new Error(`no answer to a ping within ${sign} ms`)), sign);
+    this.#isAwaited = this.#session.ping(() => {
+      this.#isAwaited = false;
+      clearTimeout(timer);
+    });
+    if (!this.#isAwaited) clearTimeout(timer);
+  }
+}
+
+async function* read(stream: http2.ClientHttp2Stream, failure: (error?: Error) => Error): AsyncGenerator<Uint8Array> {
+  let isWhole = false;
+  try {
+    for await (const chunk of stream) yield chunk as Uint8Array;
+    // Where the connection is lost Node ends its streams as if they had been cancelled, without an error.
+    isWhole = stream.rstCode === http2.constants.NGHTTP2_NO_ERROR;
+  } catch (error) {
+    throw failure(error as Error);
+  } finally {
+    if (!isWhole) stream.close(http2.constants.NGHTTP2_CANCEL);
+  }
+  if (!isWhole) throw failure();
+}

@@ -1,0 +1,201 @@
+/** Where the API server is and who we are: a kubeconfig file, a Pod's service account, or nothing but an address. */
+
+import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
+import * as z from 'zod';
+import { quoted } from '../problem.ts';
+import { readShape } from '../shapes.ts';
+import { readYaml } from '../yaml-text.ts';
+import { AccessError } from './access-error.ts';
+
+/** Both empty: from inside a Pod. `master` takes the place of the kubeconfig's server. */
+export interface AccessConfig {
+  readonly kubeconfig: string;
+  readonly master: string;
+}
+
+/** What a Pod has: where its kubelet put the service account, and what it said of the API server. */
+export interface PodAccess {
+  readonly folder: string;
+  readonly host: string | undefined;
+  readonly port: string | undefined;
+}
+
+/** A cluster and a user in the spelling of kubeconfig files (clientcmd/api/v1 of Kubernetes 1.36), paths absolute. */
+export interface Kubeconfig {
+  /** For messages: the file, or what stands in for it. */
+  readonly origin: string;
+  readonly server: URL;
+  readonly cluster: Readonly<Record<string, unknown>>;
+  readonly user: Readonly<Record<string, unknown>>;
+  readonly userName: string;
+}
+
+const text = z.string().nullish();
+
+const fileShape = z.object({
+  'current-context': text,
+  contexts: z
+    .array(z.object({ name: z.string(), context: z.object({ cluster: text, user: text }).nullish() }))
+    .nullish(),
+  clusters: z.array(z.object({ name: z.string(), cluster: z.looseObject({}).nullish() })).nullish(),
+  users: z.array(z.object({ name: z.string(), user: z.looseObject({}).nullish() })).nullish(),
+});
+
+const clusterShape = z.looseObject({
+  server: text,
+  'certificate-authority': text,
+  'certificate-authority-data': text,
+  'insecure-skip-tls-verify': z.boolean().nullish(),
+  'tls-server-name': text,
+  'proxy-url': text,
+});
+
+const userShape = z.looseObject({
+  'client-certificate': text,
+  'client-certificate-data': text,
+  'client-key': text,
+  'client-key-data': text,
+  token: text,
+  tokenFile: text,
+  username: text,
+  password: text,
+  exec: z
+    .looseObject({
+      command: z.string(),
+      apiVersion: text,
+      args: z.array(z.string()).nullish(),
+      env: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),
+    })
+    .nullish(),
+  'auth-provider': z.looseObject({ name: z.string() }).nullish(),
+});
+
+const pathFields = ['certificate-authority', 'client-certificate', 'client-key', 'tokenFile'];
+
+/** Rejects with an {@link AccessError}. */
+export async function readKubeconfig({ kubeconfig, master }: AccessConfig, pod: PodAccess): Promise<Kubeconfig> {
+  if (kubeconfig !== '') return await readFileOf(kubeconfig, master);
+  if (master !== '') {
+    return { origin: '--master', server: serverUrl(master, '--master'), cluster: {}, user: {}, userName: '' };
+  }
+  const { folder, host, port } = pod;
+  if (host === undefined || host === '' || port === undefined || port === '') {
+    const why = 'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in a Pod';
+    throw new AccessError(`no API server is named: ${why}; give --kubeconfig or --master`);
+  }
+  return {
+    origin: 'the service account of the Pod',
+    server: serverUrl(`https://${host.includes(':') ? `[${host}]` : host}:${port}`, 'KUBERNETES_SERVICE_HOST'),
+    cluster: { 'certificate-authority': join(folder, 'ca.crt') },
+    user: { tokenFile: join(folder, 'token') },
+    userName: 'of the service account',
+  };
+}
+
+async function readFileOf(file: string, master: string): Promise<Kubeconfig> {
+  const { contexts, clusters, users, ...config } = checked(fileShape, await readDocument(file), file, []);
+  const current = config['current-context'] ?? '';
+  if (current === '') {
+    // kubectl --server serves without a context; nobody means that in a daemon's file
+    throw new AccessError(`${file}: current-context is missing; write the name of one of its contexts`);
+  }
+  const context = contexts?.find(({ name }) => name === current)?.context;
+  if (context === undefined || context === null) {
+    throw new AccessError(`${file}: current-context is ${quoted(current)}, and no context has that name; add it`);
+  }
+  const clusterIndex = indexOf(clusters, context.cluster, file, `the cluster of context ${quoted(current)}`);
+  const cluster = checked(clusterShape, clusters![clusterIndex]!.cluster ?? {}, file, [
+    'clusters',
+    clusterIndex,
+    'cluster',
+  ]);
+  const field = `${file}: clusters[${clusterIndex}].cluster.server`;
+  const server = master === '' ? serverUrl(cluster.server ?? '', field) : serverUrl(master, '--master');
+  // without a user the server is asked as anonymous
+  if ((context.user ?? '') === '')
+    return { origin: file, server, cluster: absolute(cluster, file), user: {}, userName: '' };
+  const userIndex = indexOf(users, context.user, file, `the user of context ${quoted(current)}`);
+  const user = checked(userShape, users![userIndex]!.user ?? {}, file, ['users', userIndex, 'user']);
+  return {
+    origin: file,
+    server,
+    cluster: absolute(cluster, file),
+    user: withExec(absolute(user, file), dirname(file), server),
+    userName: users![userIndex]!.name,
+  };
+}
+
+async function readDocument(file: string): Promise<unknown> {
+  let content: string;
+  try {
+    content = await readFile(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new AccessError(`${file}: cannot be read (${code}); name a kubeconfig file with --kubeconfig`);
+  }
+  const reading = readYaml(content);
+  if ('value' in reading) return reading.value;
+  const line = content.slice(0, reading.offset).split('\n').length;
+  throw new AccessError(`${file}:${line}: is no YAML: ${reading.message}`);
+}
+
+function checked<S extends z.ZodType>(
+  shape: S,
+  raw: unknown,
+  file: string,
+  path: readonly (string | number)[],
+): z.output<S> {
+  const read = readShape(shape, raw);
+  if (read.ok) return read.value;
+  const around = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('');
+  const findings = read.findings.map(({ message }) => (around === '' ? message : `${around.slice(1)}.${message}`));
+  throw new AccessError(`${file}: ${findings.join('; ')}`);
+}
+
+function indexOf(
+  entries: readonly { readonly name: string }[] | null | undefined,
+  name: string | null | undefined,
+  file: string,
+  what: string,
+): number {
+  const index = entries?.findIndex((entry) => entry.name === name) ?? -1;
+  if (index >= 0) return index;
+  const found = name === undefined || name === null ? 'missing' : quoted(name);
+  throw new AccessError(`${file}: ${what} is ${found}, and no entry has that name; add it`);
+}
+
+/** The URL; what is no URL of a server throws. `10.0.0.1:6443` is http, as client-go takes it (DefaultServerURL of rest/url_utils.go). */
+function serverUrl(written: string, field: string): URL {
+  const full = written.includes('://') ? written : `http://${written}`;
+  const url = URL.canParse(full) ? new URL(full) : undefined;
+  if (url !== undefined && (url.protocol === 'https:' || url.protocol === 'http:')) return url;
+  throw new AccessError(`${field} is ${quoted(written)}, no URL of an API server; write https://HOST:PORT`);
+}
+
+/** Paths of a kubeconfig file are relative to its folder. */
+function absolute(fields: Readonly<Record<string, unknown>>, file: string): Record<string, unknown> {
+  const resolved: Record<string, unknown> = { ...fields };
+  // client-node's own name for what Kubernetes calls tokenFile; it would read it once and never again
+  if (typeof resolved['token-file'] === 'string') resolved.tokenFile ??= resolved['token-file'];
+  delete resolved['token-file'];
+  for (const field of pathFields) {
+    const path = resolved[field];
+    if (typeof path !== 'string' || path === '') delete resolved[field];
+    else if (!isAbsolute(path)) resolved[field] = join(dirname(file), path);
+  }
+  return resolved;
+}
+
+/** What a credential plugin expects of its caller and client-node leaves out (client.authentication.k8s.io, KEP-541). */
+function withExec(user: Record<string, unknown>, folder: string, server: URL): Record<string, unknown> {
+  if (user.exec === undefined || user.exec === null) return user;
+  const exec = user.exec as { command: string; apiVersion?: string | null; env?: readonly object[] | null };
+  const { command, env } = exec;
+  const apiVersion = exec.apiVersion ?? 'client.authentication.k8s.io/v1';
+  const about = { apiVersion, kind: 'ExecCredential', spec: { interactive: false, cluster: { server: server.href } } };
+  const own = { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(about) };
+  const isRelative = command.includes('/') && !isAbsolute(command);
+  const resolved = isRelative ? join(folder, command) : command;
+  return { ...user, exec: { ...exec, command: resolved, env: [...(env ?? []), own] } };
+}

@@ -1,0 +1,50 @@
+/** What Prometheus' own tool says of the text on /metrics. */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { MetricsServer } from '../../src/serve/metrics-server.ts';
+import { TrafficSeries } from '../../src/serve/traffic-series.ts';
+import { ask } from '../support/http.ts';
+import { everything, metricsOf, trafficRow } from '../support/metrics.ts';
+
+const whereIsPromtool = fileURLToPath(new URL('../../../scripts/lib/promtool', import.meta.url));
+
+/** Names that kube-proxy chose. */
+const accepted = [
+  'kubeproxy_sync_proxy_rules_no_local_endpoints_total non-counter metrics should not have "_total" suffix',
+  ...Array.from(
+    { length: 5 },
+    () => `kubernetes_build_info label names should be written in 'snake_case' not 'camelCase'`,
+  ),
+];
+
+test('promtool reads all of it and objects only to names that are kube-proxy’s', async (context) => {
+  const rows = [trafficRow('default/web', '10.96.0.10', 7), trafficRow('a"\\\n/b', 'fd00::10', 1e16)];
+  const traffic = new TrafficSeries({
+    most: 10,
+    rows: async () => rows,
+    onError: (error) => assert.fail(String(error)),
+  });
+  const metrics = metricsOf({ more: () => traffic.text() });
+  everything(metrics);
+  metrics.requested({ method: 'GET', host: 'a"\n\\b', code: 200, milliseconds: 1 });
+  const server = new MetricsServer({
+    host: '127.0.0.1',
+    port: 0,
+    metrics,
+    configuration: () => ({}),
+    onError: assert.fail,
+  });
+  context.after(() => server.close());
+  await server.listener.listen();
+  const { body } = await ask({ port: server.listener.port!, path: '/metrics' });
+  const found = spawnSync(whereIsPromtool, { encoding: 'utf8' });
+  assert.equal(found.status, 0, found.stderr);
+  const promtool = spawnSync(found.stdout.trimEnd(), ['check', 'metrics'], { input: body, encoding: 'utf8' });
+  assert.equal(promtool.error, undefined);
+  const lines = `${promtool.stdout}${promtool.stderr}`.split('\n').filter((line) => line !== '');
+  assert.deepEqual(lines.toSorted(), accepted);
+  assert.equal(promtool.status, 3, 'its status for text that can be read, with objections');
+});

@@ -1,0 +1,120 @@
+/** What somebody else changes in the kernel while the daemon runs: it is put right, and what is not ours stays theirs. */
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ApiServer } from '../support/api-server/api-server.ts';
+import { serviceObject, sliceObject } from '../support/cluster-objects.ts';
+import { Daemon, Workplace } from '../support/daemon.ts';
+import { KernelNamespace } from '../support/kernel-namespace.ts';
+
+const foreign = ['-A -t 192.0.2.1:80 -s wlc -p 120', '-a -t 192.0.2.1:80 -r 198.51.100.1:80 -g -w 7', '-A -f 7 -s rr'];
+
+describe('a running kube-ipvs whose kernel somebody else changes', () => {
+  const workplace = new Workplace();
+  let server: ApiServer;
+  let node: KernelNamespace;
+  let daemon: Daemon;
+
+  before(async () => {
+    server = await ApiServer.start();
+    const http = { name: 'http', port: 80, nodePort: 30_080, protocol: 'TCP', targetPort: 8080 };
+    const web = { clusterIPs: ['10.96.0.10'], ports: [http], spec: { type: 'NodePort' } };
+    server.apply(serviceObject('web', web), sliceObject('web', ['10.244.0.1', '10.244.0.2']));
+    node = new KernelNamespace('drift');
+    node.run('ip link add eth0 type dummy', 'ip link set eth0 addrgenmode none up');
+    node.run('ip addr add 192.168.1.10/24 dev eth0', ...foreign);
+    const source = workplace.kubeconfig(server);
+    const config = {
+      clusterCIDR: '10.244.0.0/16',
+      nodePortAddresses: ['192.168.1.0/24'],
+      ipvs: { syncPeriod: '1s' },
+    };
+    daemon = await Daemon.ready({ netns: node.name, source, config });
+  });
+  after(async () => {
+    await daemon?.kill();
+    await server.close();
+    node.close();
+    workplace.close();
+  });
+
+  /** Without counters. */
+  function state(): string[] {
+    return [node.text(), node.show('nft -s list ruleset')];
+  }
+
+  const drifts: readonly [what: string, lines: readonly string[], told: RegExp][] = [
+    [
+      'a weight, a scheduler, a destination less and a virtual service more',
+      [
+        '-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 7',
+        '-E -t 192.168.1.10:30080 -s sh',
+        '-d -t 192.168.1.10:30080 -r 10.244.0.2:8080',
+        '-A -t 10.96.0.10:81 -s rr',
+      ],
+      /somebody else changed the kernel \(.*\d (?:service|destination)/,
+    ],
+    [
+      'an address less and one more',
+      ['ip addr delete 10.96.0.10/32 dev kube-ipvs0', 'ip addr add 10.96.0.99/32 dev kube-ipvs0'],
+      /\d binding/,
+    ],
+    ['kube-ipvs0, which is gone', ['ip link delete kube-ipvs0'], /\d binding/],
+    ['a packet filter that is gone', ['nft flush ruleset'], /\d table/],
+    [
+      'an element less and a setting',
+      [
+        'nft delete element ip kube-ipvs services { 10.96.0.10 . tcp . 80 }',
+        'ip netns exec SELF sysctl -qw net.ipv4.vs.conntrack=0',
+      ],
+      /\d (?:element|setting)/,
+    ],
+    ['a rule more', ['nft add rule ip kube-ipvs services drop'], /\d table/],
+  ];
+  for (const [what, lines, told] of drifts) {
+    it(`puts right ${what}`, async () => {
+      const before = state();
+      const from = daemon.lines.length;
+      node.run(...lines.map((line) => line.replace('SELF', node.name)));
+      await daemon.line(told, from);
+      await daemon.until(state, before);
+      assert.equal(node.show('sysctl -n net.ipv4.vs.conntrack'), '1\n');
+    });
+  }
+
+  it('puts right an emptied table of virtual services, but for those of others', async () => {
+    const before = state();
+    const from = daemon.lines.length;
+    node.run('-C');
+    await daemon.line(/somebody else changed the kernel/, from);
+    const without = before[0]!.split('\n').filter((line) => !foreign.includes(line));
+    await daemon.until(state, [without.join('\n'), ...before.slice(1)]);
+    node.run(...foreign);
+  });
+
+  /** A drift that two scrubs cannot share: behind its repair everything from before has been seen. */
+  async function nudge(weight: number): Promise<void> {
+    const from = daemon.lines.length;
+    node.run(`-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w ${weight}`);
+    await daemon.line(/applied 1 operation: 1 destination edit/, from);
+  }
+
+  it('does not touch what is not ours', async () => {
+    await nudge(7);
+    const from = daemon.lines.length;
+    node.run(
+      '-e -t 192.0.2.1:80 -r 198.51.100.1:80 -g -w 3',
+      '-A -u 192.0.2.2:53 -s rr',
+      'ip addr add 192.0.2.9/32 dev lo',
+      'nft add table ip theirs',
+    );
+    const before = state();
+    await nudge(8);
+    await nudge(9);
+    assert.deepEqual(state(), before);
+    assert.deepEqual(
+      daemon.lines.slice(from).filter((line) => /applied/.test(line) && !/1 destination edit/.test(line)),
+      [],
+    );
+  });
+});

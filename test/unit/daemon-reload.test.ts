@@ -1,0 +1,94 @@
+/** A configuration that is read again while the daemon runs: what is taken, and that nothing is lost where it cannot be. */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { thisHost } from '../../src/cli/host.ts';
+import { reloader } from '../../src/cli/reload.ts';
+import { parseArguments } from '../../src/config/arguments.ts';
+import { type Config, loadConfig } from '../../src/config/config.ts';
+import { FakeKernel } from '../support/fake-kernel.ts';
+import { noFaults } from '../support/faults.ts';
+import { logged } from '../support/logged.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
+after(() => rmSync(folder, { recursive: true }));
+const file = join(folder, 'config.conf');
+
+const ports = 'healthzBindAddress: "0.0.0.0:0"\nmetricsBindAddress: "127.0.0.1:0"\n';
+
+function write(scheduler: string, lines: string): void {
+  const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nhostnameOverride: node-a\n';
+  writeFileSync(file, `${head}${ports}ipvs: {scheduler: ${scheduler}}\n${lines}\n`);
+}
+
+function started(reload: (config: Config) => Promise<void>) {
+  const parsed = parseArguments(['run', '--config', file]);
+  const loaded = loadConfig(parsed, thisHost);
+  assert.ok('config' in loaded);
+  const { log, lines } = logged();
+  const kernel = new FakeKernel({ faults: noFaults });
+  const invocation = { ...parsed, config: loaded.config, signal: new AbortController().signal };
+  return { again: reloader({ invocation, kernel, log, reload }), lines };
+}
+
+const kept = 'error the configuration is not taken: the one before stays in force\n';
+
+describe('a configuration that is read again', () => {
+  test('is taken, and what waits for the next start is told', async () => {
+    write('rr', '');
+    const taken: Config[] = [];
+    const { again, lines } = started(async (config) => void taken.push(config));
+    write('wrr', 'oomScoreAdj: 5');
+    await again();
+    assert.deepEqual(
+      taken.map(({ scheduler, oomScoreAdj }) => [scheduler, oomScoreAdj]),
+      [['wrr', 5]],
+    );
+    assert.deepEqual(lines, [
+      'warn oomScoreAdj changed: that takes effect when kube-ipvs starts again\n',
+      'info the configuration was read again, and is in force\n',
+    ]);
+  });
+
+  for (const [what, scheduler, text, reason] of [
+    ['is wrong', 'rr', 'mode: iptables', /^error .*: mode is "iptables", and kube-ipvs is IPVS only/],
+    ['would watch standard input', 'rr', 'kubeIpvs: {manifests: ["-"]}', /^error --manifests is "-"/],
+    [
+      'asks for a scheduler that the kernel lacks',
+      'nosuch',
+      '',
+      /^error --ipvs-scheduler: this kernel has no scheduler/,
+    ],
+  ] as const) {
+    test(`is left when it ${what}`, async () => {
+      write('rr', '');
+      const { again, lines } = started(async () => assert.fail('it was taken'));
+      write(scheduler, text);
+      await again();
+      assert.match(lines[0]!, reason);
+      assert.deepEqual(lines.slice(1), [kept]);
+    });
+  }
+
+  test('is taken after one that could not be, each in its turn', async () => {
+    write('rr', '');
+    const order: string[] = [];
+    const { again, lines } = started(async () => {
+      order.push('began');
+      await new Promise((resolve) => setImmediate(resolve));
+      order.push('ended');
+      if (order.length === 2) throw new Error('no such kubeconfig');
+    });
+    write('wrr', '');
+    await Promise.all([again(), again()]);
+    assert.deepEqual(order, ['began', 'ended', 'began', 'ended']);
+    assert.deepEqual(lines, [
+      'error no such kubeconfig\n',
+      kept,
+      'info the configuration was read again, and is in force\n',
+    ]);
+  });
+});

@@ -1,0 +1,368 @@
+/** Who we are to an API server: Pods, kubeconfig files and flags; credentials that change; and what is wrong with them. */
+
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import * as net from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import type { AccessConfig } from '../../src/watch/kubernetes/http-client.ts';
+import type { PodAccess } from '../../src/watch/kubernetes/kubeconfig.ts';
+import { type Answer, listening, type Served, serve } from '../support/http-servers.ts';
+import { makeCertificates } from '../support/certificates.ts';
+import { clientOf, get, textOf } from '../support/clients.ts';
+import { kubeconfigFile } from '../support/kubeconfig-file.ts';
+
+const certificates = makeCertificates();
+const { folder } = certificates;
+after(() => rmSync(folder, { recursive: true }));
+
+const answerNothing: Answer = (_request, response) => void response.end();
+const nowhere: PodAccess = { folder: '/nowhere', host: undefined, port: undefined };
+
+/** What a server with TLS is told by a client of a kubeconfig with this user and cluster. */
+async function told(user: object, cluster: (port: number) => object = () => ({})): Promise<Served> {
+  const server = await serve('h2', answerNothing, certificates);
+  const address = { server: `https://127.0.0.1:${server.port}`, ...cluster(server.port) };
+  const client = await clientOf({ kubeconfig: kubeconfigFile(folder, address, user as Record<string, unknown>) });
+  await textOf(await get(client, '/'));
+  client.close();
+  await server.close();
+  return server.served[0]!;
+}
+
+const base64 = (bytes: Buffer) => bytes.toString('base64');
+
+describe('a user of a kubeconfig is known by', () => {
+  const rows: readonly (readonly [string, object, Partial<Served>, string | undefined])[] = [
+    ['nothing', {}, { client: undefined }, undefined],
+    ['a token', { token: 'secret' }, {}, 'Bearer secret'],
+    ['name and password', { username: 'me', password: 'gr\u00fc\u00df' }, {}, 'Basic bWU6Z3LDvMOf'],
+    [
+      'a certificate in files',
+      { 'client-certificate': '../client.crt', 'client-key': join(folder, 'client.key') },
+      { client: 'node-a' },
+      undefined,
+    ],
+    [
+      'a certificate written down',
+      {
+        'client-certificate-data': base64(certificates.client.cert),
+        'client-key-data': base64(certificates.client.key),
+      },
+      { client: 'node-a' },
+      undefined,
+    ],
+  ];
+  for (const [what, user, expected, authorization] of rows) {
+    test(what, async () => {
+      const served = await told(user);
+      assert.equal(served.headers.authorization, authorization);
+      assert.deepEqual({ client: served.client }, { client: undefined, ...expected });
+      assert.equal(served.protocol, '2.0');
+    });
+  }
+});
+
+describe('the server of a cluster', () => {
+  test('may be known by another name', async () => {
+    const served = await told({ token: 'x' }, () => ({ 'tls-server-name': 'api.test' }));
+    assert.equal(served.headers.authorization, 'Bearer x');
+  });
+
+  test('is not verified when the file says so', async () => {
+    const served = await told({}, () => ({ 'certificate-authority': undefined, 'insecure-skip-tls-verify': true }));
+    assert.equal(served.path, '/');
+  });
+
+  test('may have its authority written down', async () => {
+    const data = { 'certificate-authority': undefined, 'certificate-authority-data': base64(certificates.ca) };
+    assert.equal((await told({}, () => data)).path, '/');
+  });
+
+  test('may have a path of its own', async () => {
+    const served = await told({}, (port) => ({ server: `https://localhost:${port}/k8s/clusters/c-1/` }));
+    assert.equal(served.path, '/k8s/clusters/c-1/');
+  });
+
+  test('is another with --master', async () => {
+    const server = await serve('http', answerNothing);
+    const kubeconfig = kubeconfigFile(folder, { server: 'https://127.0.0.1:1' }, { token: 'x' });
+    const client = await clientOf({ kubeconfig, master: `127.0.0.1:${server.port}` });
+    await textOf(await get(client, '/'));
+    assert.equal(server.served[0]!.headers.authorization, 'Bearer x');
+    client.close();
+    await server.close();
+  });
+
+  test('is reached through a proxy', async () => {
+    const server = await serve('https', answerNothing, certificates);
+    const proxy = net.createServer();
+    const asked: string[] = [];
+    proxy.on('connection', (near) => {
+      near.once('data', (head) => {
+        asked.push(head.toString().split('\r\n')[0]!);
+        const far = net.connect(server.port, '127.0.0.1', () => near.write('HTTP/1.1 200 OK\r\n\r\n'));
+        near.pipe(far).pipe(near);
+        near.on('error', () => far.destroy());
+        far.on('error', () => near.destroy());
+      });
+    });
+    const address = {
+      server: `https://localhost:${server.port}`,
+      'proxy-url': `http://127.0.0.1:${await listening(proxy)}`,
+    };
+    const client = await clientOf({ kubeconfig: kubeconfigFile(folder, address, { token: 'x' }) });
+    await textOf(await get(client, '/version'));
+    assert.deepEqual(asked, [`CONNECT localhost:${server.port} HTTP/1.1`]);
+    assert.deepEqual([server.served[0]!.path, server.served[0]!.headers.authorization], ['/version', 'Bearer x']);
+    client.close();
+    proxy.close();
+    await server.close();
+  });
+});
+
+/** A server that accepts one token at a time. */
+async function guarded(token: { accepted: string }) {
+  return await serve(
+    'h2',
+    ({ headers }, response) => {
+      response.writeHead(headers.authorization === `Bearer ${token.accepted}` ? 200 : 401).end();
+    },
+    certificates,
+  );
+}
+
+test('a Pod is known by its service account; a token that was replaced is read when the old one is refused', async () => {
+  const token = { accepted: 'first' };
+  const server = await guarded(token);
+  const account = mkdtempSync(join(folder, 'account-'));
+  writeFileSync(join(account, 'ca.crt'), certificates.ca);
+  writeFileSync(join(account, 'token'), 'first\n');
+  const client = await clientOf({}, { pod: { folder: account, host: '127.0.0.1', port: String(server.port) } });
+  const ask = async () => {
+    const answer = await get(client, '/');
+    await textOf(answer);
+    return answer.status;
+  };
+  assert.equal(await ask(), 200);
+  writeFileSync(join(account, 'token'), 'second\n');
+  token.accepted = 'second';
+  assert.deepEqual([await ask(), await ask()], [401, 200]);
+  client.close();
+  await server.close();
+});
+
+test('tokenFile of a kubeconfig goes before its token, and is read anew when it is refused', async () => {
+  const token = { accepted: 'first' };
+  const server = await guarded(token);
+  const file = kubeconfigFile(
+    folder,
+    { server: `https://127.0.0.1:${server.port}` },
+    { token: 'old', tokenFile: 'token' },
+  );
+  writeFileSync(join(dirname(file), 'token'), 'first');
+  const client = await clientOf({ kubeconfig: file });
+  const ask = async () => (await get(client, '/')).status;
+  assert.equal(await ask(), 200);
+  writeFileSync(join(dirname(file), 'token'), 'second');
+  token.accepted = 'second';
+  assert.deepEqual([await ask(), await ask()], [401, 200]);
+  rmSync(join(dirname(file), 'token'));
+  token.accepted = 'old';
+  assert.deepEqual([await ask(), await ask()], [401, 200]);
+  client.close();
+  await server.close();
+});
+
+test('a certificate that was replaced is shown on a new connection once the old one is refused', async () => {
+  let accepted = 'server';
+  const server = await serve(
+    'h2',
+    (_request, response) => void response.writeHead(server.served.at(-1)!.client === accepted ? 200 : 401).end(),
+    certificates,
+  );
+  const own = mkdtempSync(join(folder, 'pki-'));
+  const replace = ({ cert, key }: { readonly cert: Buffer; readonly key: Buffer }) =>
+    writeFileSync(join(own, 'current.pem'), Buffer.concat([cert, key]));
+  replace(certificates.server);
+  const pem = join(own, 'current.pem');
+  const user = { 'client-certificate': pem, 'client-key': pem };
+  const client = await clientOf({
+    kubeconfig: kubeconfigFile(folder, { server: `https://127.0.0.1:${server.port}` }, user),
+  });
+  const ask = async () => (await get(client, '/')).status;
+  assert.equal(await ask(), 200);
+  replace(certificates.client);
+  accepted = 'node-a';
+  assert.deepEqual([await ask(), await ask()], [401, 200]);
+  assert.equal(server.connections(), 2);
+  client.close();
+  await server.close();
+});
+
+test('a plugin gives the token, knows what it is for, and runs again only when its token is refused', async () => {
+  const token = { accepted: 'token-1' };
+  const server = await guarded(token);
+  const file = kubeconfigFile(
+    folder,
+    { server: `https://127.0.0.1:${server.port}` },
+    {
+      exec: {
+        apiVersion: 'client.authentication.k8s.io/v1',
+        command: './bin/plugin',
+        args: ['an argument'],
+        env: [{ name: 'NAME', value: 'value' }],
+        interactiveMode: 'Never',
+      },
+    },
+  );
+  const runs = join(dirname(file), 'runs');
+  const plugin = join(dirname(file), 'bin', 'plugin');
+  mkdirSync(dirname(plugin));
+  writeFileSync(
+    plugin,
+    [
+      '#!/bin/sh',
+      `echo "$1 $NAME $KUBERNETES_EXEC_INFO" >>${runs}`,
+      `printf '{"kind":"ExecCredential","status":{"token":"token-%s"}}' "$(wc -l <${runs} | tr -d ' ')"`,
+    ].join('\n'),
+  );
+  chmodSync(plugin, 0o755);
+  const client = await clientOf({ kubeconfig: file });
+  const ask = async () => (await get(client, '/')).status;
+  assert.deepEqual([await ask(), await ask()], [200, 200]);
+  token.accepted = 'token-2';
+  assert.deepEqual([await ask(), await ask()], [401, 200]);
+  const info = `{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":false,"cluster":{"server":"https://127.0.0.1:${server.port}/"}}}`;
+  assert.equal(readFileSync(runs, 'utf8'), `an argument value ${info}\n`.repeat(2));
+  client.close();
+  await server.close();
+});
+
+test('a plugin that fails is told with its words, and run again with the next request', async () => {
+  const exec = { command: '/bin/sh', args: ['-c', 'echo "no role for you" >&2; exit 1'] };
+  const kubeconfig = kubeconfigFile(folder, { server: 'https://127.0.0.1:1' }, { exec });
+  const client = await clientOf({ kubeconfig });
+  const refusal = { code: 'NO_ACCESS', message: `${kubeconfig}: user "node" has no credentials: no role for you` };
+  await assert.rejects(get(client, '/'), refusal);
+  await assert.rejects(get(client, '/'), refusal);
+  client.close();
+});
+
+describe('what is wrong is told with file, field and cure:', () => {
+  const work = mkdtempSync(join(tmpdir(), 'kube-ipvs-kubeconfig-'));
+  after(() => rmSync(work, { recursive: true }));
+  const server = 'https://127.0.0.1:6443';
+  const good = {
+    'current-context': 'c',
+    contexts: [{ name: 'c', context: { cluster: 'k', user: 'u' } }],
+    clusters: [{ name: 'k', cluster: { server } }],
+    users: [{ name: 'u', user: {} }],
+  };
+  const ofCluster = (cluster: object) => ({ ...good, clusters: [{ name: 'k', cluster: { server, ...cluster } }] });
+  const ofUser = (user: object) => ({ ...good, users: [{ name: 'u', user }] });
+  writeFileSync(join(work, 'empty'), '');
+  writeFileSync(join(work, 'text'), 'some text');
+  const rows: readonly (readonly [string, object | string, string | RegExp])[] = [
+    ['no YAML', 'a: b\n{c', /^FILE:2: is no YAML: /],
+    ['nothing in the file', '', 'FILE:1: is no YAML: expected a document, but the input is empty'],
+    [
+      'no current context',
+      { ...good, 'current-context': '' },
+      'FILE: current-context is missing; write the name of one of its contexts',
+    ],
+    [
+      'a context that is not there',
+      { ...good, 'current-context': 'x' },
+      'FILE: current-context is "x", and no context has that name; add it',
+    ],
+    [
+      'a cluster that is not there',
+      { ...good, clusters: [] },
+      'FILE: the cluster of context "c" is "k", and no entry has that name; add it',
+    ],
+    [
+      'a user that is not there',
+      { ...good, users: [] },
+      'FILE: the user of context "c" is "u", and no entry has that name; add it',
+    ],
+    [
+      'a server that is no URL',
+      ofCluster({ server: 'ftp://x' }),
+      'FILE: clusters[0].cluster.server is "ftp://x", no URL of an API server; write https://HOST:PORT',
+    ],
+    [
+      'a field of another type',
+      ofCluster({ 'insecure-skip-tls-verify': 'yes' }),
+      'FILE: clusters[0].cluster.insecure-skip-tls-verify is the text "yes"; write true or false, without quotes',
+    ],
+    [
+      'a file of authorities that is not there',
+      ofCluster({ 'certificate-authority': 'none.crt' }),
+      'FILE: certificate-authority FOLDER/none.crt cannot be read (ENOENT); put a file in PEM form there',
+    ],
+    ['a list in place of a map', '[]', 'FILE: the object is a list; write a map (lines of name: value)'],
+    [
+      'authorities that are none',
+      ofCluster({ 'certificate-authority-data': base64(Buffer.from('-----BEGIN CERTIFICATE-----\nx')) }),
+      /^FILE: certificate-authority cannot be used \(.*\); give it in PEM form$/,
+    ],
+    [
+      'a certificate without its key',
+      ofUser({ 'client-certificate': join(folder, 'client.crt'), 'client-key': join(folder, 'server.key') }),
+      /^FILE: client-certificate and client-key of user "u" cannot be used \(.*key values mismatch\); give it in PEM form$/,
+    ],
+    [
+      'a token file without a token',
+      ofUser({ tokenFile: 'empty' }),
+      'FILE: tokenFile FOLDER/empty has no token (empty); let it hold a token of a service account (automountServiceAccountToken in a Pod)',
+    ],
+    [
+      'a token of several lines',
+      ofUser({ token: 'one\ntwo' }),
+      'FILE: the token or name of user "u" has characters that no header may have',
+    ],
+  ];
+  for (const [what, content, expected] of rows) {
+    test(what, async () => {
+      const file = join(work, 'config');
+      writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
+      const place = (words: string) => words.replace('FILE', file).replace('FOLDER', work);
+      const message = typeof expected === 'string' ? place(expected) : new RegExp(place(expected.source));
+      await assert.rejects(clientOf({ kubeconfig: file }, { pod: nowhere }), { code: 'NO_ACCESS', message });
+    });
+  }
+
+  const flags: readonly (readonly [string, Partial<AccessConfig>, PodAccess, string])[] = [
+    [
+      'a file that is not there',
+      { kubeconfig: '/nowhere/config' },
+      nowhere,
+      '/nowhere/config: cannot be read (ENOENT); name a kubeconfig file with --kubeconfig',
+    ],
+    [
+      'an address that is none',
+      { master: 'https://' },
+      nowhere,
+      '--master is "https://", no URL of an API server; write https://HOST:PORT',
+    ],
+    [
+      'neither flags nor a Pod',
+      {},
+      nowhere,
+      'no API server is named: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in a Pod; give --kubeconfig or --master',
+    ],
+    [
+      'a Pod without a service account',
+      {},
+      { folder: '/nowhere', host: '10.96.0.1', port: '443' },
+      'the service account of the Pod: certificate-authority /nowhere/ca.crt cannot be read (ENOENT); put a file in PEM form there',
+    ],
+  ];
+  for (const [what, access, pod, message] of flags) {
+    test(what, async () => {
+      await assert.rejects(clientOf(access, { pod }), { code: 'NO_ACCESS', message });
+    });
+  }
+});
