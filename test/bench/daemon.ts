@@ -1,0 +1,122 @@
+/**
+ * Prints, as a Markdown table, what the daemon costs beside the test API server at each URL: its cold start, one change, and nothing to
+ * do. Needs root and IPVS. Usage: daemon.js NAME=URL…
+ */
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openKernel } from '../../src/kernel/native.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { parseAddress } from '../../src/model/address.ts';
+import { virtualServiceKey } from '../../src/model/virtual-service.ts';
+import { Daemon, Workplace } from '../support/daemon.ts';
+
+/** Changes of which the quantiles are. */
+const changes = 50;
+/** Seconds without a change: two scrubs. */
+const idleSeconds = 60;
+const namespace = `bench-${process.pid}`;
+
+process.stdout.write(
+  `Linux ${release()}, Node ${process.version}; one endpoint more, ${changes} times; idle ${idleSeconds} s\n\n`,
+);
+process.stdout.write(
+  '| cluster | cold start, ms | RSS then, MiB | change to kernel, ms: median | 98 of 100 | idle, % of a core | RSS then, MiB |\n',
+);
+process.stdout.write(`|${'---|'.repeat(7)}\n`);
+for (const argument of process.argv.slice(2)) {
+  const mark = argument.indexOf('=');
+  process.stdout.write(`| ${argument.slice(0, mark)} | ${(await row(argument.slice(mark + 1))).join(' | ')} |\n`);
+}
+
+async function row(url: string): Promise<string[]> {
+  const ip = (...words: readonly string[]) => execFileSync('ip', words);
+  ip('netns', 'add', namespace);
+  ip('-n', namespace, 'link', 'set', 'lo', 'up');
+  const place = new Workplace();
+  const kernel = openKernel({ netns: namespace });
+  try {
+    const start = performance.now();
+    const daemon = await Daemon.ready({
+      netns: namespace,
+      source: { kubeconfig: place.write('kubeconfig', kubeconfig(url)) },
+    });
+    const cold = performance.now() - start;
+    const loaded = residentOf(daemon.pid);
+    // what the start left behind is collected, and a first scrub is done
+    await sleep(40_000);
+    const times = await latencies(url, kernel);
+    const before = cpuOf(daemon.pid);
+    await sleep(idleSeconds * 1000);
+    const idle = cpuOf(daemon.pid) - before;
+    const settled = residentOf(daemon.pid);
+    await daemon.stop();
+    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))]!.toFixed(0);
+    return [cold.toFixed(0), loaded, at(0.5), at(0.98), ((100 * idle) / idleSeconds).toFixed(2), settled];
+  } finally {
+    kernel.close();
+    place.close();
+    ip('netns', 'delete', namespace);
+  }
+}
+
+/** Milliseconds from the API server's answer to a change until the kernel has it, sorted. */
+async function latencies(url: string, kernel: Kernel): Promise<number[]> {
+  const path = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
+  const list = (await (await fetch(`${url}${path}?limit=${changes}`)).json()) as { readonly items: readonly Slice[] };
+  const times: number[] = [];
+  for (const [i, slice] of list.items.entries()) {
+    const name = slice.metadata.labels['kubernetes.io/service-name']!;
+    const service = (await (await fetch(`${url}/api/v1/namespaces/default/services/${name}`)).json()) as Service;
+    const key = virtualServiceKey('TCP', parseAddress(service.spec.clusterIP)!, service.spec.ports[0]!.port);
+    const address = `10.99.0.${i + 1}`;
+    const endpoints = [...slice.endpoints, { addresses: [address], conditions: { ready: true } }];
+    await fetch(`${url}${path}/${slice.metadata.name}`, {
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/merge-patch+json' },
+      body: JSON.stringify({ endpoints }),
+    });
+    const answered = performance.now();
+    for (let seen = false; !seen; ) {
+      const [destinations] = await kernel.destinations([key]);
+      seen = destinations!.some(({ destination }) => destination.address === address);
+    }
+    times.push(performance.now() - answered);
+    await sleep(100);
+  }
+  return times.toSorted((a, b) => a - b);
+}
+
+interface Slice {
+  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+  readonly endpoints: readonly object[];
+}
+
+interface Service {
+  readonly spec: { readonly clusterIP: string; readonly ports: readonly { readonly port: number }[] };
+}
+
+function kubeconfig(server: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'bench', cluster: { server } }],
+    users: [{ name: 'bench', user: {} }],
+    contexts: [{ name: 'bench', context: { cluster: 'bench', user: 'bench' } }],
+    'current-context': 'bench',
+  });
+}
+
+/** MiB. */
+function residentOf(pid: number): string {
+  const [, kibibytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
+  return (Number(kibibytes) / 1024).toFixed(0);
+}
+
+/** Seconds of user and system time; proc_pid_stat(5), at 100 ticks a second. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
