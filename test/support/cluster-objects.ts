@@ -61,11 +61,11 @@ export function list(items: readonly object[]): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
 }
 
-/** `services` Services with `endpoints` endpoints each, ClusterIPs from 10.96.1.0 on, within 10.96.0.0/12, and Pods from 10.128.0.0/9. */
+/** `services` Services with `endpoints` endpoints each, ClusterIPs from 10.96.0.0/12 and Pods from 10.128.0.0/9. */
 export function manyServices(services: number, endpoints: number, options: SliceOptions = {}): object[] {
   const items: object[] = [];
   for (let s = 0; s < services; s++) {
-    items.push(serviceObject(`service-${s}`, { clusterIPs: [addressOf(0x0a600100 + s)] }));
+    items.push(serviceObject(`service-${s}`, { clusterIPs: [addressOf(0x0a600000 + s + 1)] }));
     const pods = Array.from({ length: endpoints }, (_, e) => addressOf(0x0a800000 + s * endpoints + e + 1));
     items.push(sliceObject(`service-${s}`, pods, options));
   }
