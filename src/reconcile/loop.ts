@@ -13,12 +13,13 @@ import type { VirtualServiceStatus } from '../model/status.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Actual } from './actual.ts';
 import { Dirty, type Ticket } from './dirty.ts';
+import type { Drift } from './drift.ts';
 import { staleFlows } from './flows.ts';
 import { type Draining, type Limits, operations, type Plan, plan } from './plan.ts';
 import { unsettable } from './plan-node.ts';
 import { viewOf } from './view.ts';
 import { Reader } from './reader.ts';
-import { Scrub } from './scrub.ts';
+import { type Differing, type Expected, Scrub } from './scrub.ts';
 import { type Failure, fixturesOf, keyOf, type Surroundings, Turn, type TurnReport } from './turn.ts';
 import { type MissingScheduler, type Touched, WantedState, type Wishes } from './wanted.ts';
 
@@ -101,33 +102,23 @@ export class Reconciler {
   }
 
   /**
-   * Compares the mirror with the kernel, and makes dirty what somebody else changed; answers how much that was. Unlike `verify` its cost
-   * is bounded, but for the lists of virtual services and addresses: destinations are read for `budget` milliseconds, and those of a
-   * large cluster take several calls.
+   * Compares the mirror with the kernel, and makes dirty what somebody else changed; tells after each read how much that was, and a
+   * pass may come before the next. Unlike `verify` its cost is bounded, but for the lists of virtual services and addresses:
+   * destinations are read for `budget` milliseconds, and those of a large cluster take several calls.
    */
-  async scrub(budget: number): Promise<Drift> {
-    const { now } = this.#surroundings;
+  async *scrub(budget: number): AsyncGenerator<Drift, void, void> {
     const { settings, timeouts } = this.#wishes;
-    const { tables } = this.#wanted;
-    const isClaimed = (id: string) => this.#wanted.isClaimed(id);
-    const found = await this.#scrub.run({ settings, timeouts, tables, isClaimed }, this.#pass, now, budget);
-    const drift: Drift = {
-      service: notDirty(found.services, this.#dirtyServices, ({ id }) => id),
-      destination: notDirty(found.destinations, this.#dirtyServices, ({ id }) => id),
-      binding: notDirty(found.bindings, this.#dirtyBindings, bindingId),
-      element: notDirty(found.elements, this.#dirtyElements, ({ id }) => id),
-      table: found.tables,
-      setting: found.settings,
+    const expected: Expected = {
+      settings,
+      timeouts,
+      tables: () => this.#wanted.tables,
+      isClaimed: (id) => this.#wanted.isClaimed(id),
     };
-    for (const key of [...found.services, ...found.destinations]) this.#dirtyServices.mark(key.id, key);
-    for (const binding of found.bindings) this.#dirtyBindings.mark(bindingId(binding), binding);
-    for (const element of found.elements) this.#dirtyElements.mark(element.id, element);
-    // a table made anew is empty, and kube-ipvs0 too: what they should hold is dirty with them
-    const { device, filter } = this.#actual;
-    const emptied = [...filter.tables.values()].some((state) => state === 'absent' || state === 'other');
-    if (emptied) this.#mark({ services: [], elements: this.#wanted.elements(), bindings: [] });
-    if (device === 'absent') this.#suspectBindings();
-    return drift;
+    for await (const found of this.#scrub.run(expected, () => this.#pass, this.#surroundings.now, budget)) {
+      const drift = this.#driftOf(found);
+      this.#suspect(found);
+      yield drift;
+    }
   }
 
   /** The destinations that drain are looked at again by the next pass. */
@@ -324,6 +315,28 @@ export class Reconciler {
     this.#compared = tables;
   }
 
+  #driftOf(found: Differing): Drift {
+    return {
+      service: notDirty(found.services, this.#dirtyServices, ({ id }) => id),
+      destination: notDirty(found.destinations, this.#dirtyServices, ({ id }) => id),
+      binding: notDirty(found.bindings, this.#dirtyBindings, bindingId),
+      element: notDirty(found.elements, this.#dirtyElements, ({ id }) => id),
+      table: found.tables,
+      setting: found.settings,
+    };
+  }
+
+  /** With a table made anew, which is empty, and with kube-ipvs0, all that they should hold is dirty. */
+  #suspect(found: Differing): void {
+    for (const key of [...found.services, ...found.destinations]) this.#dirtyServices.mark(key.id, key);
+    for (const binding of found.bindings) this.#dirtyBindings.mark(bindingId(binding), binding);
+    for (const element of found.elements) this.#dirtyElements.mark(element.id, element);
+    const { device, filter } = this.#actual;
+    const emptied = [...filter.tables.values()].some((state) => state === 'absent' || state === 'other');
+    if (found.tables > 0 && emptied) this.#mark({ services: [], elements: this.#wanted.elements(), bindings: [] });
+    if (found.bindings.length > 0 && device === 'absent') this.#suspectBindings();
+  }
+
   /** Any binding may be another than was believed. Costs O(addresses). */
   #suspectBindings(): void {
     for (const [id, binding] of this.#actual.bindings) this.#dirtyBindings.suspect(id, binding);
@@ -364,9 +377,6 @@ export class Reconciler {
     return { excluded: this.#wishes.excluded, mayDelete: unread.size === 0, mayDrain: unreadSlices.size === 0 };
   }
 }
-
-/** How many of each kind somebody else changed. */
-export type Drift = Readonly<Record<'service' | 'destination' | 'binding' | 'element' | 'table' | 'setting', number>>;
 
 /** What was not going to be looked at anyway. */
 function notDirty<Key>(keys: readonly Key[], dirty: Dirty<Key>, idOf: (key: Key) => string): number {

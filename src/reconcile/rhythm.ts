@@ -1,9 +1,10 @@
 /**
  * When what is done: changes are gathered for a moment and then passed, keys are tried again when they are due, drains and the kernel
- * are looked at from time to time. One step is under way at a time.
+ * are looked at from time to time. One step is under way at a time; what changed waits for one read of a scrub, not for all of them.
  */
 
-import type { Drift, PassReport } from './loop.ts';
+import { type Drift, noDrift, sum } from './drift.ts';
+import type { PassReport } from './loop.ts';
 
 /** What is asked of a Reconciler. */
 export interface Steps {
@@ -11,7 +12,8 @@ export interface Steps {
   readonly synced: boolean;
   verify(): Promise<void>;
   pass(): Promise<PassReport | undefined>;
-  scrub(budget: number): Promise<Drift>;
+  /** In steps, each of which tells what it found. */
+  scrub(budget: number): AsyncIterable<Drift>;
   checkDrains(): void;
   nextDue(): number | undefined;
   draining(): readonly unknown[];
@@ -100,11 +102,14 @@ export class Rhythm {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
+    if (this.#clock.now() >= this.#scrubAt) await this.#scrub(signal);
+    await this.#work(signal);
+  }
+
+  /** Looks at drains when it is time to, and passes. */
+  async #work(signal: AbortSignal): Promise<void> {
     const { now } = this.#clock;
-    if (now() >= this.#scrubAt) {
-      await this.#scrub(signal);
-      signal.throwIfAborted();
-    }
+    signal.throwIfAborted();
     if (this.#steps.draining().length > 0 && now() >= this.#drainsAt) {
       this.#steps.checkDrains();
       this.#drainsAt = now() + this.#tempo.drainPeriod;
@@ -122,7 +127,14 @@ export class Rhythm {
   async #scrub(signal: AbortSignal): Promise<void> {
     const { now } = this.#clock;
     const start = now();
-    const drift = await this.#persist(() => this.#steps.scrub(scrubShare * this.#tempo.scrubPeriod), signal);
+    let drift = noDrift;
+    this.#scrubAt = Number.POSITIVE_INFINITY;
+    await this.#persist(async () => {
+      for await (const found of this.#steps.scrub(scrubShare * this.#tempo.scrubPeriod)) {
+        drift = sum(drift, found);
+        if (this.#nextTurn() <= now()) await this.#work(signal);
+      }
+    }, signal);
     this.#scrubAt = now() + this.#tempo.scrubPeriod;
     this.#listener.onScrub(drift, now() - start);
   }

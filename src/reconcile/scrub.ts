@@ -18,24 +18,24 @@ export const scrubSize = 32;
 export interface Expected {
   readonly settings: readonly WantedSetting[];
   readonly timeouts: Timeouts | undefined;
-  readonly tables: readonly Table[];
+  /** As of now: passes may change them. */
+  readonly tables: () => readonly Table[];
   readonly isClaimed: (id: string) => boolean;
 }
 
+/** What one read found other than it was believed to be. */
 export interface Differing {
-  readonly services: VirtualServiceKey[];
+  readonly services: readonly VirtualServiceKey[];
   /** Virtual services of which a destination differs. */
-  readonly destinations: VirtualServiceKey[];
-  bindings: readonly Binding[];
-  elements: readonly Element[];
+  readonly destinations: readonly VirtualServiceKey[];
+  readonly bindings: readonly Binding[];
+  readonly elements: readonly Element[];
   /** Tables and settings; the plan looks at all of them anyway. */
-  tables: number;
-  settings: number;
+  readonly tables: number;
+  readonly settings: number;
 }
 
-function nothingDiffers(): Differing {
-  return { services: [], destinations: [], bindings: [], elements: [], tables: 0, settings: 0 };
-}
+const nothing: Differing = { services: [], destinations: [], bindings: [], elements: [], tables: 0, settings: 0 };
 
 export class Scrub {
   readonly #kernel: Kernel;
@@ -47,8 +47,6 @@ export class Scrub {
   #filterChanges: number | undefined;
   /** The part of the round that is to be read, until it was. */
   #due: VirtualServiceKey[] | undefined;
-  /** Outlives a read that fails: the mirror has taken in what the ones before it told, and nobody would find it again. */
-  #found = nothingDiffers();
 
   constructor(kernel: Kernel, reader: Reader, actual: Actual) {
     this.#kernel = kernel;
@@ -57,52 +55,53 @@ export class Scrub {
   }
 
   /**
-   * What nobody claims and is not ours does not count. Destinations are read for `budget` milliseconds, of {@link scrubSize} virtual
-   * services at least; the next scrub goes on where this one ended. After a read that failed it is to be run again.
+   * After each read, what it found: the mirror has taken that in already, so it is to be remembered before anything else happens, and
+   * passes may come between. What nobody claims and is not ours does not count. Destinations are read for `budget` milliseconds, of
+   * {@link scrubSize} virtual services at least; the next scrub goes on where this one ended. Throws where a read fails, and is then to
+   * be run again.
    */
-  async run(
+  async *run(
     { settings, timeouts, tables, isClaimed }: Expected,
-    pass: number,
+    pass: () => number,
     now: () => number,
     budget: number,
-  ): Promise<Differing> {
+  ): AsyncGenerator<Differing, void, void> {
     const concerns = (key: VirtualServiceKey) => {
       const known = this.#actual.service(key.id);
       return isClaimed(key.id) || (known !== undefined && this.#actual.isOurs(known));
     };
-    const found = this.#found;
-    found.settings += await this.#reader.settings(settings, timeouts);
-    const filter = await this.#changedFilter(tables);
-    found.elements = [...found.elements, ...filter.elements];
-    found.tables += filter.tables.length;
-    for (const key of (await this.#reader.services()).filter(concerns)) this.#differs(key);
+    yield { ...nothing, settings: await this.#reader.settings(settings, timeouts) };
+    const filter = await this.#changedFilter(tables());
+    yield { ...nothing, elements: filter.elements, tables: filter.tables.length };
+    yield { ...nothing, services: this.#doubt((await this.#reader.services()).filter(concerns)) };
     const bindings = await this.#reader.bindings();
-    found.bindings = [...found.bindings, ...bindings];
-    if (bindings.length > 0) this.#takeOver();
-    const start = now();
+    yield { ...nothing, bindings, services: bindings.length === 0 ? [] : this.#doubt(this.#takenOver()) };
+    let spent = 0;
     do {
       this.#due ??= this.#next(concerns);
-      found.destinations.push(...(await this.#reader.destinations(this.#due, pass, now)));
+      const start = now();
+      const destinations = await this.#reader.destinations(this.#due, pass(), now);
       this.#due = undefined;
-    } while (this.#round !== undefined && now() - start < budget);
-    this.#found = nothingDiffers();
-    return found;
+      spent += now() - start;
+      yield { ...nothing, destinations };
+    } while (this.#round !== undefined && spent < budget);
   }
 
   /** What an address makes ours that somebody else bound to our device. O(virtual services). */
-  #takeOver(): void {
-    for (const known of this.#actual.services.values()) {
-      if (!known.ours && this.#actual.isOurs(known)) this.#differs(known.service);
-    }
+  #takenOver(): VirtualServiceKey[] {
+    const known = [...this.#actual.services.values()];
+    return known.filter((one) => !one.ours && this.#actual.isOurs(one)).map(({ service }) => service);
   }
 
-  /** It is read with its destinations by the next pass, and stays ours whatever became of its address. */
-  #differs(key: VirtualServiceKey): void {
-    this.#found.services.push(key);
-    const known = this.#actual.service(key.id);
-    if (known === undefined) return;
-    known.ours ||= this.#actual.isOurs(known);
-    this.#actual.unknown.set(key.id, key);
+  /** They are read with their destinations by the next pass, and stay ours whatever became of their address. */
+  #doubt(keys: readonly VirtualServiceKey[]): readonly VirtualServiceKey[] {
+    for (const key of keys) {
+      const known = this.#actual.service(key.id);
+      if (known === undefined) continue;
+      known.ours ||= this.#actual.isOurs(known);
+      this.#actual.unknown.set(key.id, key);
+    }
+    return keys;
   }
 
   /** Reads the packet filter whole, whoever changed it. O(elements). */

@@ -137,30 +137,31 @@ function inflict(kernel: FakeKernel, { what, at }: Damage): void {
   }
 }
 
-/** A scrub and the passes that follow; a broken channel is tried again, as the daemon does. */
-async function scrubbed(node: NodeLoop): Promise<void> {
-  await node.scrub();
+/** A scrub, with passes between its reads or without, and the passes that follow; a broken channel is tried again, as the daemon does. */
+async function scrubbed(node: NodeLoop, isInterleaved: boolean): Promise<void> {
+  await node.scrubbed(isInterleaved ? () => node.rest() : undefined);
   await node.rest();
   await node.endDrains();
 }
 
 function property(faulty: boolean) {
-  return fc.asyncProperty(clusters, wishes, histories, fc.integer(), async (cluster, by, history, seed) => {
+  const everything = [clusters, wishes, histories, fc.integer(), fc.boolean()] as const;
+  return fc.asyncProperty(...everything, async (cluster, by, history, seed, isInterleaved) => {
     const kernel = kernelWith({ ...nothingFound, foreign }, { faults: noFaults });
     const node = new NodeLoop(kernel, storeOf(...eventsOf(cluster)), by);
     await node.converge();
-    await scrubbed(node);
+    await scrubbed(node, isInterleaved);
     const before = stateOf(kernel);
     const table = [kernel.filter.table(4), kernel.filter.table(6)];
     if (faulty) kernel.faults = randomFaults(seed);
     for (const group of history) {
       for (const damage of group) inflict(kernel, damage);
-      await scrubbed(node);
+      await scrubbed(node, isInterleaved);
       assert.equal(stateOf(kernel), before);
       assert.deepEqual([kernel.filter.table(4), kernel.filter.table(6)], table);
     }
     kernel.writes = 0;
-    await scrubbed(node);
+    await scrubbed(node, isInterleaved);
     assert.equal(kernel.writes, 0);
   });
 }

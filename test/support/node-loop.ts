@@ -2,6 +2,7 @@
 
 import { KernelError } from '../../src/kernel/kernel.ts';
 import type { Op } from '../../src/model/op.ts';
+import { type Drift, noDrift, sum } from '../../src/reconcile/drift.ts';
 import { type PassReport, Reconciler } from '../../src/reconcile/loop.ts';
 import type { Wishes } from '../../src/reconcile/wanted.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -50,9 +51,19 @@ export class NodeLoop {
     await this.#persist(() => this.reconciler.verify());
   }
 
-  /** Compares with the kernel; what is found is for the passes behind it. */
-  async scrub(): Promise<void> {
-    await this.#persist(() => this.reconciler.scrub(Number.POSITIVE_INFINITY));
+  /** Compares with the kernel, destinations for `budget` milliseconds; what is found is for the passes behind it, and those `between` its reads. */
+  async scrub(budget: number, between: () => Promise<unknown> = async () => {}): Promise<Drift> {
+    let drift = noDrift;
+    for await (const found of this.reconciler.scrub(budget)) {
+      drift = sum(drift, found);
+      await between();
+    }
+    return drift;
+  }
+
+  /** A whole scrub, tried again where the channel breaks, as the daemon does. */
+  async scrubbed(between?: () => Promise<unknown>): Promise<void> {
+    await this.#persist(() => this.scrub(Number.POSITIVE_INFINITY, between));
   }
 
   /** Passes until nothing is due, moving the clock to each retry. A broken channel is tried again, as the daemon does. */

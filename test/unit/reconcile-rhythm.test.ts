@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Drift, PassReport } from '../../src/reconcile/loop.ts';
+import { type Drift, noDrift } from '../../src/reconcile/drift.ts';
+import type { PassReport } from '../../src/reconcile/loop.ts';
 import { type Clock, Rhythm, type Steps, type Tempo } from '../../src/reconcile/rhythm.ts';
 
 /** A clock that sleeps until the test moves it on. */
@@ -40,13 +41,12 @@ class SteppedClock implements Clock {
 /** Everything that waits for nothing but its turn has had it. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-const noDrift: Drift = { service: 0, destination: 0, binding: 0, element: 0, table: 0, setting: 0 };
-
 class ScriptedSteps implements Steps {
   synced = true;
   due: number | undefined;
   drains = 0;
   failures = 0;
+  scrubSteps: (() => Promise<Drift>)[] = [];
   readonly done: string[] = [];
   readonly #clock: Clock;
 
@@ -69,9 +69,9 @@ class ScriptedSteps implements Steps {
     return {} as PassReport;
   }
 
-  async scrub(): Promise<Drift> {
+  async *scrub(): AsyncGenerator<Drift> {
     this.#note('scrub');
-    return noDrift;
+    for (const step of this.scrubSteps) yield await step();
   }
 
   checkDrains(): void {
@@ -102,7 +102,11 @@ interface Scene {
   readonly end: () => Promise<void>;
 }
 
-function started(tempo: Partial<Tempo> = {}, prepare: (steps: ScriptedSteps) => void = () => {}): Scene {
+function started(
+  tempo: Partial<Tempo> = {},
+  prepare: (steps: ScriptedSteps) => void = () => {},
+  onScrub: (drift: Drift) => void = () => {},
+): Scene {
   const clock = new SteppedClock();
   const steps = new ScriptedSteps(clock);
   prepare(steps);
@@ -111,7 +115,7 @@ function started(tempo: Partial<Tempo> = {}, prepare: (steps: ScriptedSteps) => 
   const listener = {
     onStart: () => begun.push(clock.now()),
     onPass: () => {},
-    onScrub: () => {},
+    onScrub,
     onError: (error: unknown, delay: number) => errors.push(`${(error as Error).message}, again after ${delay}`),
   };
   const usual = { gather: 10, minSyncPeriod: 0, scrubPeriod: 30_000, drainPeriod: 5_000 };
@@ -198,6 +202,46 @@ test('the kernel is compared with what is believed of it from time to time, and 
   await end();
 });
 
+test('what changed waits for one read of a scrub, not for all of them', async () => {
+  const found: Drift[] = [];
+  const { clock, steps, rhythm, end } = started(
+    {},
+    (all) => {
+      const step = async (kind: keyof Drift) => {
+        if (kind === 'service') rhythm.changed();
+        await clock.sleep(50, () => {});
+        return { ...noDrift, [kind]: 1 };
+      };
+      all.scrubSteps = [() => step('setting'), () => step('service'), () => step('binding')];
+    },
+    (drift) => found.push(drift),
+  );
+  await clock.passTo(40_000);
+  assert.deepEqual(steps.done, ['0 verify', '0 pass', '30000 scrub', '30100 pass', '30150 pass']);
+  assert.deepEqual(found, [{ ...noDrift, setting: 1, service: 1, binding: 1 }]);
+  await end();
+});
+
+test('a scrub that failed is made again, and what it had found counts', async () => {
+  const found: Drift[] = [];
+  const { clock, errors, end } = started(
+    {},
+    (all) => {
+      let tries = 0;
+      const failing = async () => {
+        if (tries++ === 0) throw new Error('the dump was interrupted');
+        return noDrift;
+      };
+      all.scrubSteps = [async () => ({ ...noDrift, table: 1 }), failing];
+    },
+    (drift) => found.push(drift),
+  );
+  await clock.passTo(40_000);
+  assert.deepEqual(errors, ['the dump was interrupted, again after 100']);
+  assert.deepEqual(found, [{ ...noDrift, table: 2 }]);
+  await end();
+});
+
 test('drains are looked at as long as there are any', async () => {
   const { clock, steps, end } = started({}, (all) => (all.drains = 1));
   await clock.passTo(6_000);
@@ -227,7 +271,7 @@ test('a step that is under way when the end comes is the last one', async () => 
   for (const last of ['pass', 'scrub'] as const) {
     const { clock, steps, rhythm, end } = started();
     await clock.passTo(1_000);
-    const step = steps[last].bind(steps) as () => Promise<never>;
+    const step = steps[last].bind(steps) as () => never;
     let ended: Promise<void> | undefined;
     steps[last] = () => {
       rhythm.changed();

@@ -3,13 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KernelError } from '../../src/kernel/kernel.ts';
-import type { Drift } from '../../src/reconcile/loop.ts';
+import { type Drift, noDrift, sum } from '../../src/reconcile/drift.ts';
 import { scrubSize } from '../../src/reconcile/scrub.ts';
 import { noFaults } from '../support/faults.ts';
 import { service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
 import { serving, started, texts } from '../support/served-node.ts';
 
-const noDrift: Drift = { service: 0, destination: 0, binding: 0, element: 0, table: 0, setting: 0 };
 const vip = '10.96.0.10:80';
 
 const drifts: readonly [what: string, lines: readonly string[], found: Partial<Drift>, mended: readonly string[]][] = [
@@ -68,25 +67,25 @@ const drifts: readonly [what: string, lines: readonly string[], found: Partial<D
 for (const [what, lines, found, mended] of drifts) {
   test(`a scrub finds and mends ${what}`, async () => {
     const { node, kernel } = await serving('10.244.0.1', '10.244.0.2');
-    await node.reconciler.scrub(0);
+    await node.scrub(0);
     await node.rest();
     const before = kernel.text();
     for (const line of lines) kernel.run(line);
-    assert.deepEqual(await node.reconciler.scrub(0), { ...noDrift, ...found });
+    assert.deepEqual(await node.scrub(0), { ...noDrift, ...found });
     await node.rest();
     assert.deepEqual(texts(node), mended);
     if (!lines.some((line) => line.includes('192.0.2.1'))) assert.equal(kernel.text(), before);
-    assert.deepEqual(await node.reconciler.scrub(0), noDrift);
+    assert.deepEqual(await node.scrub(0), noDrift);
   });
 }
 
 test('a change that we made ourselves is no drift', async () => {
   const { node, store } = await serving('10.244.0.1');
-  await node.reconciler.scrub(0);
+  await node.scrub(0);
   store.apply(setSlice(slice('default/web', ['10.244.0.1', '10.244.0.7'])));
   store.apply(setService(service('default/more', { vips: ['10.96.0.11'] })));
   await node.rest();
-  assert.deepEqual(await node.reconciler.scrub(0), noDrift);
+  assert.deepEqual(await node.scrub(0), noDrift);
 });
 
 test('destinations are looked at some at a time, each once a round', async () => {
@@ -101,24 +100,24 @@ test('destinations are looked at some at a time, each once a round', async () =>
   );
   await node.converge();
   for (const name of [0, count - 1]) kernel.run(`-e -t ${vipOf(name)}:80 -r 10.244.0.1:8080 -m -w 9`);
-  const first = await node.reconciler.scrub(0);
-  const second = await node.reconciler.scrub(0);
+  const first = await node.scrub(0);
+  const second = await node.scrub(0);
   assert.deepEqual([first.destination, second.destination], [1, 1]);
 });
 
 test('timeouts that nobody asks for are not ours to mend', async () => {
   const { node, kernel } = await serving('10.244.0.1');
-  await node.reconciler.scrub(0);
+  await node.scrub(0);
   await kernel.apply([{ kind: 'timeouts', verb: 'edit', timeouts: { tcp: 60, tcpFin: 0, udp: 0 } }]);
-  assert.deepEqual(await node.reconciler.scrub(0), noDrift);
+  assert.deepEqual(await node.scrub(0), noDrift);
 });
 
 test('what a scrub found before a read failed is mended all the same, whichever read that was', async () => {
   const { node, kernel } = await serving('10.244.0.1', '10.244.0.2');
-  await node.reconciler.scrub(0);
+  await node.scrub(0);
   const before = kernel.text();
   kernel.reads = 0;
-  await node.reconciler.scrub(0);
+  await node.scrub(0);
   // the last one asks for destinations, which go with their virtual service
   const reads = kernel.reads - 1;
   assert.ok(reads > 4);
@@ -126,20 +125,35 @@ test('what a scrub found before a read failed is mended all the same, whichever 
     kernel.run(`-D -t ${vip}`);
     let next = 1;
     kernel.faults = { ...noFaults, breaksRead: () => next++ === broken };
-    await assert.rejects(node.reconciler.scrub(0), KernelError);
-    assert.deepEqual(await node.reconciler.scrub(0), { ...noDrift, service: 1 });
+    let found = noDrift;
+    const collect = async () => {
+      for await (const drift of node.reconciler.scrub(0)) found = sum(found, drift);
+    };
+    await assert.rejects(collect, KernelError);
+    await collect();
+    assert.deepEqual(found, { ...noDrift, service: 1 });
     await node.rest();
     assert.equal(kernel.text(), before);
   }
+});
+
+test('passes between the reads of a scrub mend what was found, and what the rest finds is mended after it', async () => {
+  const { node, kernel } = await serving('10.244.0.1', '10.244.0.2');
+  await node.scrub(0);
+  const before = kernel.text();
+  for (const line of ['nft flush ruleset', `-D -t ${vip}`, 'ip link delete kube-ipvs0']) kernel.run(line);
+  await node.scrub(0, () => node.rest());
+  assert.equal(kernel.text(), before);
+  assert.deepEqual(await node.scrub(0), noDrift);
 });
 
 test("somebody else's virtual service is ours, and goes, with the address that somebody bound to our device", async () => {
   const { node, kernel } = await serving('10.244.0.1');
   const before = kernel.text();
   kernel.run('-A -t 10.96.7.7:80 -s rr');
-  assert.deepEqual(await node.reconciler.scrub(0), noDrift);
+  assert.deepEqual(await node.scrub(0), noDrift);
   kernel.run('ip addr add 10.96.7.7/32 dev kube-ipvs0');
-  assert.deepEqual(await node.reconciler.scrub(0), { ...noDrift, service: 1, binding: 1 });
+  assert.deepEqual(await node.scrub(0), { ...noDrift, service: 1, binding: 1 });
   await node.rest();
   assert.equal(kernel.text(), before);
 });
