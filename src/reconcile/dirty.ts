@@ -24,8 +24,9 @@ export class Dirty<Key> {
     this.#now = now;
   }
 
-  mark(id: string, key: Key): void {
-    const since = this.#entries.get(id)?.since ?? this.#now();
+  /** `now`, where many are marked at once. */
+  mark(id: string, key: Key, now = this.#now()): void {
+    const since = this.#entries.get(id)?.since ?? now;
     this.#entries.set(id, { key, failures: 0, dueAt: 0, since });
   }
 

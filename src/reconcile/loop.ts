@@ -288,15 +288,16 @@ export class Reconciler {
   }
 
   #mark({ services, bindings, elements }: Touched): void {
+    const now = this.#surroundings.now();
     for (const key of services) {
-      this.#dirtyServices.mark(key.id, key);
-      if (key.protocol === 'UDP') this.#dirtyFlows.mark(key.id, key);
+      this.#dirtyServices.mark(key.id, key, now);
+      if (key.protocol === 'UDP') this.#dirtyFlows.mark(key.id, key, now);
     }
-    for (const element of elements) this.#dirtyElements.mark(element.id, element);
+    for (const element of elements) this.#dirtyElements.mark(element.id, element, now);
     for (const binding of bindings) {
       const id = bindingId(binding);
       const isOf = this.#wanted.wantedBinding(binding) !== undefined || this.#actual.bindings.has(id);
-      if (isOf || this.#dirtyBindings.has(id)) this.#dirtyBindings.mark(id, binding);
+      if (isOf || this.#dirtyBindings.has(id)) this.#dirtyBindings.mark(id, binding, now);
     }
   }
 

@@ -29,11 +29,12 @@ export function fitOf(shape: z.core.$ZodType): Fit {
         : never;
     case 'array': {
       const element = fitOf(def.element);
-      return (value) => Array.isArray(value) && value.every(element);
+      return (value) => Array.isArray(value) && isEach(value, element);
     }
     case 'object': {
-      const fields = Object.entries(def.shape).map(([name, field]) => [name, fitOf(field)] as const);
-      return (value) => isObject(value) && fields.every(([name, fits]) => fits(value[name]));
+      const names = Object.keys(def.shape);
+      const fields = Object.values(def.shape).map(fitOf);
+      return (value) => isObject(value) && isFilled(value, names, fields);
     }
     default:
       return never;
@@ -47,6 +48,16 @@ const isFlag: Fit = (value) => typeof value === 'boolean';
 /** As zod sees it: no array, and what JSON and YAML make. */
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isEach(values: readonly unknown[], element: Fit): boolean {
+  for (const value of values) if (!element(value)) return false;
+  return true;
+}
+
+function isFilled(value: Record<string, unknown>, names: readonly string[], fields: readonly Fit[]): boolean {
+  for (let i = 0; i < names.length; i++) if (!fields[i]!(value[names[i]!])) return false;
+  return true;
 }
 
 function isWholeNumberCheck(def: object): boolean {
