@@ -127,6 +127,11 @@ export class Answer {
     if (response.writableLength > mostUnread) this.#connection()?.destroy();
   }
 
+  /** Until the reader has caught up, or is gone; undefined when nothing waits for it. */
+  caughtUp(): Promise<void> | undefined {
+    return this.#options.response.writableNeedDrain ? this.#drained() : undefined;
+  }
+
   end(): void {
     if (!this.closed) this.#options.response.end();
   }

@@ -38,6 +38,8 @@ export class WatchStream {
   readonly #answer: Answer;
   readonly #timers: NodeJS.Timeout[] = [];
   #unsubscribe: () => void = () => {};
+  /** Not all that there is has been told. */
+  #tellsAll = false;
 
   constructor(request: WatchRequest, registry: Registry, answer: Answer, repeats: () => boolean) {
     this.request = request;
@@ -48,18 +50,11 @@ export class WatchStream {
 
   /** Until the answer is closed by either side. */
   open(bookmarkMilliseconds: number): void {
-    const { from, bookmarks, seconds, marksInitialEnd } = this.request;
-    const { store } = this.#registry;
+    const { from, bookmarks, seconds } = this.request;
     this.#answer.onClose(() => this.#close());
     this.#answer.open();
-    if (from === undefined) {
-      for (const key of store.sortedKeys(this.#stored)) this.#tellInitial(store.get(this.#stored, key)!);
-      if (marksInitialEnd && bookmarks) this.#tellBookmark(true);
-    } else {
-      for (const change of store.changesSince(from)) this.#hear(change);
-    }
-    const after = from ?? store.revision;
-    this.#unsubscribe = store.subscribe((change) => change.revision > after && this.#hear(change));
+    if (from === undefined) void this.#tellAll();
+    else this.#goOn(from);
     if (bookmarks) {
       this.#timers.push(setInterval(() => this.bookmark(), bookmarkMilliseconds));
       const last = (seconds ?? 0) - lastBookmarkSeconds;
@@ -71,7 +66,8 @@ export class WatchStream {
   /** At once, if the client wants any. */
   bookmark(): void {
     const { bookmarks, from = 0 } = this.request;
-    if (bookmarks && this.#registry.store.revision >= from) this.#tellBookmark(false);
+    const { revision } = this.#registry.store;
+    if (bookmarks && revision >= from && !this.#tellsAll) this.#tellBookmark(revision, false);
   }
 
   /** Bytes of a test's making. */
@@ -110,8 +106,27 @@ export class WatchStream {
     return version !== undefined && (namespace === '' || version.namespace === namespace) && selects(version);
   }
 
-  #tellInitial(version: Version): void {
-    if (this.#concerns(version)) this.#tell('ADDED', version, version.revision);
+  /** All that there is, as fast as it is read, and then what changed meanwhile. */
+  async #tellAll(): Promise<void> {
+    const { store } = this.#registry;
+    const { bookmarks, marksInitialEnd } = this.request;
+    const { revision } = store;
+    this.#tellsAll = true;
+    for (const version of store.sortedKeys(this.#stored).map((key) => store.get(this.#stored, key)!)) {
+      if (this.#concerns(version)) this.#tell('ADDED', version, version.revision);
+      const caughtUp = this.#answer.caughtUp();
+      if (caughtUp !== undefined) await caughtUp;
+      if (this.#answer.closed) return;
+    }
+    this.#tellsAll = false;
+    if (marksInitialEnd && bookmarks) this.#tellBookmark(revision, true);
+    this.#goOn(revision);
+  }
+
+  #goOn(after: number): void {
+    const { store } = this.#registry;
+    for (const change of store.changesSince(after)) this.#hear(change);
+    this.#unsubscribe = store.subscribe((change) => change.revision > after && this.#hear(change));
   }
 
   #hear({ resource, version, previous, revision }: Change): void {
@@ -127,9 +142,9 @@ export class WatchStream {
     if (this.#repeats()) this.#send(type, text);
   }
 
-  #tellBookmark(isInitialEnd: boolean): void {
+  #tellBookmark(revision: number, isInitialEnd: boolean): void {
     const annotations = isInitialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-    const metadata = { resourceVersion: String(this.#registry.store.revision), ...annotations };
+    const metadata = { resourceVersion: String(revision), ...annotations };
     this.#send('BOOKMARK', goJson({ metadata, ...this.request.resource.zero }).slice(1));
   }
 
