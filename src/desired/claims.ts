@@ -118,7 +118,7 @@ export class Claims {
     const [owner] = claims;
     claims.push(claim);
     if (owner !== undefined) {
-      claims.sort(byAge);
+      claims.sort(olderFirst);
       this.#disputed.add(key.id);
     }
     this.#claims.set(key.id, claims);
@@ -185,8 +185,11 @@ class Changes {
   }
 }
 
-/** An object without a creationTimestamp (a hand-written manifest) is the younger one. */
-function byAge(a: Claim, b: Claim): number {
-  const age = (claim: Claim) => `${claim.createdAt === '' ? '~' : claim.createdAt} ${claim.owner}`;
-  return age(a) < age(b) ? -1 : 1;
+function olderFirst(a: Claim, b: Claim): number {
+  return byAge(a.createdAt, a.owner) < byAge(b.createdAt, b.owner) ? -1 : 1;
+}
+
+/** Texts in the order of age, then of names. An object without a creationTimestamp (a hand-written manifest) is the younger one. */
+export function byAge(createdAt: string, name: ObjectName): string {
+  return `${createdAt === '' ? '~' : createdAt} ${name}`;
 }

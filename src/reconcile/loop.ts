@@ -3,6 +3,7 @@
  * A pass with every key dirty is the full synchronisation; there is no other.
  */
 
+import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Conflict } from '../desired/claims.ts';
 import type { ObjectName } from '../model/cluster.ts';
@@ -12,6 +13,7 @@ import { type Binding, bindingId, type Op } from '../model/op.ts';
 import type { VirtualServiceStatus } from '../model/status.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Actual } from './actual.ts';
+import { serviceOf } from './actual-filter.ts';
 import { Dirty, type Ticket } from './dirty.ts';
 import type { Drift } from './drift.ts';
 import { staleFlows } from './flows.ts';
@@ -20,7 +22,16 @@ import { unsettable } from './plan-node.ts';
 import { viewOf } from './view.ts';
 import { Reader } from './reader.ts';
 import { type Differing, type Expected, Scrub } from './scrub.ts';
-import { type Failure, fixturesOf, keyOf, type Surroundings, Turn, type TurnReport } from './turn.ts';
+import {
+  type Failure,
+  fixturesOf,
+  keyOf,
+  sumOf,
+  type Surroundings,
+  Turn,
+  type TurnReport,
+  usualTurnSize,
+} from './turn.ts';
 import { type MissingScheduler, type Touched, WantedState, type Wishes } from './wanted.ts';
 
 /** What one turn is about to do. */
@@ -33,7 +44,9 @@ export interface Work {
 }
 
 export interface PassReport extends TurnReport {
-  readonly plan: Plan;
+  readonly unchanged: Plan['unchanged'];
+  /** What is kept because not everything is known that could claim it. */
+  readonly held: readonly string[];
 }
 
 export class Reconciler {
@@ -55,7 +68,11 @@ export class Reconciler {
   readonly #failing = new Map<string, Failure>();
   /** What the state of the tables was compared with. */
   #compared: readonly Table[] = [];
-  /** Numbers the turn that is next: what a dump told since the last one counts as fresh in it. */
+  /** By virtual service, those of the packet filter as `verify` read it, until all that is wanted has been compared with them. */
+  #sources = new Map<string, Element[]>();
+  /** Nobody has looked yet for what `verify` read and nobody wants. */
+  #isSwept = true;
+  /** Numbers the pass that is next: what a dump told since the last one counts as fresh in it. */
   #pass = 1;
 
   constructor(wishes: Wishes, surroundings: Surroundings) {
@@ -78,9 +95,9 @@ export class Reconciler {
 
   /** Reads all that is ours or claimed and makes every key dirty: at start, and whenever the mirror is to be verified. O(cluster). */
   async verify(): Promise<void> {
-    const { now } = this.#surroundings;
+    const { store, now } = this.#surroundings;
     await this.#learnSchedulers(this.#wanted.knownSchedulers());
-    await this.#takeChanges();
+    this.#mark(this.#wanted.takeNode());
     await this.#reader.settings(this.#wishes.settings);
     await this.#readFilter();
     await this.#reader.services();
@@ -91,14 +108,14 @@ export class Reconciler {
       if (this.#wanted.isClaimed(known.service.id) || known.ours) read.push(known.service);
     }
     await this.#reader.destinations(read, this.#pass, now);
-    for (const key of read) this.#dirtyServices.mark(key.id, key);
-    for (const binding of this.#actual.bindings.values()) this.#dirtyBindings.mark(bindingId(binding), binding);
-    for (const element of this.#actual.filter.elements.values()) this.#dirtyElements.mark(element.id, element);
     this.#mark({
       services: this.#wanted.services(),
       elements: this.#wanted.elements(),
       bindings: this.#wanted.bindings(),
     });
+    store.markAll();
+    this.#sources = sourcesOf(this.#actual.filter.elements.values());
+    this.#isSwept = false;
   }
 
   /**
@@ -129,19 +146,30 @@ export class Reconciler {
     }
   }
 
-  /** One turn: what is due, planned and applied. undefined while a source has not told all it has. */
+  /** What is due, planned and applied, in as many turns as it takes. undefined while a source has not told all it has. */
   async pass(): Promise<PassReport | undefined> {
-    const work = await this.prepare();
-    return work && this.#apply(work);
+    const { turnSize = usualTurnSize } = this.#surroundings;
+    const reports: PassReport[] = [];
+    try {
+      do {
+        if (reports.length > 0) await setImmediate();
+        const work = await this.prepare(turnSize);
+        if (work === undefined) return undefined;
+        reports.push(await this.#apply(work));
+      } while (this.#wanted.isBehind);
+    } finally {
+      this.#pass++;
+    }
+    return together(reports);
   }
 
-  /** The first half of a turn: changes nothing in the kernel and forgets nothing. */
-  async prepare(): Promise<Work | undefined> {
+  /** The first half of a turn: changes nothing in the kernel and forgets nothing. `limit` as `turnSize`; all at once without. */
+  async prepare(limit = Number.POSITIVE_INFINITY): Promise<Work | undefined> {
     const { store, now } = this.#surroundings;
     if (!store.synced) return undefined;
-    await this.#takeChanges();
+    await this.#takeChanges(limit);
     await this.#readUnknown();
-    if (store.unread.size === 0) for (const keys of this.#releasable()) keys.release();
+    if (this.#limits().mayDelete) for (const keys of this.#releasable()) keys.release();
     const services = this.#dirtyServices.due(now());
     const bindings = this.#dirtyBindings.due(now());
     const elements = this.#dirtyElements.due(now());
@@ -229,7 +257,6 @@ export class Reconciler {
 
   async #apply(work: Work): Promise<PassReport> {
     const turn = new Turn(this.#surroundings, this.#actual, work.plan, this.#wanted);
-    this.#pass++;
     this.#surroundings.onPlan?.(work.plan);
     await turn.run();
     const now = this.#surroundings.now();
@@ -246,7 +273,7 @@ export class Reconciler {
       this.#draining.set(one.service.id, [...(this.#draining.get(one.service.id) ?? []), one]);
     }
     await this.#forgetFlows(turn);
-    return { ...turn.report(), plan: work.plan };
+    return { ...turn.report(), unchanged: work.plan.unchanged, held: work.plan.held };
   }
 
   /** Once a UDP service is in the kernel as it should be, what conntrack remembers of its past is looked through. */
@@ -270,17 +297,36 @@ export class Reconciler {
   }
 
   /** No change of the store can fall between the last look for schedulers and the taking. */
-  async #takeChanges(): Promise<void> {
+  async #takeChanges(limit: number): Promise<void> {
     for (let names = this.#wanted.unknownSchedulers(); names.length > 0; names = this.#wanted.unknownSchedulers()) {
       await this.#learnSchedulers(names);
     }
-    const touched = this.#wanted.takeChanges();
+    const touched = this.#wanted.takeChanges(limit);
     this.#mark(touched);
     for (const { id } of touched.services) {
       const known = this.#actual.service(id);
       if (known?.read === false) this.#actual.unknown.set(id, known.service);
+      // nf_tables takes no network beside another that overlaps it: the old ones go in the turn in which the new ones come
+      for (const element of this.#sources.get(id) ?? []) this.#dirtyElements.mark(element.id, element);
     }
+    if (!this.#isSwept && !this.#wanted.isBehind) this.#sweep();
     this.#compareTables();
+  }
+
+  /** What the kernel has and nobody wants, once all is known that anybody wants. O(cluster). */
+  #sweep(): void {
+    const now = this.#surroundings.now();
+    for (const { service, ours } of this.#actual.services.values()) {
+      if (ours && !this.#wanted.isClaimed(service.id)) this.#dirtyServices.mark(service.id, service, now);
+    }
+    for (const [id, binding] of this.#actual.bindings) {
+      if (this.#wanted.wantedBinding(binding) === undefined) this.#dirtyBindings.mark(id, binding, now);
+    }
+    for (const [id, element] of this.#actual.filter.elements) {
+      if (this.#wanted.wantedElement(id) === undefined) this.#dirtyElements.mark(id, element, now);
+    }
+    this.#sources.clear();
+    this.#isSwept = true;
   }
 
   async #learnSchedulers(names: readonly string[]): Promise<void> {
@@ -375,13 +421,46 @@ export class Reconciler {
 
   #limits(): Limits {
     const { unread, unreadSlices } = this.#surroundings.store;
-    return { excluded: this.#wishes.excluded, mayDelete: unread.size === 0, mayDrain: unreadSlices.size === 0 };
+    const mayDelete = unread.size === 0 && !this.#wanted.isBehind;
+    return { excluded: this.#wishes.excluded, mayDelete, mayDrain: unreadSlices.size === 0 };
   }
 }
 
 /** What was not going to be looked at anyway. */
 function notDirty<Key>(keys: readonly Key[], dirty: Dirty<Key>, idOf: (key: Key) => string): number {
   return keys.filter((key) => !dirty.has(idOf(key))).length;
+}
+
+/** Each key is planned once but those that were held; the last turn holds what is still to be held. */
+function together(reports: readonly PassReport[]): PassReport {
+  const last = reports.at(-1)!;
+  if (reports.length === 1) return last;
+  const unchanged = { ...last.unchanged };
+  for (const one of reports.slice(0, -1)) {
+    for (const kind of Object.keys(unchanged) as (keyof typeof unchanged)[]) unchanged[kind] += one.unchanged[kind];
+  }
+  return {
+    applied: reports.flatMap(({ applied }) => applied),
+    failures: reports.flatMap(({ failures }) => failures),
+    blocked: reports.flatMap(({ blocked }) => blocked),
+    open: reports.flatMap(({ open }) => open),
+    kernelTime: sumOf(reports.map(({ kernelTime }) => kernelTime)),
+    unchanged,
+    held: last.held,
+  };
+}
+
+/** The elements that say who may reach a virtual service, by its id. */
+function sourcesOf(elements: Iterable<Element>): Map<string, Element[]> {
+  const sources = new Map<string, Element[]>();
+  for (const element of elements) {
+    if (element.set !== 'allowedSources') continue;
+    const { id } = serviceOf(element);
+    const known = sources.get(id);
+    if (known === undefined) sources.set(id, [element]);
+    else known.push(element);
+  }
+  return sources;
 }
 
 const nobody: ReadonlySet<string> = new Set();

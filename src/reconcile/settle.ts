@@ -3,7 +3,7 @@
 import type { Op } from '../model/op.ts';
 import { opText } from '../model/text.ts';
 import type { PassReport, Reconciler } from './loop.ts';
-import { type Failure, type KernelTime, timedParts } from './turn.ts';
+import { type Failure, type KernelTime, sumOf } from './turn.ts';
 import type { Draining, Plan } from './plan.ts';
 
 export interface Account {
@@ -42,8 +42,8 @@ export async function settle(reconciler: Reconciler, now: () => number): Promise
     failures: unresolved(reports, ({ failures }) => failures.map((failure) => [failure.op, failure])),
     blocked: unresolved(reports, ({ blocked }) => blocked.map((op) => [op, op])),
     open: reports.at(-1)!.open,
-    unchanged: first.plan.unchanged,
-    held: first.plan.held,
+    unchanged: first.unchanged,
+    held: first.held,
     draining: reconciler.draining(),
     kernelTime: sumOf(reports.map(({ kernelTime }) => kernelTime)),
   };
@@ -57,11 +57,6 @@ function unresolved<T>(reports: readonly PassReport[], troubles: (report: PassRe
     for (const [op, trouble] of troubles(report)) left.set(opText(op), trouble);
   }
   return [...left.values()];
-}
-
-export function sumOf(times: readonly KernelTime[]): KernelTime {
-  const entries = timedParts.map((part) => [part, times.reduce((sum, time) => sum + time[part], 0)]);
-  return Object.fromEntries(entries) as KernelTime;
 }
 
 function isDue(reconciler: Reconciler, now: number): boolean {

@@ -25,7 +25,12 @@ export interface Surroundings {
   readonly onPlan?: (plan: Plan) => void;
   /** Told of every operation that changed the kernel, in the order in which it did. */
   readonly onApplied?: (op: Op) => void;
+  /** Services and destinations that one turn looks at; {@link usualTurnSize} without. */
+  readonly turnSize?: number;
 }
+
+/** A pass over more is done in turns: what is in memory at a time, and how long the event loop is held up, is that of one. */
+export const usualTurnSize = 2048;
 
 export interface Failure {
   readonly op: Op;
@@ -51,6 +56,11 @@ export type KernelTime = Readonly<Record<TimedPart, number>>;
 
 export const timedParts = ['ipvs', 'addresses', 'filter', 'other'] as const;
 export type TimedPart = (typeof timedParts)[number];
+
+export function sumOf(times: readonly KernelTime[]): KernelTime {
+  const entries = timedParts.map((part) => [part, times.reduce((sum, time) => sum + time[part], 0)]);
+  return Object.fromEntries(entries) as KernelTime;
+}
 
 /** Operations of one request to the kernel adapter: enough to amortise the hop off the event loop, few enough not to block it. */
 const chunkSize = 2048;

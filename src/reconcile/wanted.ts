@@ -3,7 +3,7 @@
  * its keys is looked at, once a turn; only who claims what outlives the turn.
  */
 
-import { Claims, type Conflict } from '../desired/claims.ts';
+import { byAge, Claims, type Conflict } from '../desired/claims.ts';
 import { type Asked, ask, type FrontEnd } from '../desired/front-ends.ts';
 import { nodeElements, type NodeFacts, nodeFacts, type NodePolicy } from '../desired/node-facts.ts';
 import { type FilterPolicy, ruleset } from '../desired/ruleset.ts';
@@ -60,6 +60,8 @@ export class WantedState implements Desired {
   readonly #store: Store;
   readonly #claims = new Claims();
   readonly #derived = new Map<ObjectName, Derived>();
+  /** Services whose changes are still to be folded in, in the order in which they will be. */
+  readonly #queue = new Set<ObjectName>();
   /** Whether the kernel has a scheduler. */
   readonly #schedulers = new Map<string, boolean>();
   readonly #missing = new Map<ObjectName, string>();
@@ -140,19 +142,37 @@ export class WantedState implements Desired {
     return [...this.#schedulers.keys()];
   }
 
-  /** Folds the store's changes into the claims. Awaits nothing, so that no change can fall through. */
-  takeChanges(): Touched {
-    const services: VirtualServiceKey[] = [];
+  /** Folds in what changed of the node: the tables are as they should be from here on, and Services are to be looked at. */
+  takeNode(): { readonly services: []; readonly elements: Element[]; readonly bindings: Binding[] } {
     const elements: Element[] = [];
+    if (!this.#refreshNode(elements)) return { services: [], elements, bindings: [] };
+    this.#store.markAll();
+    return { services: [], elements, bindings: this.#routes() };
+  }
+
+  /** Changes are left for the next turn: what nobody claims yet may be claimed by them. */
+  get isBehind(): boolean {
+    return this.#queue.size > 0;
+  }
+
+  /**
+   * Folds the store's changes into the claims, of so many Services and destinations that the event loop is not held up: `limit`, or
+   * one Service more. Awaits nothing, so that no change can fall through.
+   */
+  takeChanges(limit: number): Touched {
+    const { elements, bindings } = this.takeNode();
+    const services: VirtualServiceKey[] = [];
     const addresses = new Set<Address>();
-    const bindings: Binding[] = [];
-    if (this.#refreshNode(elements)) {
-      this.#store.markAll();
-      bindings.push(...this.#routes());
-    }
-    for (const name of urgentFirst(this.#store.takeDirty())) {
+    for (const name of this.#ordered(this.#store.takeDirty())) this.#queue.add(name);
+    let taken = 0;
+    for (const name of this.#queue) {
+      if (taken >= limit) break;
+      this.#queue.delete(name);
       this.#derived.delete(name);
-      const touched = this.#claims.replace(name, this.#store.service(name)?.createdAt ?? '', this.#derive(name));
+      const derived = this.#derive(name);
+      for (const { destinations } of derived.frontEnds) taken += destinations.length;
+      taken++;
+      const touched = this.#claims.replace(name, this.#store.service(name)?.createdAt ?? '', derived);
       for (const key of touched.services) {
         services.push(key);
         addresses.add(key.address);
@@ -239,6 +259,17 @@ export class WantedState implements Desired {
     return true;
   }
 
+  /**
+   * The order in which keys become dirty is the order of their operations in each phase of a plan. The older a Service the earlier,
+   * so that what an older one owns was never a younger one's, in however many turns they are taken.
+   */
+  #ordered(names: ReadonlySet<ObjectName>): ObjectName[] {
+    if (names.size < 2) return [...names];
+    const aged = [...names].map((name) => byAge(this.#store.service(name)?.createdAt ?? '', name));
+    const byTheirAge = aged.sort().map((text) => text.slice(text.indexOf(' ') + 1));
+    return [...[...urgent].filter((name) => names.has(name)), ...byTheirAge.filter((name) => !urgent.has(name))];
+  }
+
   #isRouted(address: Address, prefix: number): boolean {
     const { routedCIDRs, device } = this.#wishes;
     return device && routedCIDRs.some((cidr) => cidr.address === address && cidr.prefix === prefix);
@@ -254,9 +285,4 @@ export class WantedState implements Desired {
     const prefix = hostPrefix(familyOf(address));
     return [...(['address', 'route'] as const).map((form) => ({ form, address, prefix })), this.bindingOf(address)];
   }
-}
-
-/** The order in which keys become dirty is the order of their operations in each phase of a plan. */
-function urgentFirst(names: ReadonlySet<ObjectName>): ObjectName[] {
-  return [...[...urgent].filter((name) => names.has(name)), ...[...names].filter((name) => !urgent.has(name))];
 }

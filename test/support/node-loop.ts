@@ -26,6 +26,9 @@ export const plainWishes: Wishes = {
   timeouts: undefined,
 };
 
+/** So small that nearly every pass over more than one Service takes several turns. */
+const turnSize = 3;
+
 /** More turns than any test needs: whoever takes them will never be done. */
 const turnLimit = 400;
 
@@ -38,7 +41,16 @@ export class NodeLoop {
   constructor(kernel: FakeKernel, store: Store, wishes: Partial<Wishes> = {}, clock = new Clock()) {
     this.clock = clock;
     const onApplied = (op: Op) => this.applied.push(op);
-    this.reconciler = new Reconciler({ ...plainWishes, ...wishes }, { kernel, store, now: clock.now, onApplied });
+    this.reconciler = new Reconciler(
+      { ...plainWishes, ...wishes },
+      {
+        kernel,
+        store,
+        now: clock.now,
+        onApplied,
+        turnSize,
+      },
+    );
   }
 
   /** Reads everything, then does all there is to do. */
