@@ -7,7 +7,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import type { SourceState, StatusReport } from '../model/status.ts';
 import { opText } from '../model/text.ts';
-import type { PassReport } from '../reconcile/loop.ts';
+import type { PassReport } from '../reconcile/pass-report.ts';
 import { Events } from '../serve/events.ts';
 import { type FamilyLabel, Metrics, type Sample } from '../serve/metrics.ts';
 import { ProxyHealth } from '../serve/proxy-health.ts';

@@ -5,7 +5,7 @@ import { refusalText } from '../kernel/refusals.ts';
 import type { PassSummary } from '../model/status.ts';
 import { opText } from '../model/text.ts';
 import type { Drift } from '../reconcile/drift.ts';
-import type { PassReport } from '../reconcile/loop.ts';
+import type { PassReport } from '../reconcile/pass-report.ts';
 import { operations, type Plan } from '../reconcile/plan.ts';
 import type { Failure } from '../reconcile/turn.ts';
 import type { Events } from '../serve/events.ts';

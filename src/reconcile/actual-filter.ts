@@ -77,3 +77,16 @@ export function elementOf(service: VirtualServiceKey, set: 'services' | 'restric
 export function serviceOf({ key: [address, protocol, port] }: Element): VirtualServiceKey {
   return virtualServiceKey(protocol as Protocol, address as Address, port as number);
 }
+
+/** The elements that say who may reach a virtual service, by its id. */
+export function sourcesOf(elements: Iterable<Element>): Map<string, Element[]> {
+  const sources = new Map<string, Element[]>();
+  for (const element of elements) {
+    if (element.set !== 'allowedSources') continue;
+    const { id } = serviceOf(element);
+    const known = sources.get(id);
+    if (known === undefined) sources.set(id, [element]);
+    else known.push(element);
+  }
+  return sources;
+}

@@ -104,3 +104,8 @@ export interface Ticket<Key> {
   readonly key: Key;
   readonly entry: Entry<Key>;
 }
+
+/** How many were not going to be looked at anyway. */
+export function notDirty<Key>(keys: readonly Key[], dirty: Dirty<Key>, idOf: (key: Key) => string): number {
+  return keys.filter((key) => !dirty.has(idOf(key))).length;
+}

@@ -1,10 +1,51 @@
 /**
  * Tracked UDP connections that go nowhere any more: flows and the destinations that may still answer in, those to forget out. conntrack
- * would keep a client that goes on sending from one port at a backend that is gone. Pure.
+ * would keep a client that goes on sending from one port at a backend that is gone.
  */
 
 import { endpointText } from '../model/address.ts';
 import { type Flow, flowService } from '../model/node-state.ts';
+import type { Op } from '../model/op.ts';
+import type { VirtualServiceKey } from '../model/virtual-service.ts';
+import { Dirty, type Ticket } from './dirty.ts';
+import type { Surroundings, Turn } from './turn.ts';
+
+/** UDP services whose tracked connections are to be looked through once the kernel says what it should. */
+export class Flows {
+  readonly #surroundings: Surroundings;
+  /** Ids of all destinations that may still answer for a virtual service; undefined for one that nobody wants. */
+  readonly #servingOf: (service: string) => ReadonlySet<string> | undefined;
+  readonly #dirty: Dirty<VirtualServiceKey>;
+
+  constructor(surroundings: Surroundings, servingOf: (service: string) => ReadonlySet<string> | undefined) {
+    this.#surroundings = surroundings;
+    this.#servingOf = servingOf;
+    this.#dirty = new Dirty(surroundings.now);
+  }
+
+  mark(service: VirtualServiceKey, now: number): void {
+    this.#dirty.mark(service.id, service, now);
+  }
+
+  nextDue(): number | undefined {
+    return this.#dirty.nextDue();
+  }
+
+  /** Once a virtual service is in the kernel as it should be, what conntrack remembers of its past is looked through. */
+  async forget(turn: Turn, unsettled: Dirty<VirtualServiceKey>): Promise<void> {
+    const { kernel, now } = this.#surroundings;
+    const ready: Ticket<VirtualServiceKey>[] = [];
+    for (const ticket of this.#dirty.due(now())) {
+      if (unsettled.has(ticket.id)) this.#dirty.failed(ticket, now());
+      else ready.push(ticket);
+    }
+    const keys = ready.map(({ key }) => key).filter(({ id }) => (this.#servingOf(id)?.size ?? 0) > 0);
+    const flows = keys.length === 0 ? [] : await kernel.flows(keys);
+    const stale = staleFlows(flows, this.#servingOf);
+    await turn.apply(stale.map((flow): Op => ({ kind: 'flow', verb: 'delete', flow })));
+    for (const ticket of ready) turn.settle(this.#dirty, ticket, now());
+  }
+}
 
 /**
  * What answers a flow is none that may answer: a backend that is gone, or nobody at all, because the flow is older than the virtual

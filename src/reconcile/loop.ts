@@ -13,25 +13,17 @@ import { type Binding, bindingId, type Op } from '../model/op.ts';
 import type { VirtualServiceStatus } from '../model/status.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Actual } from './actual.ts';
-import { serviceOf } from './actual-filter.ts';
-import { Dirty, type Ticket } from './dirty.ts';
+import { sourcesOf } from './actual-filter.ts';
+import { Dirty, notDirty, type Ticket } from './dirty.ts';
 import type { Drift } from './drift.ts';
-import { staleFlows } from './flows.ts';
+import { Flows } from './flows.ts';
+import { type PassReport, together } from './pass-report.ts';
 import { type Draining, type Limits, operations, type Plan, plan } from './plan.ts';
 import { unsettable } from './plan-node.ts';
 import { viewOf } from './view.ts';
 import { Reader } from './reader.ts';
 import { type Differing, type Expected, Scrub } from './scrub.ts';
-import {
-  type Failure,
-  fixturesOf,
-  keyOf,
-  sumOf,
-  type Surroundings,
-  Turn,
-  type TurnReport,
-  usualTurnSize,
-} from './turn.ts';
+import { type Failure, fixturesOf, keyOf, type Surroundings, Turn, usualTurnSize } from './turn.ts';
 import { type MissingScheduler, type Touched, WantedState, type Wishes } from './wanted.ts';
 
 /** What one turn is about to do. */
@@ -41,12 +33,6 @@ export interface Work {
   readonly bindings: readonly Ticket<Binding>[];
   readonly elements: readonly Ticket<Element>[];
   readonly fixtures: readonly Ticket<string>[];
-}
-
-export interface PassReport extends TurnReport {
-  readonly unchanged: Plan['unchanged'];
-  /** What is kept because not everything is known that could claim it. */
-  readonly held: readonly string[];
 }
 
 export class Reconciler {
@@ -61,8 +47,7 @@ export class Reconciler {
   readonly #dirtyElements: Dirty<Element>;
   /** The device, tables and settings are looked at by every plan; they are keys only so that what failed is tried again. */
   readonly #dirtyFixtures: Dirty<string>;
-  /** UDP services whose tracked connections are to be looked through once the kernel says what it should. */
-  readonly #dirtyFlows: Dirty<VirtualServiceKey>;
+  readonly #flows: Flows;
   readonly #draining = new Map<string, readonly Draining[]>();
   /** What the kernel refused last, by dirty key. */
   readonly #failing = new Map<string, Failure>();
@@ -85,7 +70,7 @@ export class Reconciler {
     this.#dirtyBindings = new Dirty(surroundings.now);
     this.#dirtyElements = new Dirty(surroundings.now);
     this.#dirtyFixtures = new Dirty(surroundings.now);
-    this.#dirtyFlows = new Dirty(surroundings.now);
+    this.#flows = new Flows(surroundings, (id) => this.#wanted.wanted(id)?.serving);
   }
 
   /** Nothing is decided before. */
@@ -182,7 +167,7 @@ export class Reconciler {
 
   /** When there is work again without a new event; undefined when there is none. */
   nextDue(): number | undefined {
-    const dirty = [...this.#releasable(), this.#dirtyFixtures, this.#dirtyFlows];
+    const dirty = [...this.#releasable(), this.#dirtyFixtures, this.#flows];
     const times = dirty.map((keys) => keys.nextDue()).filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
   }
@@ -272,28 +257,9 @@ export class Reconciler {
     for (const one of work.plan.draining) {
       this.#draining.set(one.service.id, [...(this.#draining.get(one.service.id) ?? []), one]);
     }
-    await this.#forgetFlows(turn);
-    return { ...turn.report(), unchanged: work.plan.unchanged, held: work.plan.held };
-  }
-
-  /** Once a UDP service is in the kernel as it should be, what conntrack remembers of its past is looked through. */
-  async #forgetFlows(turn: Turn): Promise<void> {
-    const { kernel, now } = this.#surroundings;
-    const ready: Ticket<VirtualServiceKey>[] = [];
-    for (const ticket of this.#dirtyFlows.due(now())) {
-      if (this.#dirtyServices.has(ticket.id)) this.#dirtyFlows.failed(ticket, now());
-      else ready.push(ticket);
-    }
-    const keys = keysOf(ready).filter(({ id }) => this.#servingOf(id).size > 0);
-    const flows = keys.length === 0 ? [] : await kernel.flows(keys);
-    const stale = staleFlows(flows, (id) => this.#servingOf(id));
-    await turn.apply(stale.map((flow): Op => ({ kind: 'flow', verb: 'delete', flow })));
-    for (const ticket of ready) turn.settle(this.#dirtyFlows, ticket, now());
+    await this.#flows.forget(turn, this.#dirtyServices);
     this.#wanted.endTurn();
-  }
-
-  #servingOf(id: string): ReadonlySet<string> {
-    return this.#wanted.wanted(id)?.serving ?? nobody;
+    return { ...turn.report(), unchanged: work.plan.unchanged, held: work.plan.held };
   }
 
   /** No change of the store can fall between the last look for schedulers and the taking. */
@@ -337,7 +303,7 @@ export class Reconciler {
     const now = this.#surroundings.now();
     for (const key of services) {
       this.#dirtyServices.mark(key.id, key, now);
-      if (key.protocol === 'UDP') this.#dirtyFlows.mark(key.id, key, now);
+      if (key.protocol === 'UDP') this.#flows.mark(key, now);
     }
     for (const element of elements) this.#dirtyElements.mark(element.id, element, now);
     for (const binding of bindings) {
@@ -425,45 +391,6 @@ export class Reconciler {
     return { excluded: this.#wishes.excluded, mayDelete, mayDrain: unreadSlices.size === 0 };
   }
 }
-
-/** What was not going to be looked at anyway. */
-function notDirty<Key>(keys: readonly Key[], dirty: Dirty<Key>, idOf: (key: Key) => string): number {
-  return keys.filter((key) => !dirty.has(idOf(key))).length;
-}
-
-/** Each key is planned once but those that were held; the last turn holds what is still to be held. */
-function together(reports: readonly PassReport[]): PassReport {
-  const last = reports.at(-1)!;
-  if (reports.length === 1) return last;
-  const unchanged = { ...last.unchanged };
-  for (const one of reports.slice(0, -1)) {
-    for (const kind of Object.keys(unchanged) as (keyof typeof unchanged)[]) unchanged[kind] += one.unchanged[kind];
-  }
-  return {
-    applied: reports.flatMap(({ applied }) => applied),
-    failures: reports.flatMap(({ failures }) => failures),
-    blocked: reports.flatMap(({ blocked }) => blocked),
-    open: reports.flatMap(({ open }) => open),
-    kernelTime: sumOf(reports.map(({ kernelTime }) => kernelTime)),
-    unchanged,
-    held: last.held,
-  };
-}
-
-/** The elements that say who may reach a virtual service, by its id. */
-function sourcesOf(elements: Iterable<Element>): Map<string, Element[]> {
-  const sources = new Map<string, Element[]>();
-  for (const element of elements) {
-    if (element.set !== 'allowedSources') continue;
-    const { id } = serviceOf(element);
-    const known = sources.get(id);
-    if (known === undefined) sources.set(id, [element]);
-    else known.push(element);
-  }
-  return sources;
-}
-
-const nobody: ReadonlySet<string> = new Set();
 
 function keysOf<Key>(tickets: readonly Ticket<Key>[]): Key[] {
   return tickets.map(({ key }) => key);

@@ -4,7 +4,7 @@
  */
 
 import { type Drift, noDrift, sum } from './drift.ts';
-import type { PassReport } from './loop.ts';
+import type { PassReport } from './pass-report.ts';
 
 /** What is asked of a Reconciler. */
 export interface Steps {

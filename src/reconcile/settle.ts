@@ -2,7 +2,8 @@
 
 import type { Op } from '../model/op.ts';
 import { opText } from '../model/text.ts';
-import type { PassReport, Reconciler } from './loop.ts';
+import type { Reconciler } from './loop.ts';
+import type { PassReport } from './pass-report.ts';
 import { type Failure, type KernelTime, sumOf } from './turn.ts';
 import type { Draining, Plan } from './plan.ts';
 

@@ -30,7 +30,7 @@ export interface Surroundings {
 }
 
 /** A pass over more is done in turns: what is in memory at a time, and how long the event loop is held up, is that of one. */
-export const usualTurnSize = 2048;
+export const usualTurnSize = 1024;
 
 export interface Failure {
   readonly op: Op;

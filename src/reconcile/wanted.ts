@@ -266,7 +266,7 @@ export class WantedState implements Desired {
   #ordered(names: ReadonlySet<ObjectName>): ObjectName[] {
     if (names.size < 2) return [...names];
     const aged = [...names].map((name) => byAge(this.#store.service(name)?.createdAt ?? '', name));
-    const byTheirAge = aged.sort().map((text) => text.slice(text.indexOf(' ') + 1));
+    const byTheirAge = aged.toSorted().map((text) => text.slice(text.indexOf(' ') + 1));
     return [...[...urgent].filter((name) => names.has(name)), ...byTheirAge.filter((name) => !urgent.has(name))];
   }
 

@@ -35,6 +35,29 @@ test('the API server and DNS come first in every phase', async () => {
   assert.deepEqual(order('ip addr'), ['10.96.0.1/32', '10.96.0.2/32', '10.96.0.9/32']);
 });
 
+test('in however many turns a start is made, what an older Service owns never passes through the hands of a younger one', async () => {
+  const vips = ['10.96.0.10'];
+  const old = { vips, createdAt: '2026-01-01T00:00:00Z' };
+  const others = ['a', 'b', 'c', 'd'].map((name, i) =>
+    setService(service(`default/${name}`, { vips: [`10.96.1.${i}`] })),
+  );
+  const { node } = started(
+    storeOf(
+      setService(service('default/young', { vips, createdAt: '2026-02-02T00:00:00Z' })),
+      setSlice(slice('default/young', ['10.244.0.9'])),
+      ...others,
+      setService(service('default/old', old)),
+      setSlice(slice('default/old', ['10.244.0.1', '10.244.0.2', '10.244.0.3'])),
+    ),
+  );
+  await node.converge();
+  const disputed = texts(node).filter((line) => line.startsWith('-a -t 10.96.0.10:80'));
+  assert.deepEqual(
+    disputed,
+    [1, 2, 3].map((i) => `-a -t 10.96.0.10:80 -r 10.244.0.${i}:8080 -m -w 1`),
+  );
+});
+
 test('before every source is synced a pass is none', async () => {
   const store = new Store();
   store.apply(setService(web));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Drift, noDrift } from '../../src/reconcile/drift.ts';
-import type { PassReport } from '../../src/reconcile/loop.ts';
+import type { PassReport } from '../../src/reconcile/pass-report.ts';
 import { type Clock, Rhythm, type Steps, type Tempo } from '../../src/reconcile/rhythm.ts';
 
 /** A clock that sleeps until the test moves it on. */

@@ -1,0 +1,29 @@
+/** What became of a pass, in however many turns it was made. */
+
+import type { Plan } from './plan.ts';
+import { sumOf, type TurnReport } from './turn.ts';
+
+export interface PassReport extends TurnReport {
+  readonly unchanged: Plan['unchanged'];
+  /** What is kept because not everything is known that could claim it. */
+  readonly held: readonly string[];
+}
+
+/** Each key is planned once but those that were held; the last turn holds what is still to be held. */
+export function together(reports: readonly PassReport[]): PassReport {
+  const last = reports.at(-1)!;
+  if (reports.length === 1) return last;
+  const unchanged = { ...last.unchanged };
+  for (const one of reports.slice(0, -1)) {
+    for (const kind of Object.keys(unchanged) as (keyof typeof unchanged)[]) unchanged[kind] += one.unchanged[kind];
+  }
+  return {
+    applied: reports.flatMap(({ applied }) => applied),
+    failures: reports.flatMap(({ failures }) => failures),
+    blocked: reports.flatMap(({ blocked }) => blocked),
+    open: reports.flatMap(({ open }) => open),
+    kernelTime: sumOf(reports.map(({ kernelTime }) => kernelTime)),
+    unchanged,
+    held: last.held,
+  };
+}
