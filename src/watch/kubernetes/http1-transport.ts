@@ -12,6 +12,9 @@ export class Http1Transport implements Transport {
   readonly #credentials: Credentials;
   readonly #patience: Patience;
   readonly #agent: http.Agent;
+  readonly #closed = new AbortController();
+  /** The last question whether the server is there: one stands for all answers that are silent at about the same time. */
+  #question: { readonly askedAt: number; readonly answer: Promise<void> } | undefined;
   #isRetired = false;
 
   constructor(credentials: Credentials, patience: Patience) {
@@ -45,6 +48,7 @@ export class Http1Transport implements Transport {
 
   close(): void {
     this.#isRetired = true;
+    this.#closed.abort(new Error('the connection is closed'));
     this.#agent.destroy();
   }
 
@@ -63,13 +67,13 @@ export class Http1Transport implements Transport {
 
   async *#read(response: http.IncomingMessage, { signal, headers }: WireRequest): AsyncGenerator<Uint8Array> {
     const { silence } = this.#patience;
-    const ended = new AbortController();
+    let isOver = false;
     let chunks = 0;
     const ask = async () => {
       const before = chunks;
       try {
-        await this.#askForSign(headers, ended.signal);
-        if (!ended.signal.aborted) timer.refresh();
+        await this.#sign(headers);
+        if (!isOver) timer.refresh();
       } catch (error) {
         if (chunks > before) return;
         response.destroy(new Error(`the server is silent, and does not answer either (${errorText(error)})`));
@@ -79,7 +83,7 @@ export class Http1Transport implements Transport {
     // also when nobody comes back for the rest
     response.once('close', () => {
       clearTimeout(timer);
-      ended.abort(new Error('the answer ended'));
+      isOver = true;
     });
     try {
       for await (const chunk of response) {
@@ -96,24 +100,30 @@ export class Http1Transport implements Transport {
     }
   }
 
+  #sign(headers: WireRequest['headers']): Promise<void> {
+    const askedAt = performance.now();
+    if (this.#question === undefined || askedAt - this.#question.askedAt > this.#patience.silence / 2) {
+      this.#question = { askedAt, answer: this.#askForSign(headers) };
+    }
+    return this.#question.answer;
+  }
+
   /** Any answer but that of a gateway whose server is gone. On a connection of its own: the others may hang with the silent one. */
-  async #askForSign(headers: WireRequest['headers'], signal: AbortSignal): Promise<void> {
+  async #askForSign(headers: WireRequest['headers']): Promise<void> {
     const { server, tls, proxy } = this.#credentials;
     const once = server.protocol === 'http:' ? new http.Agent() : new https.Agent(tls);
     const abort = new AbortController();
     const { sign } = this.#patience;
     const timer = setTimeout(() => abort.abort(new Error(`nothing within ${sign} ms`)), sign);
-    const end = () => abort.abort(signal.reason);
-    signal.addEventListener('abort', end);
+    const signal = AbortSignal.any([abort.signal, this.#closed.signal]);
     try {
       const path = `${server.pathname.replace(/\/$/, '')}/version`;
-      const question: WireRequest = { method: 'GET', path, headers, body: undefined, signal: abort.signal };
+      const question: WireRequest = { method: 'GET', path, headers, body: undefined, signal };
       const response = await this.#exchange(question, proxy ?? once);
       response.destroy();
       if (response.statusCode! >= 500) throw new Error(`HTTP ${response.statusCode}`);
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', end);
       once.destroy();
     }
   }

@@ -30,7 +30,10 @@ export interface Transport {
   close(): void;
 }
 
-/** Milliseconds. A server that hangs, or a connection whose other end is gone, is noticed within the sum of two of them. */
+/**
+ * Milliseconds. A server that hangs, or a connection whose other end is gone, is noticed within the sum of two of them, over HTTP/1.1
+ * within half of `silence` more.
+ */
 export interface Patience {
   /** For the connection to be made, with TLS. */
   readonly connect: number;
