@@ -12,6 +12,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { Daemon, Workplace } from '../support/daemon.ts';
+import { kubeconfig } from './kubeconfig.ts';
 
 /** Changes of which the quantiles are. */
 const changes = 50;
@@ -96,17 +97,6 @@ interface Slice {
 
 interface Service {
   readonly spec: { readonly clusterIP: string; readonly ports: readonly { readonly port: number }[] };
-}
-
-function kubeconfig(server: string): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'bench', cluster: { server } }],
-    users: [{ name: 'bench', user: {} }],
-    contexts: [{ name: 'bench', context: { cluster: 'bench', user: 'bench' } }],
-    'current-context': 'bench',
-  });
 }
 
 /** MiB. */
