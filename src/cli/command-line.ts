@@ -6,7 +6,7 @@ import type { Config, Loaded } from '../config/config.ts';
 import { exitStatus, type Invocation, type Streams } from './invocation.ts';
 
 /** Commands that need a config. */
-const configuredCommands = ['run', 'status', 'reconcile', 'cleanup'] as const;
+const configuredCommands = ['run', 'status', 'reconcile', 'cleanup', 'explain'] as const;
 type ConfiguredCommand = (typeof configuredCommands)[number];
 
 /** Runs one command line and gives its exit status. Rejects only for what a command did not expect. */
@@ -32,6 +32,7 @@ export async function runCommandLine(words: readonly string[], streams: Streams,
     case 'status':
     case 'reconcile':
     case 'cleanup':
+    case 'explain':
       return runKernelCommand(command, parsed, streams, signal);
     default:
       return command satisfies never;
@@ -44,10 +45,10 @@ async function runKernelCommand(
   streams: Streams,
   signal: AbortSignal,
 ): Promise<number> {
-  const missing = command === 'reconcile' ? missingFlags(parsed) : [];
+  const wrong = command === 'reconcile' ? missingFlags(parsed) : await questionProblems(parsed);
   const loaded = await load(parsed);
-  if (missing.length > 0 || 'problems' in loaded) {
-    return refuse([...missing, ...('problems' in loaded ? loaded.problems : [])], command, streams);
+  if (wrong.length > 0 || 'problems' in loaded) {
+    return refuse([...wrong, ...('problems' in loaded ? loaded.problems : [])], command, streams);
   }
   const { config } = loaded;
   await warn(config, [...parsed.warnings, ...loaded.remarks], streams);
@@ -75,6 +76,8 @@ async function execute(command: ConfiguredCommand, invocation: Invocation): Prom
       return (await import('./reconcile.ts')).reconcile(invocation);
     case 'cleanup':
       return (await import('./cleanup.ts')).cleanup(invocation);
+    case 'explain':
+      return (await import('./explain/explain.ts')).explain(invocation);
     default:
       return command satisfies never;
   }
@@ -96,7 +99,14 @@ async function writeConfig(config: Config, path: string, { stderr }: Streams): P
 async function configProblems(parsed: Arguments): Promise<readonly UsageProblem[]> {
   if (!configuredCommands.some((command) => command === parsed.command)) return [];
   const loaded = await load(parsed);
-  return 'problems' in loaded ? loaded.problems : [];
+  return [...(await questionProblems(parsed)), ...('problems' in loaded ? loaded.problems : [])];
+}
+
+/** Of the command explain. */
+async function questionProblems(parsed: Arguments): Promise<readonly UsageProblem[]> {
+  if (parsed.command !== 'explain') return [];
+  const asked = (await import('./explain/question.ts')).questionOf(parsed);
+  return 'problems' in asked ? asked.problems : [];
 }
 
 function missingFlags({ flags }: Arguments): UsageProblem[] {

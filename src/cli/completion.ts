@@ -1,6 +1,6 @@
 /** Completion scripts for bash, zsh and fish, made from the command table and the flag table. */
 
-import { type CommandName, commandTable, type Shell } from '../config/commands.ts';
+import { type CommandName, commandTable, type Operand, type Shell } from '../config/commands.ts';
 import { dashed, type FlagSpec, flagNames, flagsOf } from '../config/flags.ts';
 
 export function completionScript(shell: Shell): string {
@@ -55,7 +55,7 @@ ${values.join('\n')}
 ${words.join('\n')}
     *) words="${withoutCommand.join(' ')}" ;;
   esac
-  if [[ "$command" =~ ^(run|reconcile)$ && "$current" != -* ]]; then
+  if [[ "$command" =~ ^(run|reconcile|explain)$ && "$current" != -* ]]; then
     COMPREPLY=($(compgen -f -- "$current"))
   else
     COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -71,7 +71,7 @@ function zsh(): string {
     const operand = commandTable[name].operand;
     const specs = [
       ...flagsOf(name).flatMap(zshFlag),
-      ...(operand === undefined ? [] : [zshQuoted(`1:${operand.name}:(${operand.choices.join(' ')})`)]),
+      ...(operand === undefined ? [] : [zshQuoted(`1:${zshOperand(operand)}`)]),
       ...(flagsOf(name).some((flag) => flag.takesOperands === true) ? [zshQuoted('*:manifest:_files')] : []),
     ];
     return `    ${name}) _arguments ${specs.join(' ')} ;;`;
@@ -104,6 +104,10 @@ fi
 `;
 }
 
+function zshOperand({ name, choices }: Operand): string {
+  return `${name.replaceAll(':', '\\:')}:${choices.length === 0 ? ' ' : `(${choices.join(' ')})`}`;
+}
+
 function zshFlag(flag: FlagSpec): string[] {
   const summary = flag.summary.replace(/[[\]:]/g, '\\$&');
   return names(flag).map((name) => {
@@ -128,7 +132,7 @@ function fish(): string {
     const orNone = name === 'run' ? '; or __fish_use_subcommand' : '';
     const condition = fishQuoted(`__fish_seen_subcommand_from ${name}${orNone}`);
     const operand = commandTable[name].operand;
-    if (operand !== undefined) {
+    if (operand !== undefined && operand.choices.length > 0) {
       lines.push(`complete -c kube-ipvs -f -n ${condition} -a ${fishQuoted(operand.choices.join(' '))}`);
     }
     for (const flag of flagsOf(name)) {

@@ -108,7 +108,7 @@ class Parser {
       this.#commandSeen = true;
       if (isCommand(word)) this.#command = word;
       else this.#problems.push({ value: word, message: unknownCommand(word) });
-    } else if (this.#taker !== undefined) this.#append(this.#taker, [word]);
+    } else if (this.#taker !== undefined && !this.#isOperand(word)) this.#append(this.#taker, [word]);
     else this.#operands.push(word);
   }
 
@@ -172,6 +172,12 @@ class Parser {
     };
   }
 
+  /** A word behind the paths of --manifests that the command waits for. */
+  #isOperand(word: string): boolean {
+    const operand = this.#command === undefined ? undefined : commandTable[this.#command].operand;
+    return this.#operands.length === 0 && operand?.fits?.(word) === true;
+  }
+
   #append(key: FlagKey, values: readonly string[]): void {
     this.#values.set(key, [...((this.#values.get(key) as readonly string[] | undefined) ?? []), ...values]);
   }
@@ -190,18 +196,23 @@ class Parser {
     const [first, ...rest] = this.#operands;
     const extra = operand === undefined ? this.#operands : rest;
     for (const word of extra) {
-      const cure = command === 'reconcile' ? 'write --manifests in front of paths' : 'leave it out';
+      const cure =
+        command === 'reconcile' || command === 'explain' ? 'write --manifests in front of paths' : 'leave it out';
       this.#problems.push({ value: word, message: `${command} takes no argument ${quoted(word)}; ${cure}` });
     }
     if (operand === undefined) return;
-    const choices = operand.choices.join(', ');
+    const { name, required, choices, fits, example } = operand;
+    const cure = fits === undefined ? `write one of ${choices.join(', ')}` : `write one such as ${example}`;
     if (first === undefined) {
-      if (operand.required)
-        this.#problems.push({ message: `${command} needs a ${operand.name}; write one of ${choices}` });
-    } else if (!operand.choices.includes(first)) {
-      this.#problems.push({ value: first, message: `${quoted(first)} is no ${operand.name}; write one of ${choices}` });
+      if (required) this.#problems.push({ message: `${command} needs ${article(name)} ${name}; ${cure}` });
+    } else if (!(fits?.(first) ?? choices.includes(first))) {
+      this.#problems.push({ value: first, message: `${quoted(first)} is no ${name}; ${cure}` });
     }
   }
+}
+
+function article(noun: string): 'a' | 'an' {
+  return /^[aeiou]/i.test(noun) ? 'an' : 'a';
 }
 
 function unknownCommand(word: string): string {

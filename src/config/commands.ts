@@ -1,5 +1,7 @@
 /** The commands of kube-ipvs. Parsing, help, completion and the README's tables are made from this and the flag table. */
 
+import { parseVirtualServiceKey } from '../model/virtual-service.ts';
+
 export interface CommandSpec {
   /** One line, lower case, no full stop. */
   readonly summary: string;
@@ -8,13 +10,23 @@ export interface CommandSpec {
   /** Paragraphs of the command's own help. */
   readonly help: readonly string[];
   /** The one word that may follow the command. */
-  readonly operand?: { readonly name: string; readonly required: boolean; readonly choices: readonly string[] };
+  readonly operand?: Operand;
+}
+
+export interface Operand {
+  readonly name: string;
+  readonly required: boolean;
+  /** Words to choose from; without any it may be every word that `fits`. */
+  readonly choices: readonly string[];
+  readonly fits?: (word: string) => boolean;
+  /** How one looks that fits. */
+  readonly example?: string;
 }
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
-const commandNames = ['run', 'reconcile', 'cleanup', 'status', 'completion', 'version', 'help'] as const;
+const commandNames = ['run', 'reconcile', 'cleanup', 'status', 'explain', 'completion', 'version', 'help'] as const;
 export type CommandName = (typeof commandNames)[number];
 
 export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
@@ -57,6 +69,24 @@ export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
       'Exit status: 0 clean (with --dry-run: nothing to do), 2 --dry-run found changes, 1 something could not be removed,',
       '64 bad usage.',
     ],
+  },
+  explain: {
+    summary: 'say what becomes of connections to an address, and why',
+    usage: 'ADDRESS:PORT[/PROTOCOL] [flags]',
+    help: [
+      'Of one virtual service: which Service asks for it, which endpoints take its traffic and why others do not, what the',
+      'packet filter does for whom, and where the kernel has something else. Without a protocol it is TCP; IPv6 is written',
+      'as [fd00::1]:80. Reads the cluster, or --manifests, and the kernel as reconcile does, and changes nothing.',
+      'Exit status: 0 explained, also where nobody claims the address, 1 an object could not be read, or nothing can be',
+      'told, 64 bad usage or bad manifests, 130 or 143 interrupted.',
+    ],
+    operand: {
+      name: 'ADDRESS:PORT',
+      required: true,
+      choices: [],
+      fits: (word) => parseVirtualServiceKey(word) !== undefined,
+      example: '10.96.0.1:443, [fd00::1]:53/UDP',
+    },
   },
   completion: {
     summary: 'print a completion script for a shell',

@@ -99,8 +99,16 @@ export const generalFlags = {
     kind: 'string',
     value: 'NAME',
     summary: 'work in this network namespace (as ip netns lists it)',
-    commands: [...kernelCommands, 'run', 'status'],
+    commands: [...kernelCommands, 'run', 'status', 'explain'],
     overFile: true,
+  },
+  from: {
+    name: 'from',
+    kind: 'string',
+    value: 'pod|host|external|IP',
+    summary:
+      'whose connections: those of Pods of this node, of the node itself, from outside, or of one client; all three by default',
+    commands: ['explain'],
   },
   dryRun: {
     name: 'dry-run',
@@ -115,7 +123,7 @@ export const generalFlags = {
     choices: ['text', 'json', 'wide'],
     default: 'text',
     summary: 'form of what is printed on standard output; wide is for status',
-    commands: [...kernelCommands, 'status', 'version'],
+    commands: [...kernelCommands, 'status', 'explain', 'version'],
   },
   help: {
     name: 'help',

@@ -125,7 +125,7 @@ export const loggingFlags = {
     default: 0,
     value: 'LEVEL',
     summary: 'how much is logged on standard error; 4 and above is for debugging',
-    commands: [...kernelCommands, 'run'],
+    commands: [...kernelCommands, 'run', 'explain'],
     overFile: true,
   },
   loggingFormat: {
@@ -134,7 +134,7 @@ export const loggingFlags = {
     choices: ['text', 'json'],
     default: 'text',
     summary: 'form of the log lines on standard error',
-    commands: [...kernelCommands, 'run'],
+    commands: [...kernelCommands, 'run', 'explain'],
     overFile: true,
   },
 } as const satisfies FlagRows;

@@ -11,12 +11,17 @@ import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Asked } from './front-ends.ts';
 
 /** One Service's claim of one virtual service. */
-interface Claim {
-  readonly owner: ObjectName;
-  readonly createdAt: string;
+interface Claim extends Claimant {
   readonly key: VirtualServiceKey;
   readonly bound: boolean;
   readonly elements: readonly Element[];
+}
+
+/** Who wants a virtual service. */
+export interface Claimant {
+  readonly owner: ObjectName;
+  /** metadata.creationTimestamp or ''. */
+  readonly createdAt: string;
 }
 
 interface Held {
@@ -77,6 +82,11 @@ export class Claims {
 
   ownerOf(id: string): ObjectName | undefined {
     return this.#claims.get(id)?.[0]?.owner;
+  }
+
+  /** All that want a virtual service: the first has it. */
+  claimants(id: string): readonly Claimant[] {
+    return this.#claims.get(id) ?? [];
   }
 
   wantsBound(address: Address): boolean {

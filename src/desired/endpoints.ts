@@ -89,13 +89,13 @@ export function candidates(slices: readonly EndpointSlice[], port: ServicePort, 
 }
 
 export function chooseEndpoints(all: readonly Candidate[], locality: Locality): ChosenEndpoints {
-  const ready = all.filter(({ endpoint }) => endpoint.ready);
-  const serving = all.filter(({ endpoint }) => !endpoint.ready && endpoint.serving && endpoint.terminating);
-  const isLocal = ({ endpoint }: Candidate) => endpoint.nodeName === locality.name;
-  const hinted = matchingHints(ready, locality);
+  const ready = all.filter(isReady);
+  const spare = all.filter(isSpare);
+  const isLocal = (candidate: Candidate) => isHere(candidate, locality);
+  const hinted = fitting(ready, hintsInForce(ready, locality), locality);
   return {
-    cluster: hinted.length > 0 ? hinted : serving,
-    local: firstNonEmpty(ready.filter(isLocal), serving.filter(isLocal)),
+    cluster: hinted.length > 0 ? hinted : spare,
+    local: firstNonEmpty(ready.filter(isLocal), spare.filter(isLocal)),
   };
 }
 
@@ -104,14 +104,37 @@ export function endpointsFor(policy: TrafficPolicy, chosen: ChosenEndpoints): re
   return policy === 'Local' ? chosen.local : chosen.cluster;
 }
 
-/** Topology: node hints first, then zone hints; a mode counts only when every ready endpoint carries its hint (KEP-2433). */
-function matchingHints(ready: readonly Candidate[], { name, zone }: Locality): readonly Candidate[] {
-  const onNode = ready.filter(({ endpoint }) => endpoint.nodes.includes(name));
-  if (onNode.length > 0 && ready.every(({ endpoint }) => endpoint.nodes.length > 0)) return onNode;
-  if (zone === undefined) return ready;
-  const inZone = ready.filter(({ endpoint }) => endpoint.zones.includes(zone));
-  if (inZone.length > 0 && ready.every(({ endpoint }) => endpoint.zones.length > 0)) return inZone;
-  return ready;
+export function isReady({ endpoint }: Candidate): boolean {
+  return endpoint.ready;
+}
+
+/** It terminates and still serves: it takes traffic where none is ready. */
+export function isSpare({ endpoint }: Candidate): boolean {
+  return !endpoint.ready && endpoint.serving && endpoint.terminating;
+}
+
+export function isHere({ endpoint }: Candidate, { name }: Locality): boolean {
+  return endpoint.nodeName === name;
+}
+
+/** Which hints of topology choose. */
+export type Hints = 'nodes' | 'zones';
+
+/** Node hints first, then zone hints; a mode counts only when every ready endpoint carries its hint (KEP-2433). undefined: none counts. */
+export function hintsInForce(ready: readonly Candidate[], locality: Locality): Hints | undefined {
+  return (['nodes', 'zones'] as const).find(
+    (hints) =>
+      ready.some((candidate) => fits(candidate, hints, locality)) &&
+      ready.every(({ endpoint }) => endpoint[hints].length > 0),
+  );
+}
+
+function fits({ endpoint }: Candidate, hints: Hints, { name, zone }: Locality): boolean {
+  return hints === 'nodes' ? endpoint.nodes.includes(name) : zone !== undefined && endpoint.zones.includes(zone);
+}
+
+function fitting(ready: readonly Candidate[], hints: Hints | undefined, locality: Locality): readonly Candidate[] {
+  return hints === undefined ? ready : ready.filter((candidate) => fits(candidate, hints, locality));
 }
 
 function firstNonEmpty<T>(first: readonly T[], second: readonly T[]): readonly T[] {

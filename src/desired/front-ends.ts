@@ -13,7 +13,7 @@ import {
   type VirtualServiceKey,
   virtualServiceKey,
 } from '../model/virtual-service.ts';
-import { backendsOf } from './endpoints.ts';
+import { type Backends, backendsOf, type Locality } from './endpoints.ts';
 import { sharedElements, siteElements } from './filter-elements.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { type Site, siteKinds, sites } from './sites.ts';
@@ -51,33 +51,54 @@ export interface Asked {
 
 /** Costs O(ports x (addresses + endpoints)). */
 export function ask(service: Service, slices: readonly EndpointSlice[], node: NodeFacts, policy: Policy): Asked {
-  const backends = service.ports.flatMap((port) =>
-    service.clusterIPs.map((clusterIP) => backendsOf(service, port, clusterIP, slices, node)),
+  const backends = allBackends(service, slices, node);
+  const frontEnds = servedSites(service, backends, node).map(
+    ({ key, site, behind }): FrontEnd => ({
+      owner: service.name,
+      service: virtualService(service, key, policy),
+      destinations: behind.destinations[trafficPolicy(site, service)],
+      bound: site.bound,
+      elements: siteElements(site, service, behind, node),
+      drainTimeout: service.tuning.drainTimeout ?? policy.drainTimeout,
+      serving: behind.serving,
+    }),
   );
-  const found = new Map<string, FrontEnd>();
-  for (const kind of siteKinds) {
-    for (const behind of backends) {
-      for (const site of sites(kind, service, behind, node)) {
-        const key = virtualServiceKey(behind.port.protocol, site.address, site.port);
-        if (found.has(key.id)) continue;
-        found.set(key.id, {
-          owner: service.name,
-          service: virtualService(service, key, policy),
-          destinations: behind.destinations[trafficPolicy(site, service)],
-          bound: site.bound,
-          elements: siteElements(site, service, behind, node),
-          drainTimeout: service.tuning.drainTimeout ?? policy.drainTimeout,
-          serving: behind.serving,
-        });
-      }
-    }
-  }
-  const frontEnds = [...found.values()];
   const bound = frontEnds.filter((frontEnd) => frontEnd.bound).map((frontEnd) => frontEnd.service.address);
   return { frontEnds, shared: sharedElements(service, bound, backends, node.name) };
 }
 
-function trafficPolicy({ kind }: Site, { internalTrafficPolicy, externalTrafficPolicy }: Service): TrafficPolicy {
+/** What serves each service port of a Service in each of its families. */
+export function allBackends(service: Service, slices: readonly EndpointSlice[], locality: Locality): Backends[] {
+  return service.ports.flatMap((port) =>
+    service.clusterIPs.map((clusterIP) => backendsOf(service, port, clusterIP, slices, locality)),
+  );
+}
+
+/** A site that became a virtual service, and what is behind it. */
+export interface ServedSite {
+  readonly key: VirtualServiceKey;
+  readonly site: Site;
+  readonly behind: Backends;
+}
+
+/** One for each virtual service of the Service: of sites that are the same one the first kind of {@link siteKinds} is served. */
+export function servedSites(service: Service, backends: readonly Backends[], node: NodeFacts): ServedSite[] {
+  const found = new Map<string, ServedSite>();
+  for (const kind of siteKinds) {
+    for (const behind of backends) {
+      for (const site of sites(kind, service, behind, node)) {
+        const key = virtualServiceKey(behind.port.protocol, site.address, site.port);
+        if (!found.has(key.id)) found.set(key.id, { key, site, behind });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+export function trafficPolicy(
+  { kind }: Site,
+  { internalTrafficPolicy, externalTrafficPolicy }: Service,
+): TrafficPolicy {
   return kind === 'clusterIP' ? internalTrafficPolicy : externalTrafficPolicy;
 }
 

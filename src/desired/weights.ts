@@ -5,7 +5,12 @@ import type { Endpoint, WeightRule } from '../model/cluster.ts';
 
 /** The weight of the first rule that fits; 1 without one. */
 export function weightOf(endpoint: Endpoint, rules: readonly WeightRule[]): number {
-  return rules.find((rule) => fits(rule.endpoints, endpoint))?.weight ?? 1;
+  return weightRuleOf(endpoint, rules)?.weight ?? 1;
+}
+
+/** The rule that decides; undefined where none fits. */
+export function weightRuleOf(endpoint: Endpoint, rules: readonly WeightRule[]): WeightRule | undefined {
+  return rules.find((rule) => fits(rule.endpoints, endpoint));
 }
 
 function fits(which: WeightRule['endpoints'], endpoint: Endpoint): boolean {

@@ -24,7 +24,8 @@ export function* statusJsonPieces({ virtualServices, ...rest }: StatusReport): G
   yield ']}';
 }
 
-function json(value: unknown, indent = 0): string {
+/** Any plain data, so. */
+export function json(value: unknown, indent = 0): string {
   const text = JSON.stringify(value, (_key, field: unknown) => (field === undefined ? null : field), indent);
   return text.split('\n').map(printable).join('\n');
 }

@@ -1,6 +1,6 @@
 /** One entry of the kernel's IPVS table (ipvsadm "virtual service"): identity, configuration and observation as three types. */
 
-import { type Address, endpointText, type Family, familyOf } from './address.ts';
+import { type Address, endpointText, type Family, familyOf, parseAddress } from './address.ts';
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 
@@ -58,6 +58,19 @@ export interface ServiceTraffic {
 
 export function virtualServiceKey(protocol: Protocol, address: Address, port: number): VirtualServiceKey {
   return { id: `${endpointText(address, port)}/${protocol}`, protocol, address, port };
+}
+
+/** `10.96.0.1:443/TCP`, `[fd00::1]:53/udp`; without a protocol it is TCP. undefined where the text is no such thing. */
+export function parseVirtualServiceKey(text: string): VirtualServiceKey | undefined {
+  const found = /^(?:\[([\da-f:.]+)\]|([\d.]+)):(\d{1,5})(?:\/(tcp|udp|sctp))?$/i.exec(text);
+  if (found === null) return undefined;
+  const [, bracketed, plain, digits, protocol = 'TCP'] = found;
+  const address = parseAddress(bracketed ?? plain ?? '');
+  const port = Number(digits);
+  if (address === undefined || port < 1 || port > 65_535 || (bracketed !== undefined && !bracketed.includes(':'))) {
+    return undefined;
+  }
+  return virtualServiceKey(protocol.toUpperCase() as Protocol, address, port);
 }
 
 export function serviceFamily(service: VirtualServiceKey): Family {

@@ -3,7 +3,7 @@
  * its keys is looked at, once a turn; only who claims what outlives the turn.
  */
 
-import { byAge, Claims, type Conflict } from '../desired/claims.ts';
+import { byAge, type Claimant, Claims, type Conflict } from '../desired/claims.ts';
 import { type Asked, ask, type FrontEnd } from '../desired/front-ends.ts';
 import { nodeElements, type NodeFacts, nodeFacts, type NodePolicy } from '../desired/node-facts.ts';
 import { type FilterPolicy, ruleset } from '../desired/ruleset.ts';
@@ -99,6 +99,16 @@ export class WantedState implements Desired {
   /** The Service that a virtual service belongs to. */
   ownerOf(id: string): ObjectName | undefined {
     return this.#claims.ownerOf(id);
+  }
+
+  /** All Services that want a virtual service: it belongs to the first. */
+  claimants(id: string): readonly Claimant[] {
+    return this.#claims.claimants(id);
+  }
+
+  /** What Services are derived from, once changes were taken. */
+  get nodeFacts(): NodeFacts | undefined {
+    return this.#facts;
   }
 
   wantedElement(id: string): Element | undefined {

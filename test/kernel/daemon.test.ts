@@ -134,6 +134,17 @@ describe('kube-ipvs run', () => {
     assert.match(once.stdout, /^nothing to do; /);
   });
 
+  it('explains to who asks the same cluster what became of an address', async () => {
+    const own = ['--netns', node.name, '--hostname-override', 'node-a', ...flags];
+    const { kubeconfig } = workplace.kubeconfig(server);
+    const words = ['explain', '10.104.87.96:80', '--kubeconfig', kubeconfig, ...own];
+    const told = await kubeIpvs(words, { program: bundle });
+    assert.equal(told.status, 0, told.stderr);
+    assert.match(told.stdout, /^Affinity: {4}ClientIP, for 10800 s$/m);
+    assert.match(told.stdout, /^Kernel: {6}virtual service rr -p 10800; as it should be$/m);
+    assert.match(told.stdout, /^10\.244\.1\.10:8080 +yes +1 +1 +0 +0 .* ready/m);
+  });
+
   it('a Service that comes is served as soon as it has endpoints', async () => {
     server.apply(serviceObject('shop', { clusterIPs: [vip] }));
     await daemon.until(() => of(vip), ['-A -t 10.96.0.10:80 -s rr']);

@@ -27,7 +27,7 @@ import { hostOf } from './configured.ts';
 import { nodeLines } from './surroundings.ts';
 
 /** What a step says, read with the program's own parsers. */
-interface Given {
+export interface Given {
   readonly wishes: Wishes;
   readonly manifests: Manifests;
 }
@@ -50,11 +50,11 @@ async function given(step: Step): Promise<Given> {
   return { wishes: wishesOf(loaded.config, step.command), manifests };
 }
 
-function isRefused({ problems }: Manifests): boolean {
+export function isRefused({ problems }: Manifests): boolean {
   return problems.some((problem) => problem.class !== 'value');
 }
 
-function storeOf(step: Step, { events }: Manifests): Store {
+export function storeOf(step: Step, { events }: Manifests): Store {
   const store = new Store();
   for (const event of step.command === 'cleanup' ? synced : events) store.apply(event);
   return store;

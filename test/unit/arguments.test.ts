@@ -70,6 +70,7 @@ const defaults: FlagValues = {
   conntrackUdpStreamTimeout: 0,
   excludeCidrs: [],
   netns: undefined,
+  from: undefined,
   dryRun: false,
   output: 'text',
   verbosity: 0,
@@ -169,6 +170,13 @@ describe('flags', () => {
     assert.deepEqual(parse('--manifests a reconcile --once').command, 'reconcile');
   });
 
+  it('of manifests leave the address to explain, before and behind them', () => {
+    for (const line of ['explain [fd00::1]:53/UDP --manifests a b', 'explain --manifests a b [fd00::1]:53/UDP']) {
+      const { problems, operands, flags } = parse(line);
+      assert.deepEqual([problems, operands, flags.manifests], [[], ['[fd00::1]:53/UDP'], ['a', 'b']]);
+    }
+  });
+
   it('that are deprecated say what to write instead', () => {
     assert.deepEqual(parse('run --healthz-port 1 --metrics-port=2').warnings, [
       '--healthz-port is deprecated: write --healthz-bind-address',
@@ -191,7 +199,9 @@ describe('bad usage', () => {
     ['recon', ['"recon" is no command of kube-ipvs; did you mean reconcile?']],
     [
       'proxy',
-      ['"proxy" is no command of kube-ipvs; write one of run, status, reconcile, cleanup, completion, version, help'],
+      [
+        '"proxy" is no command of kube-ipvs; write one of run, status, reconcile, cleanup, explain, completion, version, help',
+      ],
     ],
     ['reconcile --onse', ['"--onse" is no flag of kube-ipvs; did you mean --once?']],
     ['reconcile --sched=rr', ['"--sched" is no flag of kube-ipvs; did you mean --scheduler?']],
@@ -200,7 +210,9 @@ describe('bad usage', () => {
     ['run node-a', ['run takes no argument "node-a"; leave it out']],
     [
       '--v=2 node-a',
-      ['"node-a" is no command of kube-ipvs; write one of run, status, reconcile, cleanup, completion, version, help'],
+      [
+        '"node-a" is no command of kube-ipvs; write one of run, status, reconcile, cleanup, explain, completion, version, help',
+      ],
     ],
     ['run --once', ['--once belongs to reconcile, not to run; leave it out']],
     ['run --oom-score-adj=low', ['--oom-score-adj is "low"; write a whole number']],
@@ -212,10 +224,10 @@ describe('bad usage', () => {
       'cleanup --once --manifests x',
       [
         '--once belongs to reconcile, not to cleanup; leave it out',
-        '--manifests belongs to run and reconcile, not to cleanup; leave it out',
+        '--manifests belongs to run and reconcile and explain, not to cleanup; leave it out',
       ],
     ],
-    ['version -v 4', ['-v belongs to reconcile and cleanup and run, not to version; leave it out']],
+    ['version -v 4', ['-v belongs to reconcile and cleanup and run and explain, not to version; leave it out']],
     ['reconcile --once=maybe', ['--once is "maybe"; write true or false']],
     ['reconcile -o yaml', ['-o is "yaml"; write text or json or wide']],
     ['reconcile --v=high', ['--v is "high"; write a whole number from 0']],
@@ -232,6 +244,10 @@ describe('bad usage', () => {
     ['cleanup everything', ['cleanup takes no argument "everything"; leave it out']],
     ['completion', ['completion needs a shell; write one of bash, zsh, fish']],
     ['completion tcsh', ['"tcsh" is no shell; write one of bash, zsh, fish']],
+    ['explain', ['explain needs an ADDRESS:PORT; write one such as 10.96.0.1:443, [fd00::1]:53/UDP']],
+    ['explain fd00::1:53', ['"fd00::1:53" is no ADDRESS:PORT; write one such as 10.96.0.1:443, [fd00::1]:53/UDP']],
+    ['explain 10.96.0.1:443 a.yaml', ['explain takes no argument "a.yaml"; write --manifests in front of paths']],
+    ['reconcile --from pod', ['--from belongs to explain, not to reconcile; leave it out']],
     ['help reconcile cleanup', ['help takes no argument "cleanup"; leave it out']],
     [
       'reconcile --onse -o yaml --v=x',
