@@ -10,6 +10,7 @@
 #include "address_monitor.h"
 #include "call.h"
 #include "conntrack_socket.h"
+#include "filter_name_functions.h"
 #include "ipvs_socket.h"
 #include "nftables_socket.h"
 #include "route_socket.h"
@@ -42,5 +43,8 @@ NAPI_MODULE_INIT() {
   set("flowSize", binding::toValue(env, double{sizeof(conntrack::Flow)}));
   set("readSettings", binding::defineReadSettings(env));
   set("writeSetting", binding::defineWriteSetting(env));
+  set("readNftablesNames", binding::defineReadNftablesNames(env));
+  set("readLegacyNames", binding::defineReadLegacyNames(env));
+  set("readSetNames", binding::defineReadSetNames(env));
   return exports;
 }

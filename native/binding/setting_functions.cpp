@@ -4,7 +4,7 @@
 
 #include "../families/setting.h"
 #include "call.h"
-#include "channel.h"
+#include "single_exchange.h"
 
 namespace binding {
 
@@ -14,14 +14,6 @@ using netlink::Outcome;
 
 // proc_sys_call_handler (6.1) takes more, but nothing below net/ is longer than a page.
 constexpr size_t longestValue = 4096;
-
-// Settings need nothing kept open: each call is a channel of its own, which lives until the call has ended.
-struct Nothing {};
-using SettingExchange = Exchange<Nothing>;
-
-napi_value submit(const Call& call, std::unique_ptr<SettingExchange> exchange) {
-  return std::make_shared<Channel<Nothing>>(Nothing{})->submit(call.env(), std::move(exchange));
-}
 
 bool isSetting(const Call& call, const std::string& parameter, const std::string& name) {
   if (setting::isName(name)) return true;
@@ -46,7 +38,7 @@ napi_value toReadings(napi_env env, std::span<const setting::Reading> readings) 
 }
 
 napi_value readSettings(napi_env env, napi_callback_info info) {
-  struct Read : SettingExchange {
+  struct Read : SingleExchange {
     std::vector<std::string> names;
     std::string networkNamespace;
     std::vector<setting::Reading> readings;
@@ -60,11 +52,11 @@ napi_value readSettings(napi_env env, napi_callback_info info) {
   for (size_t i = 0; i < exchange->names.size(); ++i) {
     if (!isSetting(call, "names[" + std::to_string(i) + "]", exchange->names[i])) return nullptr;
   }
-  return submit(call, std::move(exchange));
+  return submit(env, std::move(exchange));
 }
 
 napi_value writeSetting(napi_env env, napi_callback_info info) {
-  struct Write : SettingExchange {
+  struct Write : SingleExchange {
     std::string name;
     std::string text;
     std::string networkNamespace;
@@ -82,13 +74,7 @@ napi_value writeSetting(napi_env env, napi_callback_info info) {
     throwRangeError(env, "value must be text, not empty and without NUL");
     return nullptr;
   }
-  return submit(call, std::move(exchange));
-}
-
-napi_value toFunction(napi_env env, const char* name, napi_callback body) {
-  napi_value function = nullptr;
-  napi_create_function(env, name, NAPI_AUTO_LENGTH, body, nullptr, &function);
-  return function;
+  return submit(env, std::move(exchange));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@ import type { Config, Loaded } from '../config/config.ts';
 import { exitStatus, type Invocation, type Streams } from './invocation.ts';
 
 /** Commands that need a config. */
-const configuredCommands = ['run', 'status', 'reconcile', 'cleanup', 'explain'] as const;
+const configuredCommands = ['run', 'status', 'reconcile', 'cleanup', 'explain', 'doctor'] as const;
 type ConfiguredCommand = (typeof configuredCommands)[number];
 
 /** Runs one command line and gives its exit status. Rejects only for what a command did not expect. */
@@ -33,6 +33,7 @@ export async function runCommandLine(words: readonly string[], streams: Streams,
     case 'reconcile':
     case 'cleanup':
     case 'explain':
+    case 'doctor':
       return runKernelCommand(command, parsed, streams, signal);
     default:
       return command satisfies never;
@@ -77,6 +78,7 @@ async function execute(command: ConfiguredCommand, invocation: Invocation): Prom
     case 'cleanup':
       return (await import('./cleanup.ts')).cleanup(invocation);
     case 'explain':
+    case 'doctor':
       return (await import('./explain/explain.ts')).explain(invocation);
     default:
       return command satisfies never;

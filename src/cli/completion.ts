@@ -55,7 +55,7 @@ ${values.join('\n')}
 ${words.join('\n')}
     *) words="${withoutCommand.join(' ')}" ;;
   esac
-  if [[ "$command" =~ ^(run|reconcile|explain)$ && "$current" != -* ]]; then
+  if [[ "$command" =~ ^(run|reconcile|explain|doctor)$ && "$current" != -* ]]; then
     COMPREPLY=($(compgen -f -- "$current"))
   else
     COMPREPLY=($(compgen -W "$words" -- "$current"))

@@ -3,7 +3,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 
 /** IPVS schedulers of Linux, up to 6.12; a kernel may lack some and have others. */
-const knownSchedulers = 'rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos'.split(' ');
+export const knownSchedulers = 'rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos'.split(' ');
 
 /** Why the scheduler cannot be used, with those that can; undefined when the kernel has it. Changes nothing. */
 export async function refusedScheduler(kernel: Pick<Kernel, 'schedulers'>, name: string): Promise<string | undefined> {

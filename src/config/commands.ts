@@ -26,7 +26,17 @@ export interface Operand {
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
-const commandNames = ['run', 'reconcile', 'cleanup', 'status', 'explain', 'completion', 'version', 'help'] as const;
+const commandNames = [
+  'run',
+  'reconcile',
+  'cleanup',
+  'status',
+  'explain',
+  'doctor',
+  'completion',
+  'version',
+  'help',
+] as const;
 export type CommandName = (typeof commandNames)[number];
 
 export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
@@ -87,6 +97,16 @@ export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
       fits: (word) => parseVirtualServiceKey(word) !== undefined,
       example: '10.96.0.1:443, [fd00::1]:53/UDP',
     },
+  },
+  doctor: {
+    summary: 'say what is wrong with this node, or with its access to the API server, and what to do about it',
+    usage: '[flags]',
+    help: [
+      'Looks at the kernel and its modules, at settings, privileges, devices, other proxies, and asks the API server what',
+      'the daemon asks. Takes the flags of run, so that it knows what run would want. Changes nothing and loads no module.',
+      'Exit status: 0 no check failed (there may be warnings), 1 a check failed, 64 bad usage or a bad file,',
+      '130 interrupted.',
+    ],
   },
   completion: {
     summary: 'print a completion script for a shell',

@@ -37,13 +37,14 @@ export type FlagRows = Readonly<Record<string, FlagSpec>>;
 /** Commands that work on the kernel once. */
 export const kernelCommands = ['reconcile', 'cleanup'] as const;
 /** Commands that know of Services. */
-export const serviceCommands = ['run', 'reconcile', 'explain'] as const;
+export const serviceCommands = ['run', 'reconcile', 'explain', 'doctor'] as const;
 export const everyCommand = [
   'run',
   'reconcile',
   'cleanup',
   'status',
   'explain',
+  'doctor',
   'completion',
   'version',
   'help',

@@ -99,7 +99,7 @@ export const generalFlags = {
     kind: 'string',
     value: 'NAME',
     summary: 'work in this network namespace (as ip netns lists it)',
-    commands: [...kernelCommands, 'run', 'status', 'explain'],
+    commands: [...kernelCommands, 'run', 'status', 'explain', 'doctor'],
     overFile: true,
   },
   from: {
@@ -123,7 +123,7 @@ export const generalFlags = {
     choices: ['text', 'json', 'wide'],
     default: 'text',
     summary: 'form of what is printed on standard output; wide is for status',
-    commands: [...kernelCommands, 'status', 'explain', 'version'],
+    commands: [...kernelCommands, 'status', 'explain', 'doctor', 'version'],
   },
   help: {
     name: 'help',

@@ -55,7 +55,7 @@ export const addressFlags = {
     default: 0,
     value: 'COUNT',
     summary: 'show the traffic of at most so many virtual services in /metrics',
-    commands: ['run'],
+    commands: ['run', 'doctor'],
     overFile: true,
   },
 } as const satisfies FlagRows;
@@ -125,7 +125,7 @@ export const loggingFlags = {
     default: 0,
     value: 'LEVEL',
     summary: 'how much is logged on standard error; 4 and above is for debugging',
-    commands: [...kernelCommands, 'run', 'explain'],
+    commands: [...kernelCommands, 'run', 'explain', 'doctor'],
     overFile: true,
   },
   loggingFormat: {
@@ -134,7 +134,7 @@ export const loggingFlags = {
     choices: ['text', 'json'],
     default: 'text',
     summary: 'form of the log lines on standard error',
-    commands: [...kernelCommands, 'run', 'explain'],
+    commands: [...kernelCommands, 'run', 'explain', 'doctor'],
     overFile: true,
   },
 } as const satisfies FlagRows;

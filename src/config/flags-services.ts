@@ -122,7 +122,7 @@ export const ipvsFlags = {
     kind: 'list',
     value: 'CIDR,…',
     summary: 'networks in which no address and no virtual service is ever deleted',
-    commands: [...kernelCommands, 'run', 'explain'],
+    commands: [...kernelCommands, 'run', 'explain', 'doctor'],
   },
   strictArp: {
     name: 'ipvs-strict-arp',

@@ -108,6 +108,15 @@ export interface SettingReading {
   readonly errno: number;
 }
 
+/** A table of a packet filter, or a chain of one; names are as others made them. */
+export interface NativeFilterName {
+  /** As nft writes it: `ip`, `ip6`, `inet`, `arp`, `bridge`, `netdev`; `unknown` for what is newer. */
+  readonly family: string;
+  readonly table: string;
+  /** Empty for the table itself. */
+  readonly chain: string;
+}
+
 export type MonitorEvent =
   | {
       readonly kind: 'link';
@@ -153,6 +162,12 @@ export interface Addon {
   readonly readSettings: (names: readonly string[], netns?: string) => Promise<readonly SettingReading[]>;
   /** Rejects with the errno's name: ENOENT, EACCES (read-only here), EROFS, EINVAL (not a value of this setting). */
   readonly writeSetting: (name: string, value: string, netns?: string) => Promise<void>;
+  /** Tables and chains of nf_tables, whosever. Has the kernel load nf_tables. */
+  readonly readNftablesNames: (netns?: string) => Promise<readonly NativeFilterName[]>;
+  /** Tables of legacy iptables and ip6tables and the chains that somebody made in them. Makes no table. */
+  readonly readLegacyNames: (netns?: string) => Promise<readonly NativeFilterName[]>;
+  /** Names of ipsets. Has the kernel load ip_set. */
+  readonly readSetNames: (netns?: string) => Promise<readonly string[]>;
 }
 
 /** Loads the addon: a prebuilt one of a published package, else what `npm ci` built. `KUBE_IPVS_ADDON` names another file. */

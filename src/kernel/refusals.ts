@@ -5,7 +5,7 @@ import { opText } from '../model/text.ts';
 import { KernelError } from './kernel.ts';
 
 /** What of the kernel was asked. */
-type Facility = 'IPVS' | 'nf_tables' | 'connection tracking';
+type Facility = 'IPVS' | 'nf_tables' | 'the packet filter' | 'connection tracking';
 
 /** A broken channel or a missing facility as a KernelError with its cure; a KernelError passes unchanged. */
 export function explain(

@@ -27,6 +27,19 @@ describe('a kernel that can load no modules', () => {
     return kubeIpvs(args, { input: objects });
   }
 
+  it('without ip_vs: the doctor says why it is not there, and asks for nothing that would load it', async () => {
+    const run = await kubeIpvs(['doctor', '--netns', namespace]);
+    assert.equal(run.status, 1, run.stderr);
+    assert.match(
+      run.stdout,
+      /^fail {2}module:ip_vs +the module ip_vs is not loaded, and the kernel can load none by itself/m,
+    );
+    assert.match(run.stdout, /^ +cure: modprobe ip_vs, or sysctl -w kernel\.modprobe=/m);
+    assert.match(run.stdout, /^ok {4}ipvs +not loaded, and so not asked$/m);
+    assert.match(run.stdout, /^fail {2}scheduler +.* rr; the module ip_vs_rr is not loaded/m);
+    assert.ok(!existsSync('/proc/net/ip_vs'));
+  });
+
   it('without ip_vs: one line with the cure, and no device is left behind', async () => {
     for (const run of [await reconcile(), await kubeIpvs(['cleanup', '--netns', namespace])]) {
       assert.equal(run.status, 1);

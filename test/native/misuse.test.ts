@@ -288,6 +288,15 @@ test('settings are refused by name', () => {
   assert.throws(() => call(addon, 'readSettings', getter), { message: 'mine' });
 });
 
+test('names of packet filters are asked for in a namespace, or in none', async () => {
+  for (const name of ['readNftablesNames', 'readLegacyNames', 'readSetNames'] as const) {
+    throws(() => call(addon, name, 1), 'TypeError', 'netns must be a string');
+    throws(() => call(addon, name, '../x'), 'RangeError', 'netns must be a name under /run/netns or an absolute path');
+    await assert.rejects(addon[name]('no-such-namespace'), { code: 'ENOENT' });
+    await assert.rejects(addon[name]('/proc/self/status'), { code: 'EINVAL' });
+  }
+});
+
 test('an nf_tables record with an impossible field is refused, naming record, field and value', () => {
   const socket = new NftablesSocket({ table: 'kube-ipvs' });
   const name = 'must be 1 to 31 characters, padded with NUL';

@@ -1,6 +1,7 @@
 /** Who may ask, and for what. */
 
 import type { Certificates } from './certificates.ts';
+import { type JsonObject, objectAt, textAt } from './json.ts';
 import { forbidden, Refusal, unauthorized } from './statuses.ts';
 import type { ResourceTarget, Target } from './target.ts';
 
@@ -40,6 +41,21 @@ export class Access {
     return 'system:anonymous';
   }
 
+  /** As a SelfSubjectAccessReview asks (authorization.k8s.io/v1). */
+  review(user: string, review: JsonObject): JsonObject {
+    const spec = objectAt(review, 'spec');
+    const attributes = objectAt(spec, 'resourceAttributes');
+    const question = [textAt(attributes, 'verb'), textAt(attributes, 'group'), textAt(attributes, 'resource')] as const;
+    const allowed = this.rules === undefined || (this.rules.get(user) ?? []).some((rule) => covers(rule, question));
+    const reason = allowed ? {} : { reason: 'no rule of RBAC allows it' };
+    return {
+      kind: 'SelfSubjectAccessReview',
+      apiVersion: 'authorization.k8s.io/v1',
+      spec,
+      status: { allowed, ...reason },
+    };
+  }
+
   /** Or 403. */
   authorize(user: string, target: Target): void {
     const rules = this.rules;
@@ -58,7 +74,13 @@ export class Access {
 
 function allows(rule: Rule, { verb, resource, subresource }: ResourceTarget): boolean {
   const name = subresource === '' ? resource.name : `${resource.name}/${subresource}`;
-  return includes(rule.verbs, verb) && includes(rule.groups, resource.group) && includes(rule.resources, name);
+  return covers(rule, [verb, resource.group, name]);
+}
+
+type Question = readonly [verb: string, group: string, resource: string];
+
+function covers(rule: Rule, [verb, group, resource]: Question): boolean {
+  return includes(rule.verbs, verb) && includes(rule.groups, group) && includes(rule.resources, resource);
 }
 
 function includes(allowed: readonly string[], one: string): boolean {

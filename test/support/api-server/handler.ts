@@ -73,7 +73,9 @@ export class Handler {
       const failure = faults.take(asked);
       if (failure !== undefined && fail(answer, failure)) return undefined;
       access.authorize(user, asked);
-      if (asked.kind === 'path') this.#path(asked, { request, answer });
+      if (asked.kind === 'path' && asked.path === reviews && request.method === 'POST') {
+        answer.object(201, access.review(user, objectOf(await body(request))));
+      } else if (asked.kind === 'path') this.#path(asked, { request, answer });
       else await this.#resource(asked, { request, answer });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -238,6 +240,8 @@ export class Handler {
     };
   }
 }
+
+const reviews = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
 
 /** Whether that is all there will be. */
 function fail(answer: Answer, { code, retryAfter }: Failure): boolean {

@@ -1,0 +1,36 @@
+/** kube-ipvs0, and the addresses that NodePorts are to have. */
+
+import type { NativeLink } from '../../kernel/addon.ts';
+import { type Address, type Cidr, cidrContains } from '../../model/address.ts';
+import type { NodeAddress } from '../../model/cluster.ts';
+import { deviceName } from '../../model/op.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
+
+export function deviceFinding(links: readonly Pick<NativeLink, 'name' | 'kind'>[]): Finding {
+  const check = 'device';
+  const link = links.find(({ name }) => name === deviceName);
+  if (link === undefined) return ok(check, `${deviceName} is not there yet; kube-ipvs run makes it`);
+  if (link.kind === 'dummy') return ok(check, `${deviceName} is a dummy device`);
+  const kind = link.kind === '' ? 'no dummy device' : `a ${link.kind}, not a dummy device`;
+  return fail(
+    check,
+    `${deviceName} is ${kind}: it is somebody else's, and nothing is bound to it`,
+    `rename it (ip link set ${deviceName} name NAME) or delete it (ip link delete ${deviceName})`,
+  );
+}
+
+/** Of `--nodeport-addresses`, by the addresses that the node has. */
+export function nodePortFinding(wanted: 'primary' | readonly Cidr[], addresses: readonly NodeAddress[]): Finding {
+  const check = 'nodeport-addresses';
+  if (wanted === 'primary') return ok(check, "the node's own address of each family");
+  if (wanted.length === 0) return ok(check, 'all addresses of the node');
+  const isServed = (address: Address) => wanted.some((network) => cidrContains(network, address));
+  const served = [...new Set(addresses.filter(({ address }) => isServed(address)).map(({ address }) => address))];
+  if (served.length > 0) return ok(check, served.join(', '));
+  const held = addresses.filter(({ loopback }) => !loopback).map(({ address }) => address);
+  return warn(
+    check,
+    'none of the networks of --nodeport-addresses has an address of this node: NodePorts are served nowhere',
+    `name networks of addresses that it has: ${held.length === 0 ? 'it has none now' : held.join(', ')}`,
+  );
+}

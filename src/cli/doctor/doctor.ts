@@ -1,0 +1,166 @@
+/** `kube-ipvs doctor`: looks at the node and at the API server, says what is wrong and what to do about it, and changes nothing. */
+
+import { cpus, release } from 'node:os';
+import type { Config } from '../../config/config.ts';
+import type { Machine } from '../../desired/settings.ts';
+import { type FilterName, legacyNames, nftablesNames, setNames } from '../../kernel/filter-names.ts';
+import { deviceName } from '../../model/op.ts';
+import { exitStatus, type Invocation } from '../invocation.ts';
+import { knownSchedulers } from '../scheduler.ts';
+import { clusterFindings } from './cluster-checks.ts';
+import { clusterFacts } from './cluster-facts.ts';
+import { deviceFinding, nodePortFinding } from './device-checks.ts';
+import { type Examination, examine, within } from './examination.ts';
+import { counted, type Finding, fail, ok } from './finding.ts';
+import { networkdFacts, networkManagerFacts, privilegeFacts, processNames } from './host-facts.ts';
+import { type HostFiles, hostFiles } from './host-files.ts';
+import { connectionTableFinding, estimatorFinding, kernelFinding, reuseFinding } from './kernel-checks.ts';
+import { type Ipvs, ipvsFacts, readAddresses, readIpvs, readLinks, settingFacts } from './kernel-facts.ts';
+import { type KernelRelease, kernelRelease } from './kernel-release.ts';
+import { moduleFindings, neededModules, schedulerFindings, schedulerModule } from './module-checks.ts';
+import { isPresent, type ModuleFacts, readModules, unknownModules } from './modules.ts';
+import { networkdFinding, networkManagerFinding } from './network-owners.ts';
+import { privilegeFindings } from './privilege-checks.ts';
+import { iptablesFinding, nftablesFinding, otherProxyFindings, processFinding, setFinding } from './proxy-checks.ts';
+import { doctorJson, doctorReport, doctorText } from './report.ts';
+import { settingFindings } from './setting-checks.ts';
+
+/** Exit status 1 when a check failed; warnings alone are 0. */
+export async function doctor({ config, flags, signal, stdout }: Invocation): Promise<number> {
+  try {
+    const files = hostFiles();
+    const kernel = kernelRelease(
+      ((await files.text('/proc/sys/kernel/osrelease').catch(() => undefined)) ?? release()).trim(),
+    );
+    const schedulers = [...new Set([...knownSchedulers, config.scheduler])];
+    const names = [...neededModules, 'ip_set', ...schedulers.map(schedulerModule)];
+    const found = within(brief, readModules(files, kernel.text, names));
+    const modules = await found.catch(() => unknownModules(kernel.text));
+    const node: Node = { config, files, kernel, found, modules, schedulers, ...readings(config, modules) };
+    const findings = await examine(examinations(node), signal);
+    const report = doctorReport(config.nodeName, kernel.text, findings);
+    stdout.write(flags.output === 'json' ? doctorJson(report) : doctorText(report));
+    return report.level === 'fail' ? exitStatus.failed : exitStatus.converged;
+  } catch (error) {
+    if (signal.aborted) return exitStatus.interrupted;
+    throw error;
+  }
+}
+
+/** What the examinations work from. A reading that several need is made once; a failure is told by each. */
+interface Node {
+  readonly config: Config;
+  readonly files: HostFiles;
+  readonly kernel: KernelRelease;
+  /** Rejected where modules cannot be told; `modules` then says that nothing is known. */
+  readonly found: Promise<ModuleFacts>;
+  readonly modules: ModuleFacts;
+  readonly schedulers: readonly string[];
+  readonly links: ReturnType<typeof readLinks>;
+  readonly ipvs: Promise<Ipvs | undefined>;
+  readonly nftables: Promise<readonly FilterName[]>;
+  readonly legacy: Promise<readonly FilterName[]>;
+}
+
+function readings({ netns }: Config, modules: ModuleFacts): Pick<Node, 'links' | 'ipvs' | 'nftables' | 'legacy'> {
+  const shared = {
+    links: readLinks(netns),
+    ipvs: isPresent(modules, 'ip_vs') ? readIpvs(netns) : Promise.resolve(undefined),
+    nftables: isPresent(modules, 'nf_tables') ? nftablesNames(netns) : Promise.resolve([]),
+    legacy: legacyNames(netns),
+  };
+  // whoever needs it tells
+  for (const reading of Object.values(shared)) reading.catch(() => {});
+  return shared;
+}
+
+/** Milliseconds. */
+const brief = 10_000;
+const ofCluster = 30_000;
+
+function here(check: string, run: () => Promise<readonly Finding[]>): Examination {
+  return { check, limit: brief, run };
+}
+
+function examinations(node: Node): readonly Examination[] {
+  const { config, files, kernel, modules, schedulers } = node;
+  const { netns } = config;
+  return [
+    here('kernel', async () => [kernelFinding(kernel)]),
+    here('ipvs', async () => ipvsFindings(node)),
+    here('modules', async () => [
+      ...moduleFindings(await node.found),
+      ...schedulerFindings(modules, config.scheduler, schedulers),
+    ]),
+    here('sysctls', async () =>
+      settingFindings(await settingFacts(files, config, { machine: machineOf(kernel), modules })),
+    ),
+    here('capabilities', async () => privilegeFindings(await privilegeFacts(files, netns))),
+    here('device', () => deviceFindings(node)),
+    here('systemd-networkd', async () => [networkdFinding(await networkdFacts(files, await deviceIndex(node)))]),
+    here('network-manager', async () => [
+      networkManagerFinding(await networkManagerFacts(files, await deviceIndex(node))),
+    ]),
+    here('nodeport-addresses', async () => [
+      nodePortFinding(config.nodePortAddresses, await readAddresses(netns, await node.links)),
+    ]),
+    here('kube-proxy-process', async () => [processFinding(await processNames(files))]),
+    here('kube-proxy-iptables-legacy', async () => [iptablesFinding('legacy', await node.legacy)]),
+    here('kube-proxy-iptables-nft', async () => [iptablesFinding('nf_tables', await node.nftables)]),
+    here('kube-proxy-nftables', async () => [nftablesFinding(await node.nftables)]),
+    here('kube-proxy-ipsets', async () => [setFinding(isPresent(modules, 'ip_set') ? await setNames(netns) : [])]),
+    here('other-proxies', () => otherProxies(node)),
+    {
+      check: 'api-server',
+      limit: ofCluster,
+      run: async (signal) => clusterFindings(await clusterFacts(config, signal)),
+    },
+  ];
+}
+
+/** IPVS itself, and what it is known for in this version. */
+async function ipvsFindings({ config, files, kernel, ipvs: reading }: Node): Promise<Finding[]> {
+  let ipvs: Ipvs | undefined;
+  const findings: Finding[] = [];
+  try {
+    ipvs = await reading;
+    const message =
+      ipvs === undefined
+        ? 'not loaded, and so not asked'
+        : `version ${ipvs.version}, ${counted(ipvs.virtualServices, 'virtual service')}`;
+    findings.push(ok('ipvs', message));
+  } catch (error) {
+    findings.push(fail('ipvs', (error as Error).message, 'see capabilities and user-namespace below'));
+  }
+  const facts = await ipvsFacts(files, config, { machine: machineOf(kernel), ipvs });
+  return [
+    ...findings,
+    reuseFinding(kernel, facts),
+    estimatorFinding(kernel, facts),
+    connectionTableFinding(kernel, facts),
+  ];
+}
+
+function machineOf({ text }: KernelRelease): Machine {
+  return { kernelRelease: text, cpus: cpus().length };
+}
+
+async function deviceFindings({ links }: Node): Promise<Finding[]> {
+  try {
+    return [deviceFinding(await links)];
+  } catch (error) {
+    return [fail('device', (error as Error).message, 'run in a network namespace that is there, as root')];
+  }
+}
+
+/** What the programs of the host say of devices is not of another network namespace. */
+async function deviceIndex({ config, links }: Node): Promise<number | undefined> {
+  if (config.netns !== undefined) return undefined;
+  return (await links).find(({ name }) => name === deviceName)?.index;
+}
+
+async function otherProxies({ links, nftables, legacy }: Node): Promise<Finding[]> {
+  const devices = (await links).map(({ name }) => name);
+  const chains = [...(await nftables), ...(await legacy)].flatMap(({ chain }) => chain ?? []);
+  return otherProxyFindings(devices, chains);
+}

@@ -1,0 +1,83 @@
+/** What the node's files say, for the checks. */
+
+import type { HostFiles } from './host-files.ts';
+import type { ConfigFile, NetworkdFacts, NetworkManagerFacts } from './network-owners.ts';
+import { effectiveCapabilities, type PrivilegeFacts } from './privilege-checks.ts';
+
+export async function privilegeFacts(files: HostFiles, netns: string | undefined): Promise<PrivilegeFacts> {
+  const [status, userMap] = await Promise.all([files.text('/proc/self/status'), files.text('/proc/self/uid_map')]);
+  const capabilities = effectiveCapabilities(status ?? '');
+  if (capabilities === undefined || userMap === undefined) throw new Error('/proc/self does not tell capabilities');
+  return { capabilities, userMap, entersNamespace: netns !== undefined };
+}
+
+/** Names of the processes that are seen from here. A process that ends meanwhile has none. */
+export async function processNames(files: HostFiles): Promise<readonly string[]> {
+  const numbers = (await files.names('/proc')).filter((name) => /^\d+$/.test(name));
+  const names: string[] = [];
+  for (const number of numbers) {
+    // ESRCH: it ended between the opening of its file and the reading
+    const name = await files.text(`/proc/${number}/comm`).catch(() => undefined);
+    if (name !== undefined) names.push(name.trim());
+  }
+  return names;
+}
+
+/** systemd.network(5): the first folder that has a file of a name. */
+const networkdFolders = [
+  '/etc/systemd/network',
+  '/run/systemd/network',
+  '/usr/local/lib/systemd/network',
+  '/usr/lib/systemd/network',
+  '/lib/systemd/network',
+];
+
+/** `index` is that of kube-ipvs0; undefined without one. */
+export async function networkdFacts(files: HostFiles, index: number | undefined): Promise<NetworkdFacts> {
+  return {
+    units: await configFiles(files, networkdFolders, '.network'),
+    isRunning: await files.exists('/run/systemd/netif'),
+    link: index === undefined ? undefined : await files.text(`/run/systemd/netif/links/${index}`),
+  };
+}
+
+/** NetworkManager.conf(5). */
+const networkManagerFolders = ['/run/NetworkManager/conf.d', '/usr/lib/NetworkManager/conf.d'];
+
+export async function networkManagerFacts(files: HostFiles, index: number | undefined): Promise<NetworkManagerFacts> {
+  const main = '/etc/NetworkManager/NetworkManager.conf';
+  const own = await configFiles(files, ['/etc/NetworkManager/conf.d'], '.conf');
+  const ownNames = new Set(own.map(({ path }) => baseName(path)));
+  const others = (await configFiles(files, networkManagerFolders, '.conf')).filter(
+    ({ path }) => !ownNames.has(baseName(path)),
+  );
+  const text = await files.text(main);
+  const isRunning = await files.exists('/run/NetworkManager');
+  return {
+    // what a package brings without NetworkManager itself says nothing
+    files: text === undefined && !isRunning && own.length === 0 ? [] : [...others, ...mainFile(main, text), ...own],
+    isRunning,
+    device: index === undefined ? undefined : await files.text(`/run/NetworkManager/devices/${index}`),
+  };
+}
+
+function mainFile(path: string, text: string | undefined): ConfigFile[] {
+  return text === undefined ? [] : [{ path, text }];
+}
+
+/** Those of all folders by name; of one name that of the first folder. */
+async function configFiles(files: HostFiles, folders: readonly string[], ending: string): Promise<ConfigFile[]> {
+  const found = new Map<string, ConfigFile>();
+  for (const folder of folders) {
+    for (const name of await files.names(folder)) {
+      if (!name.endsWith(ending) || found.has(name)) continue;
+      const path = `${folder}/${name}`;
+      found.set(name, { path, text: (await files.text(path)) ?? '' });
+    }
+  }
+  return [...found.entries()].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, file]) => file);
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,131 @@
+/** What the kernel says over netlink and /proc/sys, for the checks. Loads no module: what is not there is not asked. */
+
+import type { Config } from '../../config/config.ts';
+import { type Machine, settings } from '../../desired/settings.ts';
+import { type NativeLink, loadAddon, type SocketOptions } from '../../kernel/addon.ts';
+import { decodeRoutes, decodeServices } from '../../kernel/records.ts';
+import { explain } from '../../kernel/refusals.ts';
+import type { NodeAddress } from '../../model/cluster.ts';
+import { deviceName } from '../../model/op.ts';
+import type { HostFiles } from './host-files.ts';
+import type { IpvsFacts } from './kernel-checks.ts';
+import type { SettingFacts } from './setting-checks.ts';
+import { isPresent, type ModuleFacts } from './modules.ts';
+
+type Asked = Pick<Config, 'netns' | 'strictArp' | 'conntrack' | 'trafficSeries'>;
+
+function optionsOf(netns: string | undefined): SocketOptions {
+  return netns === undefined ? {} : { netns };
+}
+
+/** Rejects with a KernelError. */
+export async function readLinks(netns: string | undefined): Promise<readonly NativeLink[]> {
+  return withSocket('RouteSocket', netns, (socket) => socket.links());
+}
+
+/** Without those of kube-ipvs0. Rejects with a KernelError. */
+export async function readAddresses(
+  netns: string | undefined,
+  links: readonly NativeLink[],
+): Promise<readonly NodeAddress[]> {
+  const byIndex = new Map(links.map((link) => [link.index, link]));
+  const entries = decodeRoutes(await withSocket('RouteSocket', netns, (socket) => socket.addresses(0)));
+  return entries.flatMap(({ address, ifindex }) => {
+    const link = byIndex.get(ifindex);
+    if (link === undefined || link.name === deviceName) return [];
+    return [{ address, device: link.name, loopback: link.loopback }];
+  });
+}
+
+export interface Ipvs {
+  /** `1.2.1`. */
+  readonly version: string;
+  readonly buckets: number;
+  readonly virtualServices: number;
+}
+
+/** One dump of all virtual services. Rejects with a KernelError. */
+export async function readIpvs(netns: string | undefined): Promise<Ipvs> {
+  return withSocket('IpvsSocket', netns, async (socket) => {
+    const { version, connectionTableSize } = await socket.info();
+    return {
+      version: `${version >> 16}.${(version >> 8) & 0xff}.${version & 0xff}`,
+      buckets: connectionTableSize,
+      virtualServices: decodeServices(await socket.services()).length,
+    };
+  });
+}
+
+/** Where IPVS cannot be asked itself, what files say of it. */
+export async function ipvsFacts(
+  files: HostFiles,
+  config: Asked,
+  { machine, ipvs }: { readonly machine: Machine; readonly ipvs: Ipvs | undefined },
+): Promise<IpvsFacts> {
+  const { netns, trafficSeries } = config;
+  const names = ['conn_reuse_mode', 'run_estimation', 'est_cpulist', 'conn_lfactor'].map(
+    (name) => `net/ipv4/vs/${name}`,
+  );
+  const readings = await loadAddon().readSettings([...names, mostConnectionsSetting], netns);
+  const [reuseMode, runEstimation, estimationCpus, loadFactor, most] = readings.map(({ value }) => value);
+  const bits = await files.text('/sys/module/ip_vs/parameters/conn_tab_bits');
+  const buckets = bits === undefined ? undefined : 2 ** Number(bits.trim());
+  const isTableElastic = loadFactor !== undefined;
+  return {
+    reuseMode: reuseMode?.trim(),
+    runEstimation: runEstimation?.trim(),
+    estimationCpus,
+    isTableElastic,
+    // of one that grows the kernel says its size of now
+    buckets: isTableElastic ? buckets : (ipvs?.buckets ?? buckets),
+    mostConnections: most === undefined ? undefined : Math.max(Number(most), wantedConnections(config, machine)),
+    virtualServices: ipvs?.virtualServices,
+    trafficSeries,
+  };
+}
+
+const mostConnectionsSetting = 'net/netfilter/nf_conntrack_max';
+
+/** 0 where the kernel's own limit is to stay. */
+function wantedConnections(config: Asked, machine: Machine): number {
+  return Number(settings(config, machine).find(({ name }) => name === mostConnectionsSetting)?.value ?? 0);
+}
+
+export async function settingFacts(
+  files: HostFiles,
+  config: Asked,
+  { machine, modules }: { readonly machine: Machine; readonly modules: ModuleFacts },
+): Promise<SettingFacts> {
+  const wanted = settings(config, machine);
+  const names = wanted.map(({ name }) => name);
+  const observed = await loadAddon().readSettings(names, config.netns);
+  return {
+    wanted,
+    observed: observed.map(({ value, writable }) => ({ value, writable })),
+    refusal: await files.writeRefusal('/proc/sys/net/ipv4/ip_forward'),
+    hasIpvs: isPresent(modules, 'ip_vs'),
+    hasConntrack: isPresent(modules, 'nf_conntrack'),
+  };
+}
+
+type Sockets = {
+  readonly RouteSocket: InstanceType<ReturnType<typeof loadAddon>['RouteSocket']>;
+  readonly IpvsSocket: InstanceType<ReturnType<typeof loadAddon>['IpvsSocket']>;
+};
+
+async function withSocket<Name extends keyof Sockets, T>(
+  name: Name,
+  netns: string | undefined,
+  read: (socket: Sockets[Name]) => Promise<T>,
+): Promise<T> {
+  try {
+    const socket = new (loadAddon()[name] as new (options: SocketOptions) => Sockets[Name])(optionsOf(netns));
+    try {
+      return await read(socket);
+    } finally {
+      socket.close();
+    }
+  } catch (error) {
+    throw explain(error, { netns });
+  }
+}

@@ -1,0 +1,137 @@
+/** Whether systemd-networkd or NetworkManager would take kube-ipvs0 for theirs: they remove addresses that they did not give. */
+
+import { deviceName } from '../../model/op.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
+import { lastOf, matchesGlob, type Section, sectionsOf } from './sections.ts';
+
+export interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface NetworkdFacts {
+  /** *.network, each name once, in the order in which they are tried. */
+  readonly units: readonly ConfigFile[];
+  /** It has a folder below /run. */
+  readonly isRunning: boolean;
+  /** What it says of kube-ipvs0 (/run/systemd/netif/links/INDEX); undefined where it says nothing. */
+  readonly link: string | undefined;
+}
+
+export interface NetworkManagerFacts {
+  /** Its configuration in the order in which it is read: what comes later counts. */
+  readonly files: readonly ConfigFile[];
+  readonly isRunning: boolean;
+  /** What it says of kube-ipvs0 (/run/NetworkManager/devices/INDEX); undefined where it says nothing. */
+  readonly device: string | undefined;
+}
+
+const networkdCure = `printf '[Match]\\nName=${deviceName}\\n[Link]\\nUnmanaged=yes\\n' > /etc/systemd/network/00-${deviceName}.network; networkctl reload`;
+
+export function networkdFinding({ units, isRunning, link }: NetworkdFacts): Finding {
+  const check = 'systemd-networkd';
+  const state = link === undefined ? undefined : /^ADMIN_STATE=(.*)$/m.exec(link)?.[1];
+  const unit = units.find(({ text }) => matchesDevice(sectionsOf(text)));
+  const isLeft = unit !== undefined && isYes(lastOf(sectionsOf(unit.text), 'Link', 'Unmanaged'));
+  if (state !== undefined && state !== 'unmanaged') {
+    return fail(check, `it manages ${deviceName} (${state}), and removes addresses that it did not give`, networkdCure);
+  }
+  if (unit === undefined) return ok(check, `no unit of it is for ${deviceName}`);
+  if (isLeft) return ok(check, `${unit.path} leaves ${deviceName} alone`);
+  const message = `${unit.path} is for ${deviceName} too, whose addresses it would remove`;
+  return isRunning ? fail(check, message, networkdCure) : warn(check, `${message}; it does not run now`, networkdCure);
+}
+
+/** Of [Match] in systemd.network(5), for a dummy device without hardware; what concerns the whole machine counts as given. */
+function matchesDevice(sections: readonly Section[]): boolean {
+  const match = sections.filter(({ name }) => name === 'Match').flatMap(({ entries }) => entries);
+  return match.every(([key, value]) => matchesKey(key, value));
+}
+
+const ofDevice: Readonly<Record<string, readonly string[]>> = {
+  Name: [deviceName],
+  OriginalName: [deviceName],
+  Type: ['ether'],
+  Kind: ['dummy'],
+  Driver: ['dummy'],
+};
+/** A dummy device has nothing of these that anybody would write. */
+const ofHardware: ReadonlySet<string> = new Set(
+  'MACAddress PermanentMACAddress Path Property WLANInterfaceType SSID BSSID'.split(' '),
+);
+
+function matchesKey(key: string, value: string): boolean {
+  if (ofHardware.has(key)) return value === '';
+  const names = ofDevice[key];
+  const words = value.split(/\s+/).filter((word) => word !== '');
+  if (names === undefined || words.length === 0) return true;
+  const isInverted = words[0]!.startsWith('!');
+  const patterns = words.map((word) => word.replace(/^!/, ''));
+  return patterns.some((pattern) => names.some((name) => matchesGlob(pattern, name))) !== isInverted;
+}
+
+const networkManagerCure = `printf '[keyfile]\\nunmanaged-devices+=interface-name:${deviceName}\\n' > /etc/NetworkManager/conf.d/90-${deviceName}.conf; nmcli general reload`;
+
+export function networkManagerFinding({ files, isRunning, device }: NetworkManagerFacts): Finding {
+  const check = 'network-manager';
+  if (device !== undefined && isYes(lastOf(sectionsOf(device), 'device', 'managed'))) {
+    return fail(check, `it manages ${deviceName}, and removes addresses that it did not give`, networkManagerCure);
+  }
+  if (files.length === 0 && !isRunning) return ok(check, 'it is not here');
+  const management = managementOf(files.flatMap(({ text }) => sectionsOf(text)));
+  switch (management) {
+    case 'left':
+      return ok(check, `its configuration leaves ${deviceName} alone`);
+    case 'taken':
+      return (isRunning ? fail : warn)(
+        check,
+        `its configuration has it manage ${deviceName} ([device] managed=1), whose addresses it would remove`,
+        networkManagerCure,
+      );
+    case 'unsaid':
+      return warn(
+        check,
+        `nothing tells it to leave ${deviceName} alone; it manages no device that is down, and would this one were it set up`,
+        networkManagerCure,
+      );
+    default:
+      return management satisfies never;
+  }
+}
+
+/** Of NetworkManager.conf(5): keyfile.unmanaged-devices, and managed of the sections [device…] that match. */
+function managementOf(sections: readonly Section[]): 'left' | 'taken' | 'unsaid' {
+  let unmanaged = '';
+  let managed: boolean | undefined;
+  for (const { name, entries } of sections) {
+    const values = new Map(entries);
+    if (name === 'keyfile') {
+      unmanaged = values.get('unmanaged-devices') ?? unmanaged;
+      const more = values.get('unmanaged-devices+');
+      if (more !== undefined) unmanaged = `${unmanaged};${more}`;
+    }
+    const isForDevice = name.startsWith('device') && matchesSpecs(values.get('match-device') ?? '*');
+    const said = values.get('managed');
+    if (isForDevice && said !== undefined) managed = isYes(said);
+  }
+  if (matchesSpecs(unmanaged) || managed === false) return 'left';
+  return managed === true ? 'taken' : 'unsaid';
+}
+
+/** A list of devices; what is excepted is not in it, whatever else says so. */
+function matchesSpecs(list: string): boolean {
+  const specs = list.split(/[;,\s]+/).filter((spec) => spec !== '');
+  if (specs.some((spec) => spec.startsWith('except:') && matchesSpec(spec.slice('except:'.length)))) return false;
+  return specs.some((spec) => !spec.startsWith('except:') && matchesSpec(spec));
+}
+
+function matchesSpec(spec: string): boolean {
+  if (spec === '*') return true;
+  const [, kind, value] = /^(type|driver):(.*)$/.exec(spec) ?? [];
+  if (kind !== undefined) return value === 'dummy';
+  return matchesGlob(spec.replace(/^interface-name:/, '').replace(/^[=~]/, ''), deviceName);
+}
+
+function isYes(value: string | undefined): boolean {
+  return value !== undefined && /^(1|yes|true|on)$/i.test(value);
+}

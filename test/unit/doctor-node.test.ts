@@ -1,0 +1,198 @@
+/** Privileges, kube-ipvs0, and who else would own it. */
+
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { deviceFinding, nodePortFinding } from '../../src/cli/doctor/device-checks.ts';
+import type { Level } from '../../src/cli/doctor/finding.ts';
+import { networkdFacts, networkManagerFacts, privilegeFacts, processNames } from '../../src/cli/doctor/host-facts.ts';
+import { networkdFinding, networkManagerFinding } from '../../src/cli/doctor/network-owners.ts';
+import { privilegeFindings } from '../../src/cli/doctor/privilege-checks.ts';
+import { parseAddress, parseCidr } from '../../src/model/address.ts';
+import { hostFolder } from '../support/host-folder.ts';
+
+type Files = Readonly<Record<string, string>>;
+
+describe('privileges', () => {
+  const initial = '         0          0 4294967295\n';
+  const rows: readonly [
+    sentence: string,
+    capabilities: string,
+    map: string,
+    netns: string | undefined,
+    levels: string,
+  ][] = [
+    ['of root are enough', '000001ffffffffff', initial, undefined, 'ok ok'],
+    ['of CAP_NET_ADMIN alone are enough', '0000000000001000', initial, undefined, 'ok ok'],
+    ['without CAP_NET_ADMIN are not', '000001ffffffefff', initial, undefined, 'fail ok'],
+    ['of CAP_NET_ADMIN lead into no other namespace', '0000000000001000', initial, 'blue', 'fail ok'],
+    ['of root in a user namespace are none', '000001ffffffffff', '0 1000 1\n', undefined, 'ok fail'],
+  ];
+  for (const [sentence, capabilities, userMap, netns, levels] of rows) {
+    it(sentence, async (test) => {
+      const status = `Name:\tnode\nCapPrm:\t0000000000000000\nCapEff:\t${capabilities}\nCapBnd:\t000001ffffffffff\n`;
+      const files = hostFolder(test, { '/proc/self/status': status, '/proc/self/uid_map': userMap });
+      const findings = privilegeFindings(await privilegeFacts(files, netns));
+      assert.equal(findings.map(({ level }) => level).join(' '), levels);
+    });
+  }
+
+  it('that cannot be read are no finding', async (test) => {
+    await assert.rejects(privilegeFacts(hostFolder(test, {}), undefined), /does not tell capabilities/);
+  });
+});
+
+it('processes are known by their names, and what is no process is not', async (test) => {
+  const files = hostFolder(test, {
+    '/proc/1/comm': 'systemd\n',
+    '/proc/77/comm': 'kube-proxy\n',
+    '/proc/sys/comm': 'no',
+  });
+  assert.deepEqual(await processNames(files), ['systemd', 'kube-proxy']);
+});
+
+describe('kube-ipvs0', () => {
+  it('is made when it is not there, and must be a dummy device when it is', () => {
+    assert.equal(deviceFinding([{ name: 'eth0', kind: '' }]).level, 'ok');
+    assert.equal(deviceFinding([{ name: 'kube-ipvs0', kind: 'dummy' }]).level, 'ok');
+    for (const [kind, said] of [
+      ['bridge', 'a bridge, not a dummy device'],
+      ['', 'no dummy device'],
+    ] as const) {
+      const finding = deviceFinding([{ name: 'kube-ipvs0', kind }]);
+      assert.equal(finding.level, 'fail');
+      assert.ok(finding.message.includes(said), finding.message);
+    }
+  });
+});
+
+describe('addresses of NodePorts', () => {
+  const addresses = [
+    { address: parseAddress('127.0.0.1')!, device: 'lo', loopback: true },
+    { address: parseAddress('192.168.1.10')!, device: 'eth0', loopback: false },
+  ];
+  const networks = (...texts: readonly string[]) => texts.map((text) => parseCidr(text)!);
+
+  it('are those of the networks, and none is worth a warning that names what there is', () => {
+    assert.equal(nodePortFinding('primary', []).level, 'ok');
+    assert.equal(nodePortFinding([], []).level, 'ok');
+    assert.equal(nodePortFinding(networks('192.168.0.0/16'), addresses).message, '192.168.1.10');
+    const none = nodePortFinding(networks('10.0.0.0/8', 'fd00::/8'), addresses);
+    assert.equal(none.level, 'warn');
+    assert.equal(none.level === 'warn' ? none.cure : '', 'name networks of addresses that it has: 192.168.1.10');
+  });
+});
+
+describe('systemd-networkd', () => {
+  const all = '[Match]\nName=*\n\n[Network]\nDHCP=yes\n';
+  const left = '[Match]\nName=kube-ipvs0\n[Link]\nUnmanaged=yes\n';
+  const running = { '/run/systemd/netif/state': '' };
+  const rows: readonly [sentence: string, files: Files, level: Level][] = [
+    ['without units has no part in it', {}, 'ok'],
+    ['with a unit for all devices would take it', { '/etc/systemd/network/10-all.network': all }, 'warn'],
+    ['that runs so takes it', { ...running, '/usr/lib/systemd/network/99-default.network': all }, 'fail'],
+    [
+      'leaves it where the first unit that matches says so',
+      { ...running, '/etc/systemd/network/00-a.network': left, '/etc/systemd/network/10-all.network': all },
+      'ok',
+    ],
+    [
+      'does not leave it for a unit that comes too late',
+      { ...running, '/etc/systemd/network/20-a.network': left, '/etc/systemd/network/10-all.network': all },
+      'fail',
+    ],
+    [
+      'has no unit that one of the same name in /etc hides',
+      { ...running, '/etc/systemd/network/10-all.network': left, '/usr/lib/systemd/network/10-all.network': all },
+      'ok',
+    ],
+    [
+      'with a unit of other names has no part in it',
+      { '/etc/systemd/network/a.network': '[Match]\nName=en* eth?\n' },
+      'ok',
+    ],
+    [
+      'with a unit for all but others takes it',
+      { ...running, '/etc/systemd/network/a.network': '[Match]\nName=!en* eth0\n' },
+      'fail',
+    ],
+    [
+      'with a unit of one card has no part in it',
+      { '/etc/systemd/network/a.network': '[Match]\nMACAddress=02:00:00:00:00:01\n' },
+      'ok',
+    ],
+    [
+      'with a unit for dummy devices takes it',
+      { ...running, '/etc/systemd/network/a.network': '[Match]\nKind=dummy\n' },
+      'fail',
+    ],
+    [
+      'with a unit of wireless devices has no part in it',
+      { '/etc/systemd/network/a.network': '[Match]\nType=wlan\n' },
+      'ok',
+    ],
+    [
+      'that says itself that it manages it does',
+      { '/run/systemd/netif/links/7': '# private\nADMIN_STATE=configured\n' },
+      'fail',
+    ],
+    ['that says itself that it does not does not', { '/run/systemd/netif/links/7': 'ADMIN_STATE=unmanaged\n' }, 'ok'],
+  ];
+  for (const [sentence, files, level] of rows) {
+    it(sentence, async (test) => {
+      assert.equal(networkdFinding(await networkdFacts(hostFolder(test, files), 7)).level, level);
+    });
+  }
+});
+
+describe('NetworkManager', () => {
+  const main = '/etc/NetworkManager/NetworkManager.conf';
+  const running = { '/run/NetworkManager/NetworkManager.pid': '' };
+  const keyfile = (devices: string) => `[keyfile]\nunmanaged-devices=${devices}\n`;
+  async function level(test: TestContext, files: Files): Promise<Level> {
+    return networkManagerFinding(await networkManagerFacts(hostFolder(test, files), 7)).level;
+  }
+  const rows: readonly [sentence: string, files: Files, level: Level][] = [
+    ['that is not here has no part in it', {}, 'ok'],
+    [
+      'of which a package brings a file only is not here',
+      { '/usr/lib/NetworkManager/conf.d/a.conf': keyfile('none') },
+      'ok',
+    ],
+    ['that nobody told anything is worth a warning', { ...running, [main]: '[main]\nplugins=keyfile\n' }, 'warn'],
+    ['leaves a device that is named', { [main]: keyfile('interface-name:docker0;interface-name:kube-ipvs0') }, 'ok'],
+    ['leaves devices by a pattern', { [main]: keyfile('interface-name:kube-*') }, 'ok'],
+    ['leaves dummy devices', { [main]: keyfile('type:dummy') }, 'ok'],
+    ['does not leave what is excepted', { [main]: keyfile('*,except:interface-name:kube-ipvs0') }, 'warn'],
+    [
+      'is told by the last file that says it',
+      {
+        [main]: keyfile('interface-name:kube-ipvs0'),
+        '/etc/NetworkManager/conf.d/z.conf': keyfile('interface-name:eth1'),
+      },
+      'warn',
+    ],
+    [
+      'is told more by a file that adds',
+      {
+        [main]: keyfile('interface-name:eth1'),
+        '/etc/NetworkManager/conf.d/z.conf': '[keyfile]\nunmanaged-devices+=interface-name:kube-ipvs0\n',
+      },
+      'ok',
+    ],
+    [
+      'leaves what a section of devices says',
+      { [main]: '[device-k]\nmatch-device=interface-name:kube-ipvs0\nmanaged=0\n' },
+      'ok',
+    ],
+    ['that manages all devices takes it', { ...running, [main]: '[device]\nmatch-device=*\nmanaged=1\n' }, 'fail'],
+    ['that does not run takes nothing yet', { [main]: '[device]\nmanaged=true\n' }, 'warn'],
+    [
+      'that says itself that it manages it does',
+      { ...running, '/run/NetworkManager/devices/7': '[device]\nmanaged=true\n' },
+      'fail',
+    ],
+  ];
+  for (const [sentence, files, expected] of rows) {
+    it(sentence, async (test) => assert.equal(await level(test, files), expected));
+  }
+});
