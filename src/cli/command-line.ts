@@ -6,7 +6,7 @@ import type { Config, Loaded } from '../config/config.ts';
 import { exitStatus, type Invocation, type Streams } from './invocation.ts';
 
 /** Commands that need a config. */
-const configuredCommands = ['run', 'status', 'reconcile', 'cleanup', 'explain', 'doctor'] as const;
+const configuredCommands = ['run', 'status', 'reconcile', 'takeover', 'cleanup', 'explain', 'doctor'] as const;
 type ConfiguredCommand = (typeof configuredCommands)[number];
 
 /** Runs one command line and gives its exit status. Rejects only for what a command did not expect. */
@@ -31,6 +31,7 @@ export async function runCommandLine(words: readonly string[], streams: Streams,
     case 'run':
     case 'status':
     case 'reconcile':
+    case 'takeover':
     case 'cleanup':
     case 'explain':
     case 'doctor':
@@ -75,11 +76,14 @@ async function execute(command: ConfiguredCommand, invocation: Invocation): Prom
       return (await import('./status.ts')).status(invocation);
     case 'reconcile':
       return (await import('./reconcile.ts')).reconcile(invocation);
+    case 'takeover':
+      return (await import('./takeover/takeover.ts')).takeover(invocation);
     case 'cleanup':
       return (await import('./cleanup.ts')).cleanup(invocation);
     case 'explain':
-    case 'doctor':
       return (await import('./explain/explain.ts')).explain(invocation);
+    case 'doctor':
+      return (await import('./doctor/doctor.ts')).doctor(invocation);
     default:
       return command satisfies never;
   }

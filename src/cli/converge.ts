@@ -1,4 +1,4 @@
-/** What `reconcile` and `cleanup` share: one settled run of the loop over a store, or its preview, printed as asked. */
+/** What `reconcile`, `takeover` and `cleanup` share: one settled run of the loop over a store, or its preview, printed as asked. */
 
 import type { Kernel } from '../kernel/kernel.ts';
 import { opText } from '../model/text.ts';
@@ -6,16 +6,17 @@ import { Reconciler } from '../reconcile/loop.ts';
 import { operations } from '../reconcile/plan.ts';
 import { type Account, incomplete, settle } from '../reconcile/settle.ts';
 import { sumOf, type Surroundings } from '../reconcile/turn.ts';
+import type { Wishes } from '../reconcile/wanted.ts';
 import type { Store } from '../store/store.ts';
 import { exitStatus, type Invocation } from './invocation.ts';
 import { Lines } from './lines.ts';
 import { type Logger, logSome } from './log.ts';
 import { Progress } from './progress.ts';
 import { asJson, failureLines, isConverged, type Outcome, remarks, summaryLine } from './report.ts';
-import { wishesOf } from './wishes.ts';
 
 export interface Errand {
   readonly command: Outcome['command'];
+  readonly wishes: Wishes;
   readonly store: Store;
   readonly kernel: Kernel;
   /** When the command began, by {@link now}. */
@@ -32,13 +33,15 @@ export function now(): number {
 
 /** Runs the errand, prints it, and answers the exit status. */
 export async function converge(invocation: Invocation, errand: Errand): Promise<number> {
-  const outcome = await run(invocation, errand);
-  print(invocation, errand.log, outcome, errand.extra);
+  const outcome = await runErrand(invocation, errand);
+  printOutcome(invocation, errand.log, outcome, errand.extra);
   if (isConverged(outcome)) return exitStatus.converged;
   return outcome.dryRun ? exitStatus.changes : exitStatus.failed;
 }
 
-async function run(invocation: Invocation, { command, store, kernel, startedAt }: Errand): Promise<Outcome> {
+/** Runs the errand, and prints its operations as they are applied. */
+export async function runErrand(invocation: Invocation, errand: Errand): Promise<Outcome> {
+  const { command, wishes, store, kernel, startedAt } = errand;
   const { flags } = invocation;
   const dryRun = flags.dryRun;
   const progress = new Progress(invocation.stderr);
@@ -59,7 +62,7 @@ async function run(invocation: Invocation, { command, store, kernel, startedAt }
       progress.show(() => `applied ${applied} of ${planned} operations`);
     },
   };
-  const reconciler = new Reconciler(wishesOf(invocation.config, command), surroundings);
+  const reconciler = new Reconciler(wishes, surroundings);
   try {
     const account = dryRun ? await preview(reconciler, lines) : await settle(reconciler, now);
     const totalMilliseconds = now() - startedAt;
@@ -98,7 +101,13 @@ async function preview(reconciler: Reconciler, lines: Lines | undefined): Promis
   };
 }
 
-function print({ flags, stdout }: Invocation, log: Logger, outcome: Outcome, extra: Errand['extra']): void {
+/** Prints what is to be said of it in the end. */
+export function printOutcome(
+  { flags, stdout }: Pick<Invocation, 'flags' | 'stdout'>,
+  log: Logger,
+  outcome: Outcome,
+  extra: Errand['extra'],
+): void {
   if (flags.output === 'json') {
     stdout.write(`${JSON.stringify({ ...asJson(outcome), ...extra }, undefined, 2)}\n`);
   } else {

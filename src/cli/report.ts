@@ -27,7 +27,7 @@ export interface Summary {
 
 /** Everything a run has to say; what the manifests contribute is added by the command. */
 export interface Outcome {
-  readonly command: 'reconcile' | 'cleanup';
+  readonly command: 'reconcile' | 'takeover' | 'cleanup';
   readonly dryRun: boolean;
   readonly account: Account;
   readonly conflicts: readonly Conflict[];

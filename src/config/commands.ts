@@ -29,6 +29,7 @@ export type Shell = (typeof shells)[number];
 const commandNames = [
   'run',
   'reconcile',
+  'takeover',
   'cleanup',
   'status',
   'explain',
@@ -71,13 +72,26 @@ export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
       'applied, 64 bad usage or bad manifests, 130 or 143 interrupted.',
     ],
   },
+  takeover: {
+    summary: "take a node over from kube-proxy's ipvs mode with all connections, and remove its rules and ipsets",
+    usage: '[flags]',
+    help: [
+      'Makes one pass as reconcile --once does, which adopts kube-ipvs0, its addresses and the virtual services of kube-proxy;',
+      "then removes kube-proxy's chains of iptables, its ipsets and the tables of its nftables mode, by the node's own",
+      'iptables and ipset. Whatever else is there stays. With --dry-run it prints all of that and changes nothing.',
+      'Exit status: 0 taken over (with --dry-run: nothing to do), 2 --dry-run found changes, 3 taken over, but something of',
+      "kube-proxy is left, or it runs and writes it again, 1 something could not be applied, and kube-proxy's rules stay,",
+      '64 bad usage or bad manifests, 130 or 143 interrupted.',
+    ],
+  },
   cleanup: {
     summary: 'remove exactly what kube-ipvs made: its virtual services, addresses and kube-ipvs0',
     usage: '[flags]',
     help: [
       'Virtual services whose address kube-ipvs0 does not hold, fwmark services and addresses of other devices stay.',
-      'Exit status: 0 clean (with --dry-run: nothing to do), 2 --dry-run found changes, 1 something could not be removed,',
-      '64 bad usage.',
+      'With --release only our tables of the packet filter go, and kube-proxy takes over what stays: start kube-proxy first.',
+      'Exit status: 0 clean (with --dry-run: nothing to do), 2 --dry-run found changes, 3 --release keeps something for as long',
+      'as kube-proxy is not there, 1 something could not be removed, 64 bad usage.',
     ],
   },
   explain: {

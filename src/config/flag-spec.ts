@@ -35,12 +35,13 @@ export interface FlagSpec {
 export type FlagRows = Readonly<Record<string, FlagSpec>>;
 
 /** Commands that work on the kernel once. */
-export const kernelCommands = ['reconcile', 'cleanup'] as const;
+export const kernelCommands = ['reconcile', 'takeover', 'cleanup'] as const;
 /** Commands that know of Services. */
-export const serviceCommands = ['run', 'reconcile', 'explain', 'doctor'] as const;
+export const serviceCommands = ['run', 'reconcile', 'takeover', 'explain', 'doctor'] as const;
 export const everyCommand = [
   'run',
   'reconcile',
+  'takeover',
   'cleanup',
   'status',
   'explain',

@@ -64,6 +64,12 @@ export const generalFlags = {
     summary: 'do what kube-ipvs cleanup does, and exit',
     commands: ['run'],
   },
+  release: {
+    name: 'release',
+    kind: 'boolean',
+    summary: 'hand back to kube-proxy: virtual services, addresses and kube-ipvs0 stay, and with them all connections',
+    commands: ['cleanup'],
+  },
   initOnly: {
     name: 'init-only',
     kind: 'boolean',

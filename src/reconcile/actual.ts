@@ -103,9 +103,9 @@ export class Actual {
     return ours || this.holds(service.address) || this.filter.marks(service);
   }
 
-  /** What is ours now stays so, whatever becomes of its address while we work. Costs O(services). */
-  rememberOurs(): void {
-    for (const actual of this.services.values()) actual.ours ||= this.isOurs(actual);
+  /** What is ours now stays so, whatever becomes of its address while we work, and what is adopted is too. Costs O(services). */
+  rememberOurs(adopts: (service: VirtualServiceKey) => boolean = () => false): void {
+    for (const actual of this.services.values()) actual.ours ||= this.isOurs(actual) || adopts(actual.service);
   }
 
   hasServiceAt(address: Address): boolean {

@@ -87,7 +87,7 @@ export class Reconciler {
     await this.#readFilter();
     await this.#reader.services();
     await this.#reader.bindings();
-    this.#actual.rememberOurs();
+    this.#actual.rememberOurs(this.#wishes.adopts);
     const read: VirtualServiceKey[] = [];
     for (const known of this.#actual.services.values()) {
       if (this.#wanted.isClaimed(known.service.id) || known.ours) read.push(known.service);

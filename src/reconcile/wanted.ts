@@ -23,6 +23,8 @@ export interface Wishes extends NodePolicy, FilterPolicy {
   readonly vipBinding: BindingForm;
   /** Whether kube-ipvs0 and our tables should exist; false only for clean-up. */
   readonly device: boolean;
+  /** Virtual services of another proxy that are ours from now on, whatever holds their address. */
+  readonly adopts?: (service: VirtualServiceKey) => boolean;
   /** At these addresses nothing is ever deleted. */
   readonly excluded: (address: Address) => boolean;
   /** Milliseconds; undefined: a drain ends when the destination is idle. */

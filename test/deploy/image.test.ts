@@ -5,9 +5,16 @@ import { existsSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { repositoryPath, repositoryText } from '../support/deployment.ts';
 
-const lines = repositoryText('deploy/Dockerfile').split('\n');
+/** The stages, of which the last one is the image that runs. */
+const stages = repositoryText('deploy/Dockerfile')
+  .split(/^(?=FROM )/m)
+  .map((stage) => stage.split('\n'));
+const lines = stages.at(-1)!;
+const takeover = stages.find(([first]) => first!.endsWith(' AS takeover'))!;
 
-function copies(): { readonly fromBuild: boolean; readonly sources: readonly string[]; readonly target: string }[] {
+function copies(
+  lines: readonly string[],
+): { readonly fromBuild: boolean; readonly sources: readonly string[]; readonly target: string }[] {
   return lines
     .filter((line) => line.startsWith('COPY '))
     .map((line) => {
@@ -20,7 +27,7 @@ function copies(): { readonly fromBuild: boolean; readonly sources: readonly str
 
 describe('the image', () => {
   it('copies only what is there, or what the build makes', () => {
-    for (const { fromBuild, sources } of copies()) {
+    for (const { fromBuild, sources } of copies(stages.flat())) {
       for (const source of sources) {
         const path = fromBuild ? source.replace(/^\/build\//, '') : source;
         assert.ok(existsSync(repositoryPath(path)), path);
@@ -29,14 +36,16 @@ describe('the image', () => {
   });
 
   it('has bundle and addon as they lie in the repository, so that one finds the other', () => {
-    const placed = copies().filter(({ fromBuild }) => fromBuild);
-    assert.deepEqual(
-      placed.map(({ sources, target }) => [...sources, target]),
-      [
-        ['/build/dist/bundle', '/opt/kube-ipvs/dist/bundle/'],
-        ['/build/build/Release/kube_ipvs.node', '/opt/kube-ipvs/build/Release/'],
-      ],
-    );
+    for (const stage of [lines, takeover]) {
+      const placed = copies(stage).filter(({ fromBuild }) => fromBuild);
+      assert.deepEqual(
+        placed.map(({ sources, target }) => [...sources, target]),
+        [
+          ['/build/dist/bundle', '/opt/kube-ipvs/dist/bundle/'],
+          ['/build/build/Release/kube_ipvs.node', '/opt/kube-ipvs/build/Release/'],
+        ],
+      );
+    }
   });
 
   it('starts the program with the flags that it has outside', () => {
@@ -46,5 +55,11 @@ describe('the image', () => {
     assert.equal(node, '/nodejs/bin/node');
     assert.equal(words.pop(), '/opt/kube-ipvs/dist/bundle/kube-ipvs.mjs');
     assert.equal(firstLine, `#!/usr/bin/env -S node ${words.join(' ')}`);
+  });
+
+  it('for a takeover has the programs that it uses, and the program by its name', () => {
+    const runs = takeover.filter((line) => line.startsWith('RUN ')).join('\n');
+    assert.match(runs, /apt-get install \S+ \S+ iptables ipset /);
+    assert.match(runs, /ln -s \/opt\/kube-ipvs\/dist\/bundle\/kube-ipvs\.mjs \/usr\/local\/bin\/kube-ipvs/);
   });
 });

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadAll } from 'js-yaml';
+import { load, loadAll } from 'js-yaml';
 
 export interface DeployedObject {
   readonly apiVersion: string;
@@ -33,6 +33,7 @@ export interface Container {
   readonly name: string;
   readonly image: string;
   readonly args: readonly string[];
+  readonly command?: readonly string[];
   readonly env: readonly unknown[];
   readonly securityContext: Readonly<Record<string, unknown>>;
   readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
@@ -67,6 +68,11 @@ export function repositoryText(path: string): string {
 }
 
 export const deploymentFile = repositoryPath('deploy/kube-ipvs.yaml');
+
+/** The DaemonSet of deploy/takeover.yaml, which is alone in it. */
+export function takeoverDaemonSet(): DaemonSet {
+  return load(repositoryText('deploy/takeover.yaml')) as DaemonSet;
+}
 
 /** All objects of the file; there is at most one of a kind. */
 export function deployedObjects(): readonly DeployedObject[] {

@@ -11,6 +11,7 @@ const defaults: FlagValues = {
   kubeconfig: '',
   master: '',
   cleanup: false,
+  release: false,
   initOnly: false,
   oomScoreAdj: -999,
   proxyMode: 'ipvs',
@@ -200,7 +201,7 @@ describe('bad usage', () => {
     [
       'proxy',
       [
-        '"proxy" is no command of kube-ipvs; write one of run, status, reconcile, cleanup, explain, doctor, completion, version, help',
+        '"proxy" is no command of kube-ipvs; write one of run, status, reconcile, takeover, cleanup, explain, doctor, completion, version, help',
       ],
     ],
     ['reconcile --onse', ['"--onse" is no flag of kube-ipvs; did you mean --once?']],
@@ -211,7 +212,7 @@ describe('bad usage', () => {
     [
       '--v=2 node-a',
       [
-        '"node-a" is no command of kube-ipvs; write one of run, status, reconcile, cleanup, explain, doctor, completion, version, help',
+        '"node-a" is no command of kube-ipvs; write one of run, status, reconcile, takeover, cleanup, explain, doctor, completion, version, help',
       ],
     ],
     ['run --once', ['--once belongs to reconcile, not to run; leave it out']],
@@ -224,12 +225,12 @@ describe('bad usage', () => {
       'cleanup --once --manifests x',
       [
         '--once belongs to reconcile, not to cleanup; leave it out',
-        '--manifests belongs to run and reconcile and explain and doctor, not to cleanup; leave it out',
+        '--manifests belongs to run and reconcile and takeover and explain and doctor, not to cleanup; leave it out',
       ],
     ],
     [
       'version -v 4',
-      ['-v belongs to reconcile and cleanup and run and explain and doctor, not to version; leave it out'],
+      ['-v belongs to reconcile and takeover and cleanup and run and explain and doctor, not to version; leave it out'],
     ],
     ['reconcile --once=maybe', ['--once is "maybe"; write true or false']],
     ['reconcile -o yaml', ['-o is "yaml"; write text or json or wide']],

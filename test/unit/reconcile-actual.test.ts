@@ -29,6 +29,19 @@ test('nothing is known at first', () => {
   assert.ok(actual.bindingsUnknown);
 });
 
+test('what is adopted is ours, wherever its address is, and stays so', () => {
+  const actual = new Actual();
+  const other: VirtualService = { ...service, ...virtualServiceKey('TCP', address('192.0.2.1'), 30080) };
+  actual.observeServices([{ service }, { service: other }]);
+  actual.rememberOurs(({ port }) => port === 30080);
+  assert.deepEqual(
+    [actual.isOurs(actual.service(service.id)!), actual.isOurs(actual.service(other.id)!)],
+    [false, true],
+  );
+  actual.rememberOurs();
+  assert.ok(actual.isOurs(actual.service(other.id)!));
+});
+
 for (const [what, bindings, holds] of [
   ['an address', [held], true],
   ['a host route', [routed], true],

@@ -1,0 +1,50 @@
+/** What commands begin with that bring facts to the kernel once: facts and kernel, with nothing changed yet. */
+
+import type { Kernel } from '../kernel/kernel.ts';
+import { openKernel } from '../kernel/native.ts';
+import { Store } from '../store/store.ts';
+import { now } from './converge.ts';
+import { type Facts, readFacts } from './facts.ts';
+import { exitStatus, type Invocation } from './invocation.ts';
+import { createLog, type Logger } from './log.ts';
+import { refusedScheduler } from './scheduler.ts';
+
+export interface Groundwork {
+  /** All that is known, of the node's addresses too. */
+  readonly store: Store;
+  readonly kernel: Kernel;
+  /** When the command began, by {@link now}. */
+  readonly startedAt: number;
+  readonly log: Logger;
+  readonly facts: Facts;
+}
+
+/** Answers what `work` answers, or the exit status of what is wrong with the facts. The kernel is closed in the end. */
+export async function withFacts(
+  invocation: Invocation,
+  work: (groundwork: Groundwork) => Promise<number>,
+): Promise<number> {
+  const startedAt = now();
+  const { config, stderr } = invocation;
+  const log = createLog(config, stderr);
+  const facts = await readFacts(invocation, log);
+  if (facts.isBroken) {
+    log.error('nothing was changed: mend the manifests first');
+    return exitStatus.usage;
+  }
+  const store = new Store();
+  for (const event of facts.events) store.apply(event);
+  const kernel = openKernel({ netns: config.netns });
+  try {
+    const refusal = await refusedScheduler(kernel, config.scheduler);
+    if (refusal !== undefined) {
+      log.error(refusal);
+      return exitStatus.usage;
+    }
+    store.apply({ kind: 'nodeAddresses', verb: 'set', addresses: await kernel.nodeAddresses() });
+    store.apply({ kind: 'synced', source: 'nodeAddresses' });
+    return await work({ store, kernel, startedAt, log, facts });
+  } finally {
+    kernel.close();
+  }
+}

@@ -1,0 +1,56 @@
+/** Removes what kube-proxy left: rules of one kind and family at once or not at all, then the sets they looked into, then tables. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { familyName } from '../../model/filter.ts';
+import { failureOf, findLeftovers, leftoverLines, type Leftovers, nftablesModeTable, type Sight } from './leftovers.ts';
+import { restoreText } from './removal.ts';
+import type { Tools } from './tools.ts';
+
+export interface Removed {
+  /** Commands whose effect is there, in the order of the plan. */
+  readonly done: readonly string[];
+  /** What is left of kube-proxy afterwards, and why; one sentence each. */
+  readonly remaining: readonly string[];
+}
+
+/**
+ * The kernel lets go of a set some time after the rule that looked into it is gone (nf_tables_trans_destroy_work, 6.1): so many times
+ * in all it is waited for that, so many milliseconds each.
+ */
+const waits = { count: 30, milliseconds: 100 } as const;
+
+export async function removeLeftovers(sight: Sight, leftovers: Leftovers, signal: AbortSignal): Promise<Removed> {
+  const planned = leftoverLines(leftovers);
+  if (planned.length === 0) return { done: [], remaining: leftovers.remaining };
+  const reasons: string[] = [];
+  const { tools, tables } = sight;
+  for (const { command, restore, removal } of leftovers.rules) {
+    if (removal.tables.length === 0) continue;
+    const ran = await tools.run(restore, ['-w', '5', '--noflush'], restoreText(removal.tables));
+    if (ran.status !== 0) reasons.push(`the rules and chains of ${command} stay: ${failureOf(ran)}; run again`);
+  }
+  let patience = waits.count;
+  for (const set of leftovers.sets) {
+    let reason = await destroy(tools, set);
+    for (; reason?.includes('in use') === true && patience > 0; patience--) {
+      await sleep(waits.milliseconds, undefined, { signal });
+      reason = await destroy(tools, set);
+    }
+    if (reason !== undefined) reasons.push(`the ipset ${set} stays: ${reason}; remove what uses it and run again`);
+  }
+  for (const family of leftovers.tables) {
+    const errno = await tables.delete(family, nftablesModeTable);
+    const table = `${familyName(family)} ${nftablesModeTable}`;
+    if (errno !== undefined)
+      reasons.push(`the table ${table} stays: the kernel refuses to delete it (${errno}); run again`);
+  }
+  const after = await findLeftovers(sight);
+  const left = new Set(leftoverLines(after));
+  return { done: planned.filter((line) => !left.has(line)), remaining: [...reasons, ...after.remaining] };
+}
+
+/** Why the set is still there. */
+async function destroy(tools: Tools, set: string): Promise<string | undefined> {
+  const ran = await tools.run(tools.find('ipset') ?? 'ipset', ['destroy', set]);
+  return ran.status === 0 ? undefined : failureOf(ran);
+}

@@ -1,0 +1,100 @@
+/** `kube-ipvs takeover`: one pass that adopts what kube-proxy made of IPVS; then what else it left goes. */
+
+import { printable } from '../../model/printable.ts';
+import { printOutcome, runErrand } from '../converge.ts';
+import { type Groundwork, withFacts } from '../groundwork.ts';
+import { exitStatus, type Invocation } from '../invocation.ts';
+import { Lines } from '../lines.ts';
+import type { Logger } from '../log.ts';
+import { isConverged } from '../report.ts';
+import { wishesOf } from '../wishes.ts';
+import { namedBy } from './adoption.ts';
+import { findLeftovers, leftoverLines, type Leftovers, openSight, type Sight } from './leftovers.ts';
+import { type Removed, removeLeftovers } from './remove.ts';
+import { runningKubeProxy } from './running.ts';
+
+export async function takeover(invocation: Invocation): Promise<number> {
+  return withFacts(invocation, (groundwork) => takeOver(invocation, groundwork));
+}
+
+async function takeOver(invocation: Invocation, groundwork: Groundwork): Promise<number> {
+  const { config, flags, signal } = invocation;
+  const { store, kernel, startedAt, log, facts } = groundwork;
+  const sight = openSight(config.netns, signal);
+  const running = await runningKubeProxy(config.netns, config.metricsAddress);
+  const leftovers = await findLeftovers(sight);
+  const here = new Set((await kernel.nodeAddresses()).map(({ address }) => address));
+  const wishes = { ...wishesOf(config, 'reconcile'), adopts: namedBy(leftovers.named, here) };
+  const outcome = await runErrand(invocation, {
+    command: 'takeover',
+    wishes,
+    store,
+    kernel,
+    startedAt,
+    log,
+    extra: {},
+  });
+  const isApplied = !facts.hasProblems && (flags.dryRun || isConverged(outcome));
+  const removed = await removal(sight, leftovers, { isApplied, dryRun: flags.dryRun, signal });
+  const extra = { kubeProxy: { running: running ?? null, removed: removed.done, remaining: removed.remaining } };
+  if (flags.output === 'text') printLines(invocation, removed.done);
+  printOutcome(invocation, log, outcome, { ...facts.json, ...extra });
+  if (flags.output === 'text') invocation.stdout.write(`${summary(removed.done, flags.dryRun)}\n`);
+  for (const line of remarksOf(leftovers)) log.warn(line);
+  tellRest(log, removed, running);
+  if (!isApplied) return exitStatus.failed;
+  if (flags.dryRun && (!isConverged(outcome) || removed.done.length > 0)) return exitStatus.changes;
+  return removed.remaining.length > 0 || running !== undefined ? exitStatus.remaining : exitStatus.converged;
+}
+
+interface RemovalTerms {
+  readonly isApplied: boolean;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Without all of ours in the kernel nothing of kube-proxy's may go: connections would lose their masquerading. */
+async function removal(
+  sight: Sight,
+  leftovers: Leftovers,
+  { isApplied, dryRun, signal }: RemovalTerms,
+): Promise<Removed> {
+  const planned = leftoverLines(leftovers);
+  if (!isApplied) {
+    const why =
+      'the rules and ipsets of kube-proxy stay until all that the cluster asks is in the kernel: mend that and run again';
+    return { done: [], remaining: planned.length > 0 ? [why, ...leftovers.remaining] : leftovers.remaining };
+  }
+  if (dryRun) return { done: planned, remaining: leftovers.remaining };
+  return removeLeftovers(sight, leftovers, signal);
+}
+
+function remarksOf({ rules }: Leftovers): string[] {
+  return rules.flatMap(({ command, removal }) => removal.remarks.map((remark) => `${command}: ${remark}`));
+}
+
+function printLines({ stdout }: Invocation, texts: readonly string[]): void {
+  const lines = new Lines(stdout, () => {});
+  for (const text of texts) lines.write(printable(text));
+  lines.flush();
+}
+
+function summary(done: readonly string[], dryRun: boolean): string {
+  const count = (part: RegExp) => done.filter((line) => part.test(line)).length;
+  if (done.length === 0) return 'kube-proxy: nothing of it to remove';
+  const counts = [
+    `${count(/^ip6?tables\S* -t \S+ -D /)} rules`,
+    `${count(/^ip6?tables\S* -t \S+ -X /)} chains`,
+    `${count(/^ipset /)} ipsets`,
+    `${count(/^nft /)} tables`,
+  ];
+  return `kube-proxy: ${dryRun ? 'would be: ' : ''}${counts.join(', ')} removed`;
+}
+
+function tellRest(log: Logger, { remaining }: Removed, running: string | undefined): void {
+  for (const line of remaining) log.warn(line);
+  if (running === undefined) return;
+  log.warn(
+    `kube-proxy runs here (${printable(running)}) and makes all of its own again within its syncPeriod: stop it on this node, and run again`,
+  );
+}
