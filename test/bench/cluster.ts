@@ -1,7 +1,7 @@
 /**
- * One cluster, as an API server at a URL tells it, brought into the kernel of a network namespace and changed there: prints what each part
+ * One cluster, as the API server of a kubeconfig file tells it, brought into the kernel of a network namespace and changed there: prints what each part
  * took as one line of JSON. In a process of its own, because it tells the most memory that it ever had. Needs root and IPVS.
- * Usage: cluster.js URL NETNS FLAG...
+ * Usage: cluster.js KUBECONFIG NETNS FLAG...
  */
 
 import { readFileSync } from 'node:fs';
@@ -21,7 +21,6 @@ import { Store } from '../../src/store/store.ts';
 import { ClusterWatch } from '../../src/watch/kubernetes/cluster-watch.ts';
 import { openApiClient } from '../../src/watch/kubernetes/http-client.ts';
 import { configured } from '../support/configured.ts';
-import { kubeconfig } from './kubeconfig.ts';
 
 /** Changes of each kind of which the quantiles are. */
 const changes = 100;
@@ -29,13 +28,11 @@ const changes = 100;
 const storm = { rate: 1000, seconds: 60 };
 
 tuneForDaemon();
-const [url, netns, ...flags] = process.argv.slice(2);
-if (url === undefined || netns === undefined) throw new Error('usage: cluster.js URL NETNS FLAG...');
+const [access, netns, ...flags] = process.argv.slice(2);
+if (access === undefined || netns === undefined) throw new Error('usage: cluster.js KUBECONFIG NETNS FLAG...');
 
 const now = () => performance.now();
-const config = configured(['run', '--hostname-override', 'node-1', '--kubeconfig', '/k', ...flags].join(' '), {
-  '/k': kubeconfig(url),
-});
+const config = configured(['run', '--hostname-override', 'node-1', '--kubeconfig', access, ...flags].join(' '));
 const { kernel, count } = counting(openKernel({ netns }));
 const store = new Store();
 const blocks = longestBlocks();

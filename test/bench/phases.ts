@@ -8,6 +8,8 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { Workplace } from '../support/daemon.ts';
+import { kubeconfig } from './kubeconfig.ts';
 
 interface Quantiles {
   readonly p50: number;
@@ -48,18 +50,21 @@ const batch = '256';
 const routedUpTo = 10_000;
 const bindings = { address: [], route: ['--vip-binding', 'route'] } as const;
 
+const place = new Workplace();
 const rows: Row[] = [];
 for (const argument of clusters) {
   const [size, url] = [argument.slice(0, argument.indexOf('=')), argument.slice(argument.indexOf('=') + 1)];
   const [services, endpoints] = size.split('x') as [string, string];
+  const access = place.write(`kubeconfig-${size}`, kubeconfig(url));
   const floor = inNamespace((netns) => floorOf(netns, services, endpoints));
   for (const binding of ['address', 'route'] as const) {
     if (binding === 'route' && Number(services) > routedUpTo) continue;
-    const figures = inNamespace((netns) => figuresOf(url, netns, bindings[binding]));
+    const figures = inNamespace((netns) => figuresOf(access, netns, bindings[binding]));
     rows.push({ size, binding, floor: binding === 'address' ? floor : undefined, figures });
     process.stderr.write(`${size} ${binding}: ${figures.start.total.toFixed(0)} ms\n`);
   }
 }
+place.close();
 writeFileSync(jsonFile, `${JSON.stringify({ kernel: release(), node: process.version, rows }, undefined, 2)}\n`);
 print();
 
@@ -83,9 +88,9 @@ function floorOf(netns: string, services: string, endpoints: string): number {
   return 1000 * (seconds(/msgs in ([\d.]+) s/) + seconds(/^addr.*?: ([\d.]+) s/m));
 }
 
-function figuresOf(url: string, netns: string, flags: readonly string[]): Figures {
+function figuresOf(access: string, netns: string, flags: readonly string[]): Figures {
   const program = fileURLToPath(new URL('cluster.js', import.meta.url));
-  const node = ['--single-threaded-gc', '--max-semi-space-size=2', program, url, netns, ...flags];
+  const node = ['--single-threaded-gc', '--max-semi-space-size=2', program, access, netns, ...flags];
   return JSON.parse(
     execFileSync(process.execPath, node, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }),
   ) as Figures;
