@@ -13,6 +13,7 @@
 #include "filter_name_functions.h"
 #include "ipvs_socket.h"
 #include "nftables_socket.h"
+#include "privilege_functions.h"
 #include "route_socket.h"
 #include "setting_functions.h"
 #include "value.h"
@@ -46,5 +47,6 @@ NAPI_MODULE_INIT() {
   set("readNftablesNames", binding::defineReadNftablesNames(env));
   set("readLegacyNames", binding::defineReadLegacyNames(env));
   set("readSetNames", binding::defineReadSetNames(env));
+  set("execute", binding::defineExecute(env));
   return exports;
 }

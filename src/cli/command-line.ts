@@ -53,11 +53,14 @@ async function runKernelCommand(
     return refuse([...wrong, ...('problems' in loaded ? loaded.problems : [])], command, streams);
   }
   const { config } = loaded;
-  await warn(config, [...parsed.warnings, ...loaded.remarks], streams);
-  const { writeConfigTo, cleanup, initOnly } = parsed.flags;
-  if (writeConfigTo !== undefined && writeConfigTo !== '') return writeConfig(config, writeConfigTo, streams);
+  const { writeConfigTo = '', cleanup, initOnly } = parsed.flags;
   const asked = cleanup ? 'cleanup' : command;
-  const unwatchable = asked === 'run' && !initOnly ? (await import('../config/config.ts')).daemonProblems(config) : [];
+  const isDaemon = asked === 'run' && !initOnly && writeConfigTo === '';
+  // first: what was said by then would be said twice
+  if (isDaemon) (await import('./privileges.ts')).shedPrivileges(config);
+  await warn(config, [...parsed.warnings, ...loaded.remarks], streams);
+  if (writeConfigTo !== '') return writeConfig(config, writeConfigTo, streams);
+  const unwatchable = isDaemon ? (await import('../config/config.ts')).daemonProblems(config) : [];
   if (unwatchable.length > 0) return refuse(unwatchable, command, streams);
   const { operands, flags, given } = parsed;
   return execute(asked, { ...streams, command: asked, operands, flags, given, config, signal });

@@ -1,6 +1,5 @@
 /** `kube-ipvs run`: the daemon, from its configuration to its end. */
 
-import { writeFileSync } from 'node:fs';
 import type { Kernel } from '../kernel/kernel.ts';
 import { openKernel } from '../kernel/native.ts';
 import { FileWatch } from '../watch/file-watch.ts';
@@ -9,6 +8,7 @@ import { tuneForDaemon } from './engine.ts';
 import { initialise } from './initialise.ts';
 import { exitStatus, type Invocation } from './invocation.ts';
 import { createLog, type Logger } from './log.ts';
+import { setOomScore } from './oom-score.ts';
 import { reloader } from './reload.ts';
 import { refusedScheduler } from './scheduler.ts';
 
@@ -17,7 +17,7 @@ export async function run(invocation: Invocation): Promise<number> {
   tuneForDaemon();
   const { config, flags, signal } = invocation;
   const log = createLog(config, invocation.stderr);
-  setOomScore(config.oomScoreAdj, log);
+  applyOomScore(config.oomScoreAdj, log);
   const kernel = openKernel({ netns: config.netns });
   try {
     const refusal = await refusedScheduler(kernel, config.scheduler);
@@ -80,19 +80,12 @@ async function serve(invocation: Invocation, kernel: Kernel, log: Logger): Promi
 }
 
 /**
- * Two tries, and a failure is only told, as in kube-proxy. To lower it takes CAP_SYS_RESOURCE; a Pod without has what its kubelet gives
- * to its priority class, and nobody needs to be told of that at each start.
+ * A failure is only told, as in kube-proxy. To lower it takes CAP_SYS_RESOURCE; a Pod without has what its kubelet gives to its priority
+ * class, and nobody needs to be told of that at each start.
  */
-function setOomScore(score: number, log: Logger): void {
-  let failure: NodeJS.ErrnoException | undefined;
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      writeFileSync('/proc/self/oom_score_adj', String(score));
-      return;
-    } catch (error) {
-      failure = error as NodeJS.ErrnoException;
-    }
-  }
-  const isForbidden = failure?.code === 'EACCES' || failure?.code === 'EPERM';
-  log[isForbidden ? 'debug' : 'warn'](`oom_score_adj cannot be set to ${score}: ${failure?.message}`);
+function applyOomScore(score: number, log: Logger): void {
+  const failure = setOomScore(score);
+  if (failure === undefined) return;
+  const isForbidden = failure.code === 'EACCES' || failure.code === 'EPERM';
+  log[isForbidden ? 'debug' : 'warn'](`oom_score_adj cannot be set to ${score}: ${failure.message}`);
 }

@@ -83,6 +83,9 @@ function optional<T>(shape: z.ZodType<T>) {
   return shape.nullable().transform((value) => value ?? undefined);
 }
 
+/** Milliseconds since 1970, as far as a Date reaches. */
+const time = z.number().min(0).max(8.64e15);
+
 const connections = z.object({ active: z.number(), inactive: z.number() });
 
 const destination = z.object({
@@ -112,8 +115,8 @@ const source = z.object({
   synced: z.boolean(),
   objects: z.number(),
   resourceVersion: optional(z.string()),
-  since: z.number(),
-  heardAt: optional(z.number()),
+  since: time,
+  heardAt: optional(time),
   restarts: z.number(),
   lastError: optional(z.string()),
 });
@@ -121,12 +124,10 @@ const source = z.object({
 const daemon = z.object({
   version: z.string(),
   pid: z.number(),
-  startedAt: z.number(),
+  startedAt: time,
   ready: z.boolean(),
-  lastPass: optional(
-    z.object({ at: z.number(), milliseconds: z.number(), operations: z.number(), failures: z.number() }),
-  ),
-  lastScrub: optional(z.number()),
+  lastPass: optional(z.object({ at: time, milliseconds: z.number(), operations: z.number(), failures: z.number() })),
+  lastScrub: optional(time),
   sources: z.array(source),
   dirtyKeys: z.number(),
   oldestDirtyMilliseconds: z.number(),
@@ -136,7 +137,7 @@ const daemon = z.object({
 
 const reportShape: z.ZodType<StatusReport> = z.object({
   nodeName: z.string(),
-  at: z.number(),
+  at: time,
   daemon: optional(daemon),
   virtualServices: z.array(virtualService),
   differences: z.array(z.string()),

@@ -168,6 +168,11 @@ export interface Addon {
   readonly readLegacyNames: (netns?: string) => Promise<readonly NativeFilterName[]>;
   /** Names of ipsets. Has the kernel load ip_set. */
   readonly readSetNames: (netns?: string) => Promise<readonly string[]>;
+  /**
+   * Executes a program in place of this process, with no more than these capabilities (bits, `1 << CAP_…`) and no way to others. Throws
+   * with the errno's name when that is not possible: the process should then end, for this thread may have lost its privileges.
+   */
+  readonly execute: (program: string, args: readonly string[], capabilities: number) => never;
 }
 
 /** Loads the addon: a prebuilt one of a published package, else what `npm ci` built. `KUBE_IPVS_ADDON` names another file. */

@@ -28,7 +28,7 @@ export const hashedFlag = 0x2;
  * closing zero.
  */
 export function isSchedulerName(text: string): boolean {
-  return /^[a-z0-9_-]{1,15}$/.test(text);
+  return /^[a-z0-9][a-z0-9_-]{0,14}$/.test(text);
 }
 
 export interface VirtualService extends VirtualServiceKey {

@@ -70,9 +70,14 @@ function parseTimeout(text: string): Parsed<number> {
   return { why: 'it is no duration from 0s; write one such as 30s or 1m30s' };
 }
 
+/** Each is compared with each endpoint; an annotation has room for tens of thousands. */
+const mostRules = 1_000;
+
 function parseWeights(text: string): Parsed<WeightRule[]> {
   const rules: WeightRule[] = [];
-  for (const part of text.split(/[\s,]+/).filter((one) => one !== '')) {
+  const parts = text.split(/[\s,]+/).filter((one) => one !== '');
+  if (parts.length > mostRules) return { why: `it has ${parts.length} rules; write at most ${mostRules}` };
+  for (const part of parts) {
     const rule = parseRule(part);
     if ('why' in rule) return rule;
     rules.push(rule.value);

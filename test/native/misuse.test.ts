@@ -297,6 +297,22 @@ test('names of packet filters are asked for in a namespace, or in none', async (
   }
 });
 
+test('a program to execute is refused by what it is given', () => {
+  const wrong: [unknown[], 'TypeError' | 'RangeError', string | RegExp][] = [
+    [[], 'TypeError', 'program must be a string'],
+    [['', [], 0], 'RangeError', /^program must be /],
+    [['/x\0y', [], 0], 'RangeError', /^program must be /],
+    [['/x'], 'TypeError', 'arguments must be an array'],
+    [['/x', [1], 0], 'TypeError', 'arguments[0] must be a string'],
+    [['/x', ['a', 'b\0'], 0], 'RangeError', 'arguments[1] must have no NUL'],
+    [['/x', ['a'.repeat(131_073)], 0], 'RangeError', 'arguments[0] must be at most 131072 bytes long'],
+    [['/x', []], 'TypeError', /^capabilities must be /],
+    [['/x', [], -1], 'RangeError', /^capabilities must be /],
+    [['/x', [], 2 ** 32], 'RangeError', /^capabilities must be /],
+  ];
+  for (const [args, error, message] of wrong) throws(() => call(addon, 'execute', ...args), error, message);
+});
+
 test('an nf_tables record with an impossible field is refused, naming record, field and value', () => {
   const socket = new NftablesSocket({ table: 'kube-ipvs' });
   const name = 'must be 1 to 31 characters, padded with NUL';

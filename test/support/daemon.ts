@@ -17,6 +17,8 @@ import { bundle, kubeIpvs, type Run, startKubeIpvs } from './program.ts';
 export interface DaemonSettings {
   /** The network namespace whose kernel it keeps right. */
   readonly netns: string;
+  /** It runs in there, as on a node, and not beside it: nobody here can reach its ports, and it no API server here. */
+  readonly isInside?: boolean;
   /** Path of where it gets its facts. */
   readonly source: { readonly kubeconfig: string } | { readonly manifests: string };
   /** node-a by default. */
@@ -95,10 +97,13 @@ export class Daemon {
   readonly #news = new EventEmitter();
 
   /** It runs; nothing more. */
-  static async start({ netns, source, node = 'node-a', args = [], config }: DaemonSettings): Promise<Daemon> {
+  static async start(settings: DaemonSettings): Promise<Daemon> {
+    const { netns, isInside = false, source, node = 'node-a', args = [], config } = settings;
     const ports = [await freePort(), await freePort()] as const;
     const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-run-'));
-    const own = ['--netns', netns, '--hostname-override', node, '--status-socket', join(folder, 'status.sock')];
+    const own = ['--hostname-override', node, '--status-socket', join(folder, 'status.sock')];
+    const place = isInside ? [] : ['--netns', netns];
+    const prefix = isInside ? ['ip', 'netns', 'exec', netns] : [];
     const [kind, path] = Object.entries(source)[0] as [string, string];
     const plain = [`--${kind}`, path, '--healthz-bind-address', at(ports[0]), '--metrics-bind-address', at(ports[1])];
     const mount = new Mount(join(folder, 'config'), {
@@ -108,7 +113,7 @@ export class Daemon {
     });
     if (config !== undefined) mount.become(config);
     const configured = config === undefined ? plain : ['--config', mount.file];
-    const child = startKubeIpvs(['run', ...configured, ...own, ...args], [], bundle);
+    const child = startKubeIpvs(['run', ...configured, ...own, ...place, ...args], prefix, bundle);
     return new Daemon(child, folder, mount, ports);
   }
 

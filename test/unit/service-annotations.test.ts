@@ -122,6 +122,7 @@ describe('a bad annotation counts as absent, and is told', () => {
     ['scheduler', 'RR', "it can be no scheduler's name; write one such as rr, wrr, lc, wlc, sh or mh"],
     ['scheduler', '', "it can be no scheduler's name; write one such as rr, wrr, lc, wlc, sh or mh"],
     ['scheduler', 'a-name-too-long-', "it can be no scheduler's name; write one such as rr, wrr, lc, wlc, sh or mh"],
+    ['scheduler', '-lc', "it can be no scheduler's name; write one such as rr, wrr, lc, wlc, sh or mh"],
     [
       'scheduler-flags',
       'flag-1,flag-4',
@@ -167,4 +168,12 @@ describe('a bad annotation counts as absent, and is told', () => {
     assert.deepEqual(tuning, { ...untuned, drainTimeout: 5000 });
     assert.equal(warnings.length, 2);
   });
+});
+
+it('more rules for weights than anybody writes count as none, and are told in short', () => {
+  const { tuning, warnings } = tuned({ [ours('weights')]: '*:1,'.repeat(1001) });
+  assert.deepEqual(tuning, untuned);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0]!, /^.{1,150}…": ignored, it has 1001 rules; write at most 1000$/);
+  assert.equal(tuned({ [ours('weights')]: '*:1,'.repeat(1000) }).tuning.weights.length, 1000);
 });

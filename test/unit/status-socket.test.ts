@@ -288,6 +288,7 @@ describe('who asks for the status', () => {
     ['no JSON', '<html>', /^what answers at .* is no kube-ipvs: no JSON$/],
     ['another JSON', '[]', /^what answers at .* is no kube-ipvs of this version/],
     ['a report cut short', statusJson(sampleReport).slice(0, -1), /no JSON$/],
+    ['a time that is none', JSON.stringify({ ...json, at: 1e300 }), /of this version \(at: /],
     [
       'a report of another version',
       JSON.stringify({ ...json, virtualServices: [{ id: 'x' }] }),

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { LineSplitter } from '../../src/watch/kubernetes/line-splitter.ts';
+import { readList } from '../../src/watch/kubernetes/list.ts';
 import { ListItems } from '../../src/watch/kubernetes/list-items.ts';
 
 /** In chunks of so many bytes. */
@@ -70,6 +71,23 @@ describe('the items of a list', () => {
     });
   }
 
+  test('that are written as no API server writes them make the list malformed, not empty', async () => {
+    const key = { escaped: '"\\u0069tems":', spaced: `"items":${' '.repeat(100)}` };
+    for (const written of Object.values(key)) {
+      const list = readList(arriving(`{"metadata":{"resourceVersion":"7"},${written}[{"a":1}]}`));
+      const found: object[] = [];
+      for await (const item of list.items) found.push(item);
+      assert.deepEqual(found, []);
+      assert.throws(() => list.frame(), { code: 'MALFORMED_ANSWER', message: /items are not where they belong/ });
+    }
+  });
+
+  test('cost no more behind half a million arrays', () => {
+    const list = new ListItems();
+    const arrays = Array.from({ length: 500_000 }, (_, i) => `"${i}":[]`).join(',');
+    assert.deepEqual([...list.push(Buffer.from(`{${arrays},"items":[{"a":1}]}`))], ['{"a":1}']);
+  });
+
   test('what ends early is no JSON', () => {
     const list = new ListItems();
     const early = '{"metadata":{"resourceVersion":"7"},"items":[{"a":1},{"b"';
@@ -90,3 +108,7 @@ describe('the items of a list', () => {
     });
   });
 });
+
+async function* arriving(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
+}

@@ -20,6 +20,9 @@ const byte = {
 /** Brackets that are open where the list's items stand: `{"items":[`. */
 const itemsDepth = 2;
 
+/** Bytes of `"items": [`, with more space than anybody leaves; what is written otherwise stays in the frame, and is found there. */
+const longestKey = 64;
+
 export class ListItems {
   readonly #limit: number;
   #depth = 0;
@@ -94,8 +97,11 @@ export class ListItems {
     return Math.min(at + 1, length);
   }
 
+  /** Looks at the frame's end only: with all of it, one that begins with thousands of arrays would cost their square. */
   #isBehindItemsKey(): boolean {
-    return /"items"\s*:\s*\[$/.test(this.end());
+    let first = this.#frame.length;
+    for (let length = 0; first > 0 && length < longestKey; length += this.#frame[first]!.length) first--;
+    return /"items"\s*:\s*\[$/.test(Buffer.concat(this.#frame.slice(first)).toString('latin1').slice(-longestKey));
   }
 
   #keepFrame(piece: Uint8Array): void {

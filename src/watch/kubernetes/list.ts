@@ -46,6 +46,7 @@ function frameOf(list: object): ListFrame {
   };
   // Taken for an empty list it would delete everything. Go prints an empty one as null.
   if (items !== null && !Array.isArray(items)) throw new MalformedAnswer('the answer is no list: it has no items');
+  if (items !== null && items.length > 0) throw new MalformedAnswer("the list's items are not where they belong");
   const token = metadata?.continue;
   return { version: versionOf(list), continue: typeof token === 'string' ? token : '' };
 }

@@ -42,12 +42,18 @@ export const services: Resource = {
   whenEmpty: undefined,
 };
 
-/** Keeps the names of nodes and zones that it ever saw, so that the endpoints of a node share them. */
+/** More than a cluster has of nodes and zones; then names are shared anew, so that those of nodes that are gone go too. */
+const mostNames = 50_000;
+
+/** Keeps the names of nodes and zones that it saw, so that the endpoints of a node share them. */
 export function endpointSliceResource(): Resource {
   const names = new Map<string, string>();
   const shared = (name: string) => {
     const known = names.get(name);
-    if (known === undefined) names.set(name, name);
+    if (known === undefined) {
+      if (names.size >= mostNames) names.clear();
+      names.set(name, name);
+    }
     return known ?? name;
   };
   return {

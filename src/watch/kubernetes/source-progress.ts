@@ -12,6 +12,9 @@ export interface ProgressOptions {
   readonly now: () => number;
 }
 
+/** Characters of a reason that are told: it may be a server's, of any length. */
+const longestMessage = 600;
+
 export class SourceProgress {
   readonly #name: string;
   readonly #options: ProgressOptions;
@@ -68,7 +71,7 @@ export class SourceProgress {
 
   restarted(reason: RestartReason, message: string): void {
     this.#restarts++;
-    const text = printable(message);
+    const text = printable(message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message);
     // the same words every half a minute help nobody
     if (text !== this.#lastError) this.remark(reason === 'expired' ? 'info' : 'warn', text);
     this.#lastError = text;
