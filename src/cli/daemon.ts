@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { refusalText } from '../kernel/refusals.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import { type Kernel, KernelError } from '../kernel/kernel.ts';
 import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import type { SourceState, StatusReport } from '../model/status.ts';
 import { opText } from '../model/text.ts';
@@ -28,7 +28,7 @@ export interface DaemonOptions {
   readonly log: Logger;
   /** Ends it. */
   readonly signal: AbortSignal;
-  /** A listener failed that must not: the daemon should end. */
+  /** A listener failed that must not, or our network namespace is gone: the daemon should end. */
   readonly onFatal: (error: Error) => void;
 }
 
@@ -100,7 +100,11 @@ export class Daemon {
         onPlan: (plan) => journal.planned(plan),
         onPass: (report, milliseconds, services) => this.#passed(report, milliseconds, services),
         onScrub: (drift, milliseconds) => journal.scrubbed(drift, milliseconds),
-        onError: (error, delay) => journal.broke(error, delay),
+        onError: (error, delay) => {
+          journal.broke(error, delay);
+          // nobody can move our sockets into another
+          if (error instanceof KernelError && error.code === 'NO_NETNS') onFatal(error);
+        },
       },
       signal,
     );

@@ -1,6 +1,10 @@
 /** `kube-ipvs run`: the daemon, from its configuration to its end. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config/config.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { randomFaults } from '../kernel/faults.ts';
+import { FaultyKernel } from '../kernel/faulty.ts';
 import { openKernel } from '../kernel/native.ts';
 import { FileWatch } from '../watch/file-watch.ts';
 import { Daemon } from './daemon.ts';
@@ -25,7 +29,9 @@ export async function run(invocation: Invocation): Promise<number> {
       log.error(refusal);
       return exitStatus.usage;
     }
-    return flags.initOnly ? await initialise(config, kernel, log) : await serve(invocation, kernel, log);
+    return flags.initOnly
+      ? await initialise(config, kernel, log)
+      : await serve(invocation, faulty(kernel, config, log), log);
   } catch (error) {
     if (signal.aborted) return exitStatus.converged;
     throw error;
@@ -77,6 +83,13 @@ async function serve(invocation: Invocation, kernel: Kernel, log: Logger): Promi
   }
   log.info('kube-ipvs ends; what is in the kernel stays');
   return exitStatus.converged;
+}
+
+/** The same kernel, but with --inject-kernel-faults. What a start asks before it is spared: it would only end the process. */
+function faulty(kernel: Kernel, { kernelFaults }: Config, log: Logger): Kernel {
+  if (kernelFaults === undefined) return kernel;
+  log.warn(kernelFaults, 'faults are injected between this process and the kernel: for tests only');
+  return new FaultyKernel(kernel, randomFaults(kernelFaults), sleep);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What the product was told, as one frozen value: by flags, and by the file of --config. */
 
 import type { Address, Cidr } from '../model/address.ts';
+import type { FaultRate } from '../model/fault-rate.ts';
 import type { ConntrackPolicy, Timeouts } from '../model/node-state.ts';
 import type { Arguments, UsageProblem } from './arguments.ts';
 import { printable } from '../model/printable.ts';
@@ -63,6 +64,8 @@ export interface Config {
   /** 0 logs what an operator needs, 4 and above what a developer needs. */
   readonly verbosity: number;
   readonly loggingFormat: 'text' | 'json';
+  /** Of what is asked of the kernel; undefined: it is asked as it is. */
+  readonly kernelFaults: FaultRate | undefined;
 }
 
 /** Where the API server is and who we are for it. Both empty: as the Pod's service account. */
@@ -214,7 +217,8 @@ type ProcessKey =
   | 'statusSocket'
   | 'trafficSeries'
   | 'verbosity'
-  | 'loggingFormat';
+  | 'loggingFormat'
+  | 'kernelFaults';
 
 function processOf(values: FlagValues, read: Readings): Pick<Config, ProcessKey> {
   return {
@@ -226,6 +230,7 @@ function processOf(values: FlagValues, read: Readings): Pick<Config, ProcessKey>
     trafficSeries: values.trafficSeries,
     verbosity: values.verbosity,
     loggingFormat: values.loggingFormat,
+    kernelFaults: read.faultRate('kernelFaults', values.kernelFaults),
   };
 }
 

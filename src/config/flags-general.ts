@@ -116,6 +116,14 @@ export const generalFlags = {
       'whose connections: those of Pods of this node, of the node itself, from outside, or of one client; all three by default',
     commands: ['explain'],
   },
+  kernelFaults: {
+    name: 'inject-kernel-faults',
+    kind: 'string',
+    value: 'seed=S,rate=R',
+    summary: 'for tests: a part of what is asked of the kernel fails, 0 to 1, by a generator that begins with the seed',
+    commands: ['run'],
+    hidden: true,
+  },
   dryRun: {
     name: 'dry-run',
     kind: 'boolean',

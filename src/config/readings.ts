@@ -2,6 +2,7 @@
 
 import { type Address, type Cidr, familyOf, parseAddress, parseCidr } from '../model/address.ts';
 import { durationText } from '../model/duration.ts';
+import type { FaultRate } from '../model/fault-rate.ts';
 import { isSchedulerName } from '../model/virtual-service.ts';
 import type { UsageProblem } from './arguments.ts';
 import type { FlagKey } from './flags.ts';
@@ -162,6 +163,16 @@ export class Readings {
     if (!isName)
       this.refuse(key, written, "which can be no network namespace's name; write one that ip netns list prints");
     return written;
+  }
+
+  faultRate(key: FlagKey, written: string | undefined): FaultRate | undefined {
+    if (written === undefined) return undefined;
+    const [, seed, rate] = /^seed=(\d{1,9}),rate=(0(?:\.\d{1,9})?|1)$/.exec(written) ?? [];
+    if (seed === undefined || rate === undefined) {
+      this.refuse(key, written, 'which is no seed with a rate; write one such as seed=7,rate=0.1');
+      return undefined;
+    }
+    return Object.freeze({ seed: Number(seed), rate: Number(rate) });
   }
 
   /** As k8s.io/kubernetes pkg/util/node GetHostname: an empty override is none, a blank name is an error. Lower case. */

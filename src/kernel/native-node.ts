@@ -1,11 +1,17 @@
 /** Connection tracking and settings of a real network namespace. Owns one socket, opened when it is first needed. */
 
+import { constants } from 'node:os';
 import type { Flow, ObservedSetting, Setting } from '../model/node-state.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Addon, ConntrackSocket, NativeAnswers } from './addon.ts';
-import { answerOf } from './answers.ts';
+import { answerOf, errnoName } from './answers.ts';
 import { decodeFlows, encodeFlowKeys, encodeFlows } from './flow-records.ts';
+import { KernelError } from './kernel.ts';
 import { explain } from './refusals.ts';
+
+const { EMFILE, ENFILE, ENOMEM, EINTR } = constants.errno;
+/** Why we could not look, which says nothing of what is there. */
+const oursToLack: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOMEM, EINTR]);
 
 export class NativeNode {
   readonly #addon: Addon;
@@ -40,6 +46,11 @@ export class NativeNode {
 
   async settings(names: readonly string[]): Promise<readonly ObservedSetting[]> {
     const readings = await this.#addon.readSettings(names, this.#netns);
+    const lacking = readings.find(({ errno }) => oursToLack.has(errno));
+    if (lacking !== undefined) {
+      const code = errnoName(lacking.errno);
+      throw new KernelError(code, `settings of the kernel cannot be read (${code})`);
+    }
     return readings.map(({ value, writable }) => ({ value, writable }));
   }
 

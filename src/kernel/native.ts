@@ -23,6 +23,7 @@ import type { ElementOp } from './element-records.ts';
 import { type Answers, type Device, type Kernel, KernelError, type TableState } from './kernel.ts';
 import { NativeFilter, type TableOp } from './native-filter.ts';
 import { NativeNode } from './native-node.ts';
+import { NetworkNamespace } from './network-namespace.ts';
 import {
   asBinding,
   decodeDestinations,
@@ -59,6 +60,7 @@ class NativeKernel implements Kernel {
   readonly #route: RouteSocket;
   readonly #filter: NativeFilter;
   readonly #node: NativeNode;
+  readonly #namespace: NetworkNamespace | undefined;
   readonly #services = new Reading<readonly ObservedVirtualService[]>();
   readonly #bindings = new Reading<readonly Binding[]>();
   readonly #monitors = new Set<AddressMonitor>();
@@ -74,6 +76,7 @@ class NativeKernel implements Kernel {
     this.#route = new addon.RouteSocket(this.#options);
     this.#filter = new NativeFilter(() => new addon.NftablesSocket({ ...this.#options, table: tableName }));
     this.#node = new NativeNode(addon, netns);
+    this.#namespace = netns === undefined ? undefined : new NetworkNamespace(netns);
   }
 
   async apply(ops: readonly Op[]): Promise<Answers> {
@@ -176,7 +179,9 @@ class NativeKernel implements Kernel {
     return this.#node.flows(services);
   }
 
+  /** Rejects with NO_NETNS too: settings are found by the name of the namespace, all else is by sockets in it. */
   async settings(names: readonly string[]): Promise<readonly ObservedSetting[]> {
+    this.#namespace?.mustBeThere();
     return this.#guard(() => this.#node.settings(names));
   }
 

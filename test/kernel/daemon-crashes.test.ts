@@ -7,7 +7,7 @@ import { ApiServer } from '../support/api-server/api-server.ts';
 import { serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { Daemon, type DaemonSettings, Workplace } from '../support/daemon.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
-import { Random } from '../support/random.ts';
+import { Random } from '../../src/kernel/random.ts';
 import { ipvsLines } from '../support/witness.ts';
 
 const seed = 20_261_121;

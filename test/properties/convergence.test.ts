@@ -8,11 +8,14 @@ import { clusters, eventsOf, wishes } from '../support/arbitrary-cluster.ts';
 import { excludedCidr, type Found, found, kernelWith } from '../support/arbitrary-kernel.ts';
 import { storeOf } from '../support/cluster.ts';
 import { asked, type Asked, type AskedBy, type Cluster, expectedState } from '../support/expected.ts';
-import { crashAfter, noFaults, randomFaults } from '../support/faults.ts';
+import { noFaults, randomFaults } from '../../src/kernel/faults.ts';
+import { crashAfter } from '../support/faults.ts';
 import { stateOf } from '../support/fake-state.ts';
 import { stateText } from '../support/kernel-state.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 
+/** Of one operation and read in ten; null: none. */
+const anyFaults = fc.option(fc.integer());
 const excludedNetwork = parseCidr(excludedCidr)!;
 const excluded = (address: Address) => cidrContains(excludedNetwork, address);
 
@@ -62,9 +65,9 @@ test('a second run, of the same or of a new process, changes nothing', async () 
   );
 });
 
-test('a process that dies after any number of operations is finished by the next one', async () => {
+test('a process that dies after any number of operations is finished by the next one, though a tenth of what it does fails', async () => {
   await fc.assert(
-    fc.asyncProperty(clusters, wishes, found, fc.nat(40), async (cluster, by, state, operations) => {
+    fc.asyncProperty(clusters, wishes, found, fc.nat(40), anyFaults, async (cluster, by, state, operations, seed) => {
       const kernel = kernelWith(state, { faults: crashAfter(operations) });
       const store = () => storeOf(...eventsOf(cluster));
       const dying = new NodeLoop(kernel, store(), { ...by, excluded }).reconciler;
@@ -72,11 +75,13 @@ test('a process that dies after any number of operations is finished by the next
         .verify()
         .then(() => dying.pass())
         .catch(() => {});
-      kernel.faults = noFaults;
+      kernel.faults = seed === null ? noFaults : randomFaults({ seed, rate: 0.1 });
       kernel.endAllConnections();
       const node = new NodeLoop(kernel, store(), { ...by, excluded });
       await node.converge();
+      await node.endDrains();
       assert.equal(stateOf(kernel), finalState(cluster, by, state, []));
+      kernel.faults = noFaults;
       kernel.writes = 0;
       await node.converge();
       assert.equal(kernel.writes, 0);
@@ -87,7 +92,7 @@ test('a process that dies after any number of operations is finished by the next
 test('with one operation in ten failing in any way, a node still ends up with exactly what is asked', async () => {
   await fc.assert(
     fc.asyncProperty(clusters, wishes, found, fc.integer(), async (cluster, by, state, seed) => {
-      const kernel = kernelWith(state, { faults: randomFaults(seed) });
+      const kernel = kernelWith(state, { faults: randomFaults({ seed, rate: 0.1 }) });
       kernel.endAllConnections();
       const node = new NodeLoop(kernel, storeOf(...eventsOf(cluster)), { ...by, excluded });
       await node.converge();
@@ -99,8 +104,8 @@ test('with one operation in ten failing in any way, a node still ends up with ex
 
 test('clean-up removes exactly what is ours', async () => {
   await fc.assert(
-    fc.asyncProperty(found, fc.option(fc.integer()), async (state, seed) => {
-      const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults(seed) });
+    fc.asyncProperty(found, anyFaults, async (state, seed) => {
+      const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults({ seed, rate: 0.1 }) });
       await new NodeLoop(kernel, storeOf(), { device: false, excluded }).converge();
       const device = state.excluded.length > 0 ? ['ip link add kube-ipvs0 type dummy'] : [];
       assert.equal(stateOf(kernel), stateText([...state.foreign, ...state.excluded, ...device]));

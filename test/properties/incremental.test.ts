@@ -10,7 +10,7 @@ import { kernelWith, nothingFound } from '../support/arbitrary-kernel.ts';
 import { endpoint, port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
 import { type Cluster, expectedState } from '../support/expected.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults, randomFaults } from '../support/faults.ts';
+import { noFaults, randomFaults } from '../../src/kernel/faults.ts';
 import { stateOf } from '../support/fake-state.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import fc from '../support/property.ts';
@@ -21,7 +21,7 @@ const histories = fc.array(fc.array(changes, { minLength: 1, maxLength: 3 }), { 
 test('after any sequence of changes the kernel is as a new start over the same cluster makes it', async () => {
   await fc.assert(
     fc.asyncProperty(clusters, histories, wishes, fc.option(fc.integer()), async (start, history, by, seed) => {
-      const kernel = kernelWith(nothingFound, { faults: seed === null ? noFaults : randomFaults(seed) });
+      const kernel = kernelWith(nothingFound, { faults: seed === null ? noFaults : randomFaults({ seed, rate: 0.1 }) });
       const store = storeOf(...eventsOf(start));
       const node = new NodeLoop(kernel, store, by);
       await node.converge();
@@ -69,22 +69,30 @@ test('following changes reads nothing from a kernel that does as it is told', as
 
 test('a change that comes while a pass is under way is not lost', async () => {
   await fc.assert(
-    fc.asyncProperty(clusters, fc.array(changes, { maxLength: 6 }), wishes, async (start, late, by) => {
-      const kernel = kernelWith(nothingFound, { faults: noFaults });
-      const store = storeOf(...eventsOf(start));
-      const left: ClusterEvent[] = [...late];
-      kernel.onChange = () => {
-        const event = left.shift();
-        if (event !== undefined) store.apply(event);
-      };
-      const node = new NodeLoop(kernel, store, by);
-      await node.converge();
-      for (const event of left.splice(0)) store.apply(event);
-      await node.rest();
-      await node.rest();
-      await node.endDrains();
-      assert.equal(stateOf(kernel), expectedState(late.reduce(changed, start), by));
-    }),
+    fc.asyncProperty(
+      clusters,
+      fc.array(changes, { maxLength: 6 }),
+      wishes,
+      fc.option(fc.integer()),
+      async (start, late, by, seed) => {
+        const kernel = kernelWith(nothingFound, {
+          faults: seed === null ? noFaults : randomFaults({ seed, rate: 0.1 }),
+        });
+        const store = storeOf(...eventsOf(start));
+        const left: ClusterEvent[] = [...late];
+        kernel.onChange = () => {
+          const event = left.shift();
+          if (event !== undefined) store.apply(event);
+        };
+        const node = new NodeLoop(kernel, store, by);
+        await node.converge();
+        for (const event of left.splice(0)) store.apply(event);
+        await node.rest();
+        await node.rest();
+        await node.endDrains();
+        assert.equal(stateOf(kernel), expectedState(late.reduce(changed, start), by));
+      },
+    ),
   );
 });
 

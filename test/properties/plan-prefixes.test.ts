@@ -11,7 +11,7 @@ import { found, kernelWith, nothingFound } from '../support/arbitrary-kernel.ts'
 import { storeOf } from '../support/cluster.ts';
 import { asked, type Asked } from '../support/expected.ts';
 import type { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults, randomFaults } from '../support/faults.ts';
+import { noFaults, randomFaults } from '../../src/kernel/faults.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import fc from '../support/property.ts';
 
@@ -38,7 +38,7 @@ const anyFaults = fc.option(fc.integer());
 test('a virtual service that has a wanted destination is never without one, even while operations fail', async () => {
   await fc.assert(
     fc.asyncProperty(clusters, wishes, found, anyFaults, async (cluster, by, state, seed) => {
-      const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults(seed) });
+      const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults({ seed, rate: 0.1 }) });
       const all = asked(cluster, by);
       const wanted = (id: string, destination: string) => takes(all.get(id), destination);
       let before = serving(kernel, wanted);
@@ -52,10 +52,10 @@ test('a virtual service that has a wanted destination is never without one, even
   );
 });
 
-test('a virtual service that serves and has endpoints serves on, even when every endpoint is replaced', async () => {
+test('a virtual service that serves and has endpoints serves on, even when every endpoint is replaced, and while operations fail', async () => {
   await fc.assert(
-    fc.asyncProperty(clusters, wishes, found, async (cluster, by, state) => {
-      const kernel = kernelWith(state, { faults: noFaults });
+    fc.asyncProperty(clusters, wishes, found, anyFaults, async (cluster, by, state, seed) => {
+      const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults({ seed, rate: 0.1 }) });
       const all = asked(cluster, by);
       let before = serving(kernel, () => true);
       kernel.onChange = (op) => {
@@ -86,7 +86,7 @@ function takesRoutesAlong(op: Op): boolean {
 test('a wanted virtual service that clients reach stays within their reach', async () => {
   await fc.assert(
     fc.asyncProperty(clusters, wishes, found, anyFaults, async (cluster, by, state, seed) => {
-      const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults(seed) });
+      const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults({ seed, rate: 0.1 }) });
       const all = asked(cluster, by);
       let before = reachable(kernel, all);
       kernel.onChange = (op) => {
@@ -114,7 +114,7 @@ test('an address comes after its virtual service and goes after it, or when anot
         if (!isElsewhere) assert.equal(serves, bound, `${opText(op)}: bound ${bound}, served ${serves}`);
       };
       await new NodeLoop(kernel, storeOf(...eventsOf(first)), by).converge();
-      kernel.faults = seed === null ? noFaults : randomFaults(seed);
+      kernel.faults = seed === null ? noFaults : randomFaults({ seed, rate: 0.1 });
       await new NodeLoop(kernel, storeOf(...eventsOf(second)), by).converge();
     }),
   );
@@ -123,7 +123,7 @@ test('an address comes after its virtual service and goes after it, or when anot
 test('while a plan is under way every address of ours is marked by the device until its virtual services are gone', async () => {
   await fc.assert(
     fc.asyncProperty(found, anyFaults, async (state, seed) => {
-      const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults(seed) });
+      const kernel = kernelWith(state, { faults: seed === null ? noFaults : randomFaults({ seed, rate: 0.1 }) });
       const marked = ({ address }: VirtualServiceKey) => kernel.holds(address);
       const services = [...kernel.table().values()].map(({ service }) => service);
       const ours = new Set(services.filter(marked).map(({ id }) => id));

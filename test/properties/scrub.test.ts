@@ -7,7 +7,7 @@ import { kernelWith, nothingFound } from '../support/arbitrary-kernel.ts';
 import { storeOf } from '../support/cluster.ts';
 import type { FakeKernel } from '../support/fake-kernel.ts';
 import { stateOf } from '../support/fake-state.ts';
-import { noFaults, randomFaults } from '../support/faults.ts';
+import { noFaults, randomFaults } from '../../src/kernel/faults.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import fc from '../support/property.ts';
 
@@ -153,7 +153,7 @@ function property(faulty: boolean) {
     await scrubbed(node, isInterleaved);
     const before = stateOf(kernel);
     const table = [kernel.filter.table(4), kernel.filter.table(6)];
-    if (faulty) kernel.faults = randomFaults(seed);
+    if (faulty) kernel.faults = randomFaults({ seed, rate: 0.1 });
     for (const group of history) {
       for (const damage of group) inflict(kernel, damage);
       await scrubbed(node, isInterleaved);

@@ -26,6 +26,8 @@ export interface DaemonSettings {
   readonly args?: readonly string[];
   /** Fields of a KubeProxyConfiguration, which then lies where a ConfigMap is mounted. */
   readonly config?: object;
+  /** A command to run it under; it is told the folder of the status socket. */
+  readonly under?: (folder: string) => readonly string[];
 }
 
 export interface Exit {
@@ -98,12 +100,12 @@ export class Daemon {
 
   /** It runs; nothing more. */
   static async start(settings: DaemonSettings): Promise<Daemon> {
-    const { netns, isInside = false, source, node = 'node-a', args = [], config } = settings;
+    const { netns, isInside = false, source, node = 'node-a', args = [], config, under } = settings;
     const ports = [await freePort(), await freePort()] as const;
     const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-run-'));
     const own = ['--hostname-override', node, '--status-socket', join(folder, 'status.sock')];
     const place = isInside ? [] : ['--netns', netns];
-    const prefix = isInside ? ['ip', 'netns', 'exec', netns] : [];
+    const prefix = [...(under?.(folder) ?? []), ...(isInside ? ['ip', 'netns', 'exec', netns] : [])];
     const [kind, path] = Object.entries(source)[0] as [string, string];
     const plain = [`--${kind}`, path, '--healthz-bind-address', at(ports[0]), '--metrics-bind-address', at(ports[1])];
     const mount = new Mount(join(folder, 'config'), {
@@ -199,6 +201,12 @@ export class Daemon {
   /** Of /metrics, /proxyMode, /configz. */
   metrics(path = '/metrics'): Promise<Heard> {
     return ask({ port: this.metricsPort, path });
+  }
+
+  /** How often it has looked at what others changed in the kernel. */
+  async looks(): Promise<number> {
+    const { body } = await this.metrics();
+    return Number(/scrub_duration_seconds_count (\d+)/.exec(body)?.[1] ?? Number.NaN);
   }
 
   /** `kube-ipvs status`, with these flags. */

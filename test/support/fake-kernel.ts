@@ -28,7 +28,7 @@ import type {
   VirtualServiceKey,
 } from '../../src/model/virtual-service.ts';
 import { FakeFilter } from './fake-filter.ts';
-import { type Faults, randomFaults } from './faults.ts';
+import { applyWith, type Faults, randomFaults, read } from '../../src/kernel/faults.ts';
 import { stateText } from './kernel-state.ts';
 
 export const kernelSchedulers: readonly string[] = 'rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos'.split(' ');
@@ -101,7 +101,11 @@ export class FakeKernel implements Kernel {
   #timeouts: Timeouts = { tcp: 900, tcpFin: 120, udp: 300 };
   #closed = false;
 
-  constructor({ faults = randomFaults(1), schedulers = kernelSchedulers, settings = freshSettings }: FakeOptions = {}) {
+  constructor({
+    faults = randomFaults({ seed: 1, rate: 0.1 }),
+    schedulers = kernelSchedulers,
+    settings = freshSettings,
+  }: FakeOptions = {}) {
     this.faults = faults;
     this.schedulerNames = new Set(schedulers);
     this.#settings = new Map(settings);
@@ -216,24 +220,13 @@ export class FakeKernel implements Kernel {
 
   async apply(ops: readonly Op[]): Promise<Answers> {
     this.#mustBeOpen();
-    const answers = ops.map((op): Answer => {
+    const ofOperation = (op: Op) => {
       this.writes++;
-      const fault = this.faults.ofOperation(op);
-      switch (fault?.kind) {
-        case undefined:
-          return this.#perform(op);
-        case 'refused':
-          return { errno: fault.errno };
-        case 'lost':
-          if (fault.applied) this.#perform(op);
-          return 'unknown';
-        case 'broken':
-          throw brokenChannel();
-        default:
-          return fault satisfies never;
-      }
+      return this.faults.ofOperation(op);
+    };
+    return applyWith({ ...this.faults, ofOperation }, ops, async (sent) => {
+      return { answers: sent.map((op) => this.#perform(op)), milliseconds: 0 };
     });
-    return { answers, milliseconds: 0 };
   }
 
   async services(): Promise<readonly ObservedVirtualService[]> {
@@ -336,7 +329,7 @@ export class FakeKernel implements Kernel {
   #read(): void {
     this.#mustBeOpen();
     this.reads++;
-    if (this.faults.breaksRead()) throw brokenChannel();
+    read(this.faults);
   }
 
   #mustBeOpen(): void {
@@ -473,10 +466,6 @@ export class FakeKernel implements Kernel {
 /** ip_vs_set_timeout: 0 keeps what is. */
 function mergeTimeouts(is: Timeouts, wanted: Timeouts): Timeouts {
   return { tcp: wanted.tcp || is.tcp, tcpFin: wanted.tcpFin || is.tcpFin, udp: wanted.udp || is.udp };
-}
-
-function brokenChannel(): KernelError {
-  return new KernelError('EPIPE', 'the channel to the kernel broke');
 }
 
 /** ip_vs_new_dest: local or unicast for IPv4; for IPv6 unicast and not link-local. */

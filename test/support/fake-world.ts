@@ -18,7 +18,7 @@ import { type Manifests, problemText, readManifests } from '../../src/watch/mani
 import { Clock } from './clock.ts';
 import { synced } from './cluster.ts';
 import { FakeKernel } from './fake-kernel.ts';
-import { type Faults, noFaults, randomFaults } from './faults.ts';
+import { type Faults, noFaults, randomFaults } from '../../src/kernel/faults.ts';
 import { NodeLoop } from './node-loop.ts';
 import { FakeNetwork } from './fake-network.ts';
 import { stateText } from './kernel-state.ts';
@@ -178,7 +178,7 @@ async function follow(node: NodeLoop): Promise<void> {
 /** The same end, whatever goes wrong on the way; each step a process of its own. */
 export class FaultyWorld extends FakeWorld {
   constructor(scenario: Scenario, seed: number) {
-    super(scenario, randomFaults(seed));
+    super(scenario, randomFaults({ seed, rate: 0.1 }));
   }
 
   protected async reconcile(step: Step, { wishes, manifests }: Given): Promise<Done> {

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random } from './random.ts';
+import { Random } from '../../src/kernel/random.ts';
 
 const seed = Number(process.env['KUBE_IPVS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const factor = Number(process.env['KUBE_IPVS_MUTATIONS'] ?? 1);

@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { loadAll } from 'js-yaml';
 import { ApiServer, type ApiServerOptions } from '../support/api-server/api-server.ts';
 import { ask, asApplied, normalised, recording, recordingPath, type Reply } from '../support/recorded.ts';
-import { Random } from '../support/random.ts';
+import { Random } from '../../src/kernel/random.ts';
 
 /** The time of day at which the recorded server did things. */
 class Watch {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Store, textOf, versionOf } from '../support/api-server/store.ts';
-import { Random } from '../support/random.ts';
+import { Random } from '../../src/kernel/random.ts';
 
 function put(store: Store, name: string, value: string): void {
   const object = {

@@ -72,6 +72,7 @@ const defaults: FlagValues = {
   excludeCidrs: [],
   netns: undefined,
   from: undefined,
+  kernelFaults: undefined,
   dryRun: false,
   output: 'text',
   verbosity: 0,

@@ -42,7 +42,7 @@ describe('help', () => {
     const { stdout } = await run('help', 'cleanup');
     assert.match(stdout, /^Usage: kube-ipvs cleanup \[flags\]$/m);
     assert.match(stdout, /--dry-run/);
-    assert.doesNotMatch(stdout, /--once|--markdown/);
+    assert.doesNotMatch(stdout, /--once|--markdown|--inject/);
     assert.deepEqual(await run('cleanup', '-h'), await run('help', 'cleanup'));
   });
 

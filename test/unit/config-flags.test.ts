@@ -49,6 +49,7 @@ const defaults: Omit<Config, 'document'> = {
   trafficSeries: 0,
   verbosity: 0,
   loggingFormat: 'text',
+  kernelFaults: undefined,
 };
 
 function effective(line: string, files = {}): Omit<Config, 'document'> {
@@ -135,6 +136,8 @@ describe('the config of flags', () => {
       },
     ],
     ['--netns=blue', { netns: 'blue' }],
+    ['--inject-kernel-faults=seed=7,rate=0.1', { kernelFaults: { seed: 7, rate: 0.1 } }],
+    ['--inject-kernel-faults seed=0,rate=1', { kernelFaults: { seed: 0, rate: 1 } }],
     ['--bind-address-hard-fail --oom-score-adj=-998', { bindAddressHardFail: true, oomScoreAdj: -998 }],
     ['--status-socket=/s --traffic-series=100', { statusSocket: '/s', trafficSeries: 100 }],
     ['-v=4 --logging-format=json', { verbosity: 4, loggingFormat: 'json' }],
@@ -215,6 +218,10 @@ describe('flags that mean nothing', () => {
     [
       '--netns=../x',
       '--netns is "../x", which can be no network namespace\'s name; write one that ip netns list prints',
+    ],
+    [
+      '--inject-kernel-faults=rate=2',
+      '--inject-kernel-faults is "rate=2", which is no seed with a rate; write one such as seed=7,rate=0.1',
     ],
     ['--ipvs-sync-period=0', '--ipvs-sync-period is "0s", which is too short; write one such as 30s'],
     [

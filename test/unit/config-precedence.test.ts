@@ -31,6 +31,7 @@ kubeIpvs: {vipBinding: route, serviceCIDRs: [10.2.0.0/16], drainTimeout: 2s, man
     ['--status-socket=/one', { statusSocket: '/one' }],
     ['--traffic-series=0', { trafficSeries: 0 }],
     ['--netns=one', { netns: 'one' }],
+    ['--inject-kernel-faults=seed=7,rate=0.1', { kernelFaults: { seed: 7, rate: 0.1 } }],
     ['--cleanup --init-only --write-config-to=x', {}],
     ['--hostname-override= --master=', {}],
   ];

@@ -10,7 +10,7 @@ import { reloader } from '../../src/cli/reload.ts';
 import { parseArguments } from '../../src/config/arguments.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../support/faults.ts';
+import { noFaults } from '../../src/kernel/faults.ts';
 import { logged } from '../support/logged.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));

@@ -11,7 +11,7 @@ import { Daemon } from '../../src/cli/daemon.ts';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { configured } from '../support/configured.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../support/faults.ts';
+import { noFaults } from '../../src/kernel/faults.ts';
 import { ask } from '../support/http.ts';
 import { listening } from '../support/http-servers.ts';
 import { logged } from '../support/logged.ts';

@@ -8,7 +8,8 @@ import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { address } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 import { facts, tableOf } from '../support/filter-tables.ts';
-import { crashAfter, faultsAt, noFaults, randomFaults } from '../support/faults.ts';
+import { noFaults, randomFaults } from '../../src/kernel/faults.ts';
+import { crashAfter, faultsAt } from '../support/faults.ts';
 import { answerRows } from '../support/kernel-answers.ts';
 import { stateText } from '../support/kernel-state.ts';
 
@@ -112,7 +113,7 @@ test('a fault leaves undone what was refused, and may have done what was lost', 
 
 test('a channel breaks in the middle of a request: what came before is done, nothing after', async () => {
   const ops = [1, 2, 3].map((octet) => parseOp(`-A -t 10.96.0.${octet}:80 -s rr`));
-  const kernel = new FakeKernel({ faults: faultsAt(new Map([[1, { kind: 'broken' }]])) });
+  const kernel = new FakeKernel({ faults: faultsAt(new Map([[1, { kind: 'broken', code: 'EPIPE' }]])) });
   await assert.rejects(kernel.apply(ops), { code: 'EPIPE' });
   assert.equal(kernel.text(), '-A -t 10.96.0.1:80 -s rr');
 });
@@ -136,7 +137,7 @@ test('a kernel fails on purpose unless it is told not to, and the same way each 
   };
   const one = await outcomes(new FakeKernel());
   assert.equal(one, await outcomes(new FakeKernel()));
-  assert.notEqual(one, await outcomes(new FakeKernel({ faults: randomFaults(2) })));
+  assert.notEqual(one, await outcomes(new FakeKernel({ faults: randomFaults({ seed: 2, rate: 0.1 }) })));
   const failed = one.split('\n').filter((line) => !line.includes('"done"')).length;
   assert.ok(failed > 20 && failed < 100, `${failed} of 500`);
 });

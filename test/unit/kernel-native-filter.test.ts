@@ -187,6 +187,12 @@ test('settings are read in order; one that cannot be read has no value', async (
   ]);
 });
 
+test('a setting that we had no means to look at is not taken for one that is not there', async () => {
+  const read = { 'net/ipv4/ip_forward': { value: undefined, writable: true, errno: constants.errno.EMFILE } };
+  const { kernel } = scriptedKernel({ settings: read });
+  await assert.rejects(kernel.settings(['net/ipv4/gone', 'net/ipv4/ip_forward']), { code: 'EMFILE' });
+});
+
 test('a setting or timeouts that the kernel refuses are refused, and a broken channel is broken', async () => {
   const refused = scriptedKernel({ error: { code: 'EACCES', message: 'read-only' } });
   assert.deepEqual((await refused.kernel.apply([setting, timeouts])).answers, [

@@ -6,7 +6,8 @@ import { opText } from '../../src/model/text.ts';
 import { Reconciler } from '../../src/reconcile/loop.ts';
 import { deleteService, port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { type Fault, faultsAt, noFaults } from '../support/faults.ts';
+import { type Fault, noFaults } from '../../src/kernel/faults.ts';
+import { faultsAt } from '../support/faults.ts';
 import { stateText } from '../support/kernel-state.ts';
 import { NodeLoop, plainWishes } from '../support/node-loop.ts';
 import { device, serving, started, texts, web, webSlice } from '../support/served-node.ts';
@@ -167,7 +168,7 @@ test('a device that cannot be deleted is tried again', async () => {
 
 test('a broken channel ends the pass, and nothing is forgotten', async () => {
   const { node, kernel, store } = await serving();
-  kernel.faults = faultsAt(new Map([[1, { kind: 'broken' }]]));
+  kernel.faults = faultsAt(new Map([[1, { kind: 'broken', code: 'EPIPE' }]]));
   store.apply(webSlice('10.244.0.1', '10.244.0.2', '10.244.0.3'));
   await assert.rejects(node.reconciler.pass(), { code: 'EPIPE' });
   await node.rest();
@@ -179,9 +180,9 @@ test('a change that comes after a broken read is not overlooked', async () => {
   kernel.faults = faultsAt(new Map([[0, lost]]));
   store.apply(webSlice('10.244.0.1', '10.244.0.2'));
   await node.reconciler.pass();
-  kernel.faults = { ...noFaults, breaksRead: () => true };
+  kernel.faults = { ...noFaults, ofRead: () => 'ENOBUFS' };
   store.apply(webSlice('10.244.0.1', '10.244.0.3'));
-  await assert.rejects(node.reconciler.pass(), { code: 'EPIPE' });
+  await assert.rejects(node.reconciler.pass(), { code: 'ENOBUFS' });
   kernel.faults = noFaults;
   store.apply(webSlice('10.244.0.1', '10.244.0.4'));
   await node.rest();
@@ -191,7 +192,7 @@ test('a change that comes after a broken read is not overlooked', async () => {
 test('what was under way when the channel broke is folded: nothing is sent a second time', async () => {
   const ports = Array.from({ length: 5_000 }, (_, i) => port(1_000 + i, { name: `p${i}` }));
   const { node, kernel } = started(storeOf(setService(service('default/web', { ports }))), {
-    faults: faultsAt(new Map([[10, { kind: 'broken' }]])),
+    faults: faultsAt(new Map([[10, { kind: 'broken', code: 'EPIPE' }]])),
   });
   await node.reconciler.verify();
   await assert.rejects(node.reconciler.pass(), { code: 'EPIPE' });

@@ -6,7 +6,7 @@ import { opText } from '../../src/model/text.ts';
 import { Store } from '../../src/store/store.ts';
 import { deleteService, endpoint, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../support/faults.ts';
+import { noFaults } from '../../src/kernel/faults.ts';
 import { stateText } from '../support/kernel-state.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import { device, serving, started, texts, web, webSlice } from '../support/served-node.ts';

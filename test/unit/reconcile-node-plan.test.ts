@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { ObservedSetting, Timeouts, WantedSetting } from '../../src/model/node-state.ts';
 import { opText } from '../../src/model/text.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../support/faults.ts';
+import { noFaults } from '../../src/kernel/faults.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import { storeOf } from '../support/cluster.ts';
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { KernelError } from '../../src/kernel/kernel.ts';
 import { type Drift, noDrift, sum } from '../../src/reconcile/drift.ts';
 import { scrubSize } from '../../src/reconcile/scrub.ts';
-import { noFaults } from '../support/faults.ts';
+import { noFaults } from '../../src/kernel/faults.ts';
 import { service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
 import { serving, started, texts } from '../support/served-node.ts';
 
@@ -124,7 +124,7 @@ test('what a scrub found before a read failed is mended all the same, whichever 
   for (let broken = 1; broken <= reads; broken++) {
     kernel.run(`-D -t ${vip}`);
     let next = 1;
-    kernel.faults = { ...noFaults, breaksRead: () => next++ === broken };
+    kernel.faults = { ...noFaults, ofRead: () => (next++ === broken ? 'ENOBUFS' : undefined) };
     let found = noDrift;
     const collect = async () => {
       for await (const drift of node.reconciler.scrub(0)) found = sum(found, drift);

@@ -1,0 +1,35 @@
+/**
+ * Sockets stay in the network namespace in which they were opened, though its name be gone (ip-netns(8)) or be given to another: who
+ * works by name and by socket at once must know.
+ */
+
+import { statSync } from 'node:fs';
+import { KernelError } from './kernel.ts';
+
+/** The namespace that has a name of `ip netns` at the moment of the making. */
+export class NetworkNamespace {
+  readonly #name: string;
+  readonly #identity: string | undefined;
+
+  constructor(name: string) {
+    this.#name = name;
+    this.#identity = identityOf(name);
+  }
+
+  /** Throws `NO_NETNS` when the name is gone or another's: what is asked by name would be asked of that one. */
+  mustBeThere(): void {
+    const identity = identityOf(this.#name);
+    if (identity !== undefined && identity === this.#identity) return;
+    const what = identity === undefined ? 'is gone' : 'is another now';
+    throw new KernelError(
+      'NO_NETNS',
+      `the network namespace ${this.#name} ${what}: start kube-ipvs again once it is there (ip netns list)`,
+    );
+  }
+}
+
+/** Of the file in nsfs that is mounted there. */
+function identityOf(name: string): string | undefined {
+  const status = statSync(`/run/netns/${name}`, { bigint: true, throwIfNoEntry: false });
+  return status && `${status.dev}:${status.ino}`;
+}
