@@ -58,7 +58,12 @@ export class Daemon {
     this.#kernel = kernel;
     this.#log = log;
     this.#addressState = { objects: 0, since: this.#startedAt, heardAt: undefined, synced: false };
-    this.#health = new ProxyHealth({ now: Date.now, limit: () => 2 * this.#config.syncPeriod, families });
+    this.#health = new ProxyHealth({
+      now: Date.now,
+      steadyNow: () => performance.now(),
+      limit: () => 2 * this.#config.syncPeriod,
+      families,
+    });
     this.#metrics = new Metrics({
       families,
       version: productVersion(),

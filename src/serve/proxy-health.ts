@@ -14,6 +14,8 @@ export interface HealthAnswer {
 export interface ProxyHealthOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Milliseconds of a clock that never goes back: what is late is not a matter of the time of day. */
+  readonly steadyNow: () => number;
   /** Milliseconds that a change may wait for its turn: kube-proxy's is twice its syncPeriod. */
   readonly limit: () => number;
   /** Those that are served. One loop serves them all, so that they have the same times. */
@@ -23,7 +25,7 @@ export interface ProxyHealthOptions {
 export class ProxyHealth {
   readonly #options: ProxyHealthOptions;
   #updatedAt: number | undefined;
-  /** When the oldest change came that no pass has taken in yet. */
+  /** When the oldest change came that no pass has taken in yet, by the steady clock. */
   #pendingSince: number | undefined;
   #isEligible = false;
 
@@ -38,7 +40,7 @@ export class ProxyHealth {
 
   /** Something changed, and a pass must follow. */
   queued(): void {
-    this.#pendingSince ??= this.#options.now();
+    this.#pendingSince ??= this.#options.steadyNow();
   }
 
   /** A pass took in all that was queued, and the kernel has accepted it. */
@@ -54,7 +56,7 @@ export class ProxyHealth {
 
   get isHealthy(): boolean {
     if (this.#updatedAt === undefined || this.#pendingSince === undefined) return true;
-    return this.#options.now() - this.#pendingSince < this.#options.limit();
+    return this.#options.steadyNow() - this.#pendingSince < this.#options.limit();
   }
 
   /** 200 while healthy on a node that takes new traffic: for load balancers. */

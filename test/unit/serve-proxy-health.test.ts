@@ -7,8 +7,17 @@ import { rfc3339Micro, rfc3339Nano } from '../../src/serve/time-text.ts';
 const start = 1_795_272_172_000;
 
 function proxy(families: ProxyHealthOptions['families'] = ['IPv4', 'IPv6']) {
-  const clock = { time: start };
-  const health = new ProxyHealth({ now: () => clock.time, limit: () => 60_000, families });
+  const clock = {
+    /** By which somebody may set the time of day forth or back. */
+    set: 0,
+    time: start,
+  };
+  const health = new ProxyHealth({
+    now: () => clock.time + clock.set,
+    steadyNow: () => clock.time,
+    limit: () => 60_000,
+    families,
+  });
   return { health, clock };
 }
 
@@ -37,6 +46,18 @@ test('a healthy proxy says "lastUpdated": now, and when each family really was',
     code: 200,
     body: '{"lastUpdated":"2026-11-21T14:42:53.2345Z","currentTime":"2026-11-21T14:42:53.2345Z","nodeEligible":true,"healthy":true,"status":{"IPv4":{"lastUpdated":"2026-11-21T14:42:52Z","healthy":true},"IPv6":{"lastUpdated":"2026-11-21T14:42:52Z","healthy":true}}}',
   });
+});
+
+test('whether a change waits too long is not a matter of the time of day', () => {
+  const { health, clock } = proxy();
+  health.setNode(true);
+  health.started();
+  health.queued();
+  clock.set = 86_400_000;
+  assert.deepEqual(codes(health), [200, 200]);
+  clock.set = -86_400_000;
+  clock.time += 60_000;
+  assert.deepEqual(codes(health), [503, 503]);
 });
 
 test('a change that waits as long as the limit makes both answers 503', () => {
