@@ -9,10 +9,8 @@ import { decode, SourceText } from './source-text.ts';
 export interface ManifestTexts {
   readonly texts: readonly SourceText[];
   readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
 }
-
-const emptyFolderCure =
-  'give the folder that holds the manifests; when nothing is meant, write a List without items into it (kind: List)';
 
 /** In the order given; a folder's files sorted by name, its folders among them. `-` is `stdin`. */
 export async function readTexts(
@@ -22,6 +20,7 @@ export async function readTexts(
 ): Promise<ManifestTexts> {
   const texts: SourceText[] = [];
   const problems: Problem[] = [];
+  const warnings: Problem[] = [];
   const refuse = (file: string, message: string) =>
     problems.push({ class: 'syntax', file, line: 0, column: 0, message });
 
@@ -52,14 +51,16 @@ export async function readTexts(
       }
       const files = await manifestsIn(path, []);
       for (const file of files) await read(file, () => readFile(file, { signal }));
-      // more likely a mount that is missing than a cluster without anything
-      if (files.length === 0) refuse(path, `the folder holds no *.yaml, *.yml or *.json; ${emptyFolderCure}`);
+      if (files.length === 0) {
+        const message = 'the folder holds no *.yaml, *.yml or *.json; give the folder that holds the manifests';
+        warnings.push({ class: 'value', file: path, line: 0, column: 0, message });
+      }
     } catch (error) {
       signal?.throwIfAborted();
       refuse(path, unreadable(error));
     }
   }
-  return { texts, problems };
+  return { texts, problems, warnings };
 }
 
 /** Names that begin with a dot are skipped: a mounted ConfigMap keeps its old versions under such names. */

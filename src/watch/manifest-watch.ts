@@ -25,8 +25,8 @@ const mostRemarks = 10;
 
 /**
  * Tells what the files say as soon as all of them can be read, then that this was all, and from then on what differs. While a file
- * cannot be read, is empty or holds something else than objects, or a folder holds no file, nothing is told but remarks, and what was told
- * last holds: files that are being written look so, and mounts that are missing. A change costs O(files).
+ * cannot be read, is empty or holds something else than objects, nothing is told but remarks, and what was told last holds: files
+ * that are being written look so. A change costs O(files).
  */
 export class ManifestWatch {
   readonly #options: ManifestWatchOptions;

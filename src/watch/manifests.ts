@@ -48,7 +48,7 @@ export interface Manifests {
  * reason when aborted. Costs time in proportion to the text: about 120 ms per MB of YAML, 15 ms per MB of JSON.
  */
 export async function readManifests(paths: readonly string[], options: ManifestOptions): Promise<Manifests> {
-  const { texts, problems } = await readTexts(paths, options.stdin, options.signal);
+  const { texts, problems, warnings } = await readTexts(paths, options.stdin, options.signal);
   const total = texts.reduce((sum, source) => sum + source.text.length, 0);
   const steps = pace(total, options.signal, options.onProgress);
   const reading = new Reading(options.nodeName);
@@ -61,7 +61,7 @@ export async function readManifests(paths: readonly string[], options: ManifestO
   return {
     events: reading.events(),
     problems: [...problems, ...located.problems],
-    warnings: located.warnings,
+    warnings: [...warnings, ...located.warnings],
     blank: texts.filter(({ text }) => text.trim() === '').map(({ file }) => file),
     counts: reading.counts(),
     notForUs: reading.notForUs(),

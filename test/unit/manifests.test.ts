@@ -212,9 +212,8 @@ describe('paths', () => {
       [
         'syntax /a/dangling.yaml: no such file or folder (ENOENT); check the path',
         'syntax /missing.yaml: no such file or folder (ENOENT); check the path',
-        'syntax /empty: the folder holds no *.yaml, *.yml or *.json; give the folder that holds the manifests; when nothing is ' +
-          'meant, write a List without items into it (kind: List)',
         'syntax stdin: standard input can be read only once; write - once',
+        'warning /empty: the folder holds no *.yaml, *.yml or *.json; give the folder that holds the manifests',
       ],
     );
     assert.deepEqual(manifests.counts, { services: 1, endpointSlices: 0, nodes: 0 });

@@ -141,23 +141,11 @@ describe('manifests that are watched', () => {
     ]);
   });
 
-  it('that vanish altogether are a fault, for a mount may be missing: nothing is deleted', async (test) => {
+  it('may vanish altogether while the folder is there', async (test) => {
     const { watched } = await watching(test, { 'api.yaml': serviceText('api', '10.96.0.11') });
     const { events, remarks } = await watched.change({ 'api.yaml': undefined });
-    assert.deepEqual(events, []);
-    assert.match(remarks[0]!, /^error .*the folder holds no \*\.yaml/);
-    assert.match(remarks[1]!, /^error the manifests are applied as they were before/);
-    assert.equal(watched.source.phase, 'waiting');
-    assert.deepEqual((await watched.change({ 'api.yaml': serviceText('api', '10.96.0.12') })).events, [
-      'set service default/api',
-    ]);
-  });
-
-  it('say that nothing is meant by a List without items', async (test) => {
-    const { watched } = await watching(test, { 'api.yaml': serviceText('api', '10.96.0.11') });
-    const nothing = 'apiVersion: v1\nkind: List\n';
-    const { events } = await watched.change({ 'api.yaml': undefined, 'nothing.yaml': nothing });
     assert.deepEqual(events, ['delete service default/api']);
+    assert.match(remarks.join('\n'), /warn .*the folder holds no \*\.yaml/);
   });
 
   it('that become headless are deleted: no node needs them', async (test) => {
