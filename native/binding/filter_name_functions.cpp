@@ -34,41 +34,41 @@ std::string_view familyText(uint8_t family) {
   }
 }
 
-napi_value toNames(napi_env env, std::span<const filter::Name> names) {
+napi_value toItem(napi_env env, const filter::Name& name) {
+  return ObjectBuilder(env)
+      .set("family", toValue(env, familyText(name.family)))
+      .set("table", toValue(env, std::string_view(name.table)))
+      .set("chain", toValue(env, std::string_view(name.chain)))
+      .value();
+}
+
+napi_value toItem(napi_env env, const std::string& text) {
+  return toValue(env, std::string_view(text));
+}
+
+template <typename T>
+napi_value toArray(napi_env env, const std::vector<T>& items) {
   napi_value array = nullptr;
-  if (napi_create_array_with_length(env, names.size(), &array) != napi_ok) return nullptr;
-  for (uint32_t i = 0; i < names.size(); ++i) {
-    const filter::Name& name = names[i];
-    const napi_value item = ObjectBuilder(env)
-                                .set("family", toValue(env, familyText(name.family)))
-                                .set("table", toValue(env, std::string_view(name.table)))
-                                .set("chain", toValue(env, std::string_view(name.chain)))
-                                .value();
+  if (napi_create_array_with_length(env, items.size(), &array) != napi_ok) return nullptr;
+  for (uint32_t i = 0; i < items.size(); ++i) {
+    const napi_value item = toItem(env, items[i]);
     if (item == nullptr || napi_set_element(env, array, i, item) != napi_ok) return nullptr;
   }
   return array;
 }
 
-napi_value toTexts(napi_env env, std::span<const std::string> texts) {
-  napi_value array = nullptr;
-  if (napi_create_array_with_length(env, texts.size(), &array) != napi_ok) return nullptr;
-  for (uint32_t i = 0; i < texts.size(); ++i) {
-    const napi_value item = toValue(env, std::string_view(texts[i]));
-    if (item == nullptr || napi_set_element(env, array, i, item) != napi_ok) return nullptr;
-  }
-  return array;
-}
-
-napi_value readNftablesNames(napi_env env, napi_callback_info info) {
+// Names that netfilter tells over one socket, by a function that takes the socket.
+template <typename T, Outcome (*ask)(netlink::Socket&, std::vector<T>&)>
+napi_value readFromNetfilter(napi_env env, napi_callback_info info) {
   struct Read : SingleExchange {
     netlink::SocketOptions options;
-    std::vector<filter::Name> names;
+    std::vector<T> names;
     Outcome run(Nothing&) override {
       netlink::Socket socket;
       const Outcome opened = socket.open(NETLINK_NETFILTER, options);
-      return opened.ok() ? filter::nftablesNames(socket, names) : opened;
+      return opened.ok() ? ask(socket, names) : opened;
     }
-    napi_value value(napi_env env) override { return toNames(env, names); }
+    napi_value value(napi_env env) override { return toArray(env, names); }
   };
   const Call call(env, info);
   auto exchange = std::make_unique<Read>();
@@ -81,7 +81,7 @@ napi_value readLegacyNames(napi_env env, napi_callback_info info) {
     std::string networkNamespace;
     std::vector<filter::Name> names;
     Outcome run(Nothing&) override { return legacy::readNames(networkNamespace, names); }
-    napi_value value(napi_env env) override { return toNames(env, names); }
+    napi_value value(napi_env env) override { return toArray(env, names); }
   };
   const Call call(env, info);
   auto exchange = std::make_unique<Read>();
@@ -89,27 +89,10 @@ napi_value readLegacyNames(napi_env env, napi_callback_info info) {
   return submit(env, std::move(exchange));
 }
 
-napi_value readSetNames(napi_env env, napi_callback_info info) {
-  struct Read : SingleExchange {
-    netlink::SocketOptions options;
-    std::vector<std::string> names;
-    Outcome run(Nothing&) override {
-      netlink::Socket socket;
-      const Outcome opened = socket.open(NETLINK_NETFILTER, options);
-      return opened.ok() ? filter::setNames(socket, names) : opened;
-    }
-    napi_value value(napi_env env) override { return toTexts(env, names); }
-  };
-  const Call call(env, info);
-  auto exchange = std::make_unique<Read>();
-  if (!call.networkNamespace(0, "netns", exchange->options.networkNamespace)) return nullptr;
-  return submit(env, std::move(exchange));
-}
-
 }  // namespace
 
 napi_value defineReadNftablesNames(napi_env env) {
-  return toFunction(env, "readNftablesNames", readNftablesNames);
+  return toFunction(env, "readNftablesNames", readFromNetfilter<filter::Name, filter::nftablesNames>);
 }
 
 napi_value defineReadLegacyNames(napi_env env) {
@@ -117,7 +100,7 @@ napi_value defineReadLegacyNames(napi_env env) {
 }
 
 napi_value defineReadSetNames(napi_env env) {
-  return toFunction(env, "readSetNames", readSetNames);
+  return toFunction(env, "readSetNames", readFromNetfilter<std::string, filter::setNames>);
 }
 
 }  // namespace binding

@@ -1,4 +1,4 @@
-/** What commands begin with that bring facts to the kernel once: facts and kernel, with nothing changed yet. */
+/** What commands begin with that look at facts and kernel once: both, with nothing changed yet. */
 
 import type { Kernel } from '../kernel/kernel.ts';
 import { openKernel } from '../kernel/native.ts';
@@ -19,9 +19,13 @@ export interface Groundwork {
   readonly facts: Facts;
 }
 
-/** Answers what `work` answers, or the exit status of what is wrong with the facts. The kernel is closed in the end. */
+/**
+ * Answers what `work` answers, or the exit status of what is wrong with the facts, after which `outcome` is what came of it: `nothing was
+ * changed`. The kernel is closed in the end.
+ */
 export async function withFacts(
   invocation: Invocation,
+  outcome: string,
   work: (groundwork: Groundwork) => Promise<number>,
 ): Promise<number> {
   const startedAt = now();
@@ -29,7 +33,7 @@ export async function withFacts(
   const log = createLog(config, stderr);
   const facts = await readFacts(invocation, log);
   if (facts.isBroken) {
-    log.error('nothing was changed: mend the manifests first');
+    log.error(`${outcome}: mend the manifests first`);
     return exitStatus.usage;
   }
   const store = new Store();

@@ -26,7 +26,7 @@ export interface Operand {
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
-const commandNames = [
+export const commandNames = [
   'run',
   'reconcile',
   'takeover',

@@ -38,15 +38,3 @@ export type FlagRows = Readonly<Record<string, FlagSpec>>;
 export const kernelCommands = ['reconcile', 'takeover', 'cleanup'] as const;
 /** Commands that know of Services. */
 export const serviceCommands = ['run', 'reconcile', 'takeover', 'explain', 'doctor'] as const;
-export const everyCommand = [
-  'run',
-  'reconcile',
-  'takeover',
-  'cleanup',
-  'status',
-  'explain',
-  'doctor',
-  'completion',
-  'version',
-  'help',
-] as const;

@@ -1,6 +1,7 @@
 /** Flags of the whole: where things come from, what to do, how to print. */
 
-import { everyCommand, type FlagRows, kernelCommands, serviceCommands } from './flag-spec.ts';
+import { commandNames } from './commands.ts';
+import { type FlagRows, kernelCommands, serviceCommands } from './flag-spec.ts';
 
 export const generalFlags = {
   config: {
@@ -144,13 +145,13 @@ export const generalFlags = {
     short: 'h',
     kind: 'boolean',
     summary: 'print help',
-    commands: everyCommand,
+    commands: commandNames,
   },
   version: {
     name: 'version',
     kind: 'boolean',
     summary: 'print the version',
-    commands: everyCommand,
+    commands: commandNames,
   },
   markdown: {
     name: 'markdown',

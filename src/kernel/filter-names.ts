@@ -3,7 +3,7 @@
 import { loadAddon, type NativeFilterName } from './addon.ts';
 import { explain } from './refusals.ts';
 
-/** A table, or a chain of it. */
+/** A table, or a chain of it. Names of others' making: print them with care. */
 export interface FilterName {
   /** As nft writes it: `ip`, `ip6`, `inet` … */
   readonly family: string;
@@ -12,39 +12,38 @@ export interface FilterName {
   readonly chain: string | undefined;
 }
 
-/** Names of others' making: print them with care. */
-export interface FilterNames {
-  /** Of nf_tables; iptables-nft makes its chains there, in tables that are called as iptables' own. */
-  readonly nftables: readonly FilterName[];
-  /** Of iptables as it was before nf_tables. */
-  readonly legacy: readonly FilterName[];
-  /** ipsets. */
-  readonly sets: readonly string[];
-}
-
-/** Has the kernel load nf_tables where it is not there. Rejects with a KernelError. */
+/**
+ * Of nf_tables; iptables-nft makes its chains there, in tables that are called as iptables' own. Has the kernel load nf_tables where it is
+ * not there; none where it has none. Rejects with a KernelError.
+ */
 export async function nftablesNames(netns?: string): Promise<readonly FilterName[]> {
-  return (await explained(netns, () => loadAddon().readNftablesNames(netns))).map(asName);
+  try {
+    return (await loadAddon().readNftablesNames(netns)).map(asName);
+  } catch (cause) {
+    const error = explain(cause, { netns, of: 'nf_tables' });
+    if (error.code === 'NO_NFTABLES') return [];
+    throw error;
+  }
 }
 
-/** Reads every rule of the tables that are there already, and makes none. Rejects with a KernelError. */
+/** Of iptables as it was before nf_tables. Reads every rule of the tables that are there already, and makes none. Rejects with a KernelError. */
 export async function legacyNames(netns?: string): Promise<readonly FilterName[]> {
-  return (await explained(netns, () => loadAddon().readLegacyNames(netns))).map(asName);
+  try {
+    return (await loadAddon().readLegacyNames(netns)).map(asName);
+  } catch (error) {
+    throw explain(error, { netns, of: 'the packet filter' });
+  }
 }
 
-/** Has the kernel load ip_set where it is not there. Rejects with a KernelError. */
+/** Of ipsets. Has the kernel load ip_set where it is not there. Rejects with a KernelError. */
 export async function setNames(netns?: string): Promise<readonly string[]> {
-  return explained(netns, () => loadAddon().readSetNames(netns));
+  try {
+    return await loadAddon().readSetNames(netns);
+  } catch (error) {
+    throw explain(error, { netns, of: 'the packet filter' });
+  }
 }
 
 function asName({ family, table, chain }: NativeFilterName): FilterName {
   return { family, table, chain: chain === '' ? undefined : chain };
-}
-
-async function explained<T>(netns: string | undefined, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    throw explain(error, { netns, of: 'the packet filter' });
-  }
 }

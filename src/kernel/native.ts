@@ -36,6 +36,7 @@ import {
   encodeRoutes,
   encodeSchedulerProbes,
   type IpvsOp,
+  nodeAddressesOf,
   type RouteOp,
 } from './records.ts';
 import { Reading } from './reading.ts';
@@ -139,14 +140,8 @@ class NativeKernel implements Kernel {
   }
 
   async nodeAddresses(): Promise<readonly NodeAddress[]> {
-    const links = new Map((await this.#guard(() => this.#route.links())).map((link) => [link.index, link]));
-    const entries = decodeRoutes(await this.#guard(() => this.#route.addresses(0)));
-    return entries.flatMap(({ address, ifindex }) => {
-      const link = links.get(ifindex);
-      return link === undefined || link.name === deviceName
-        ? []
-        : [{ address, device: link.name, loopback: link.loopback }];
-    });
+    const links = await this.#guard(() => this.#route.links());
+    return nodeAddressesOf(links, await this.#guard(() => this.#route.addresses(0)));
   }
 
   /** What we do to kube-ipvs0 ourselves is no news: a start would tell of thousands of addresses, each change of one. */

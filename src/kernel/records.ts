@@ -13,6 +13,7 @@
  */
 
 import { type Address, addressFromBytes, type Family, familyOf, writeAddress } from '../model/address.ts';
+import type { NodeAddress } from '../model/cluster.ts';
 import { destination, type Forwarding, type ObservedDestination } from '../model/destination.ts';
 import { type Binding, deviceName, type Op } from '../model/op.ts';
 import {
@@ -22,6 +23,7 @@ import {
   type VirtualServiceKey,
   virtualServiceKey,
 } from '../model/virtual-service.ts';
+import type { NativeLink } from './addon.ts';
 import { littleEndian, protocolNames, protocolNumbers, Records, verbNumbers } from './fields.ts';
 
 export const ipvsRecordSize = 80;
@@ -225,6 +227,16 @@ export function decodeRoutes(bytes: Uint8Array): RouteEntry[] {
     });
   }
   return found;
+}
+
+/** Of the devices but kube-ipvs0; `addresses` are records. */
+export function nodeAddressesOf(links: readonly NativeLink[], addresses: Uint8Array): NodeAddress[] {
+  const byIndex = new Map(links.map((link) => [link.index, link]));
+  return decodeRoutes(addresses).flatMap(({ address, ifindex }) => {
+    const link = byIndex.get(ifindex);
+    if (link === undefined || link.name === deviceName) return [];
+    return [{ address, device: link.name, loopback: link.loopback }];
+  });
 }
 
 export function asBinding(form: Binding['form'], { address, prefix, source }: RouteEntry): Binding {

@@ -1,24 +1,21 @@
 /** The proxy's own health over HTTP: `/healthz` for load balancers, `/livez` and `/readyz` for the kubelet. */
 
 import {
-  everywhereAsGo,
+  type BindOptions,
+  bindAsGo,
   type HttpAnswer,
-  HttpListener,
+  type HttpListener,
   type HttpRequest,
   notFound,
   plainText,
 } from './http-listener.ts';
 import type { HealthAnswer, ProxyHealth } from './proxy-health.ts';
 
-export interface HealthServerOptions {
-  /** Of --healthz-bind-address: the unspecified address of either family is every address of both. */
-  readonly host: string;
-  readonly port: number;
+/** The address is that of --healthz-bind-address. */
+export interface HealthServerOptions extends BindOptions {
   readonly health: Pick<ProxyHealth, 'healthz' | 'livez'>;
   /** Told of the code of every answer. */
   readonly count: (path: 'healthz' | 'livez', code: 200 | 503) => void;
-  readonly onListening?: () => void;
-  readonly onError: (error: Error) => void;
 }
 
 export class HealthServer {
@@ -28,11 +25,7 @@ export class HealthServer {
 
   constructor(options: HealthServerOptions) {
     this.#options = options;
-    this.listener = new HttpListener({
-      ...options,
-      host: everywhereAsGo(options.host),
-      answer: (request) => this.#answer(request),
-    });
+    this.listener = bindAsGo(options, (request) => this.#answer(request));
   }
 
   /** The first pass is done: what the kernel has is what the cluster wants. */

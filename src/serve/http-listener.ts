@@ -188,3 +188,15 @@ function requestOf(url: string): HttpRequest {
   const path = mark < 0 ? target : target.slice(0, mark);
   return { path: path === '' ? '/' : path, query: new URLSearchParams(mark < 0 ? '' : target.slice(mark)) };
 }
+
+/** Where one of kube-proxy's servers listens, as its flags say it, and who is told of that. */
+export interface BindOptions extends Pick<HttpListenerOptions, 'onListening' | 'onError'> {
+  /** The unspecified address of either family is every address of both. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Listens once it is told to. */
+export function bindAsGo(at: BindOptions, answer: HttpListenerOptions['answer']): HttpListener {
+  return new HttpListener({ ...at, host: everywhereAsGo(at.host), answer });
+}

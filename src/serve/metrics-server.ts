@@ -1,24 +1,21 @@
 /** The server of --metrics-bind-address: `/metrics`, and what else people ask a kube-proxy for there. */
 
 import {
-  everywhereAsGo,
+  type BindOptions,
+  bindAsGo,
   type HttpAnswer,
-  HttpListener,
+  type HttpListener,
   type HttpRequest,
   notFound,
   plainText,
 } from './http-listener.ts';
 import type { Metrics } from './metrics.ts';
 
-export interface MetricsServerOptions {
-  /** The unspecified address of either family is every address of both. */
-  readonly host: string;
-  readonly port: number;
+/** The address is that of --metrics-bind-address. */
+export interface MetricsServerOptions extends BindOptions {
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   /** The KubeProxyConfiguration in force, without secrets: everybody may read it here. */
   readonly configuration: () => object;
-  readonly onListening?: () => void;
-  readonly onError: (error: Error) => void;
 }
 
 export class MetricsServer {
@@ -27,11 +24,7 @@ export class MetricsServer {
 
   constructor(options: MetricsServerOptions) {
     this.#options = options;
-    this.listener = new HttpListener({
-      ...options,
-      host: everywhereAsGo(options.host),
-      answer: (request) => this.#answer(request),
-    });
+    this.listener = bindAsGo(options, (request) => this.#answer(request));
   }
 
   close(): void {

@@ -1,7 +1,6 @@
 /** Our tables in a real kernel, judged by nft. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
@@ -11,31 +10,32 @@ import type { Op } from '../../src/model/op.ts';
 import { parseOp } from '../../src/model/text.ts';
 import { cidr, detectors, facts, listing, tableOf } from '../support/filter-tables.ts';
 import { address } from '../support/cluster.ts';
+import { KernelNamespace } from '../support/kernel-namespace.ts';
 
-const namespace = `filter-${process.pid}`;
 const both = facts({ nodeIPs: ['192.0.2.1', '2001:db8::1'], podCIDRs: ['10.244.7.0/24', 'fd00:244:7::/64'] });
 const families: readonly Family[] = [4, 6];
 const familyNames: Readonly<Record<Family, string>> = { 4: 'ip', 6: 'ip6' };
 
 describe('our tables in the kernel', () => {
+  let namespace: KernelNamespace;
   let kernel: Kernel;
 
   before(() => {
-    execFileSync('ip', ['netns', 'add', namespace]);
-    kernel = openKernel({ netns: namespace });
+    namespace = new KernelNamespace('filter');
+    kernel = openKernel({ netns: namespace.name });
   });
 
   after(() => {
     kernel.close();
-    execFileSync('ip', ['netns', 'delete', namespace]);
+    namespace.close();
   });
 
   function nft(...args: readonly string[]): string {
-    return execFileSync('ip', ['netns', 'exec', namespace, 'nft', ...args], { encoding: 'utf8' });
+    return namespace.execute(['nft', ...args]);
   }
 
   function load(text: string): void {
-    execFileSync('ip', ['netns', 'exec', namespace, 'nft', '-f', '-'], { input: text });
+    namespace.execute(['nft', '-f', '-'], text);
   }
 
   async function apply(...ops: readonly Op[]) {

@@ -1,7 +1,6 @@
 /** Tracked connections, settings and timeouts of a real kernel, judged by conntrack, sysctl and ipvsadm. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
@@ -9,27 +8,24 @@ import { flowId } from '../../src/model/node-state.ts';
 import type { Op } from '../../src/model/op.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { address } from '../support/cluster.ts';
-
-const namespace = `state-${process.pid}`;
+import { KernelNamespace } from '../support/kernel-namespace.ts';
 
 describe("the node's state", () => {
+  let namespace: KernelNamespace;
   let kernel: Kernel;
 
   before(() => {
-    execFileSync('ip', ['netns', 'add', namespace]);
-    kernel = openKernel({ netns: namespace });
+    namespace = new KernelNamespace('state');
+    kernel = openKernel({ netns: namespace.name });
   });
 
   after(() => {
     kernel.close();
-    execFileSync('ip', ['netns', 'delete', namespace]);
+    namespace.close();
   });
 
   function run(...command: readonly string[]): string {
-    return execFileSync('ip', ['netns', 'exec', namespace, ...command], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    return namespace.execute(command);
   }
 
   function track(client: string, vip: string, pod: string, port: number): void {

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type HostFiles, hostFiles } from '../../src/cli/doctor/host-files.ts';
+import { type HostFiles, hostFiles } from '../../src/cli/host-files.ts';
 
 /** Path → text; it is gone with the test. */
 export function hostFolder(test: TestContext, texts: Readonly<Record<string, string>>): HostFiles {

@@ -48,13 +48,18 @@ export class KernelNamespace {
     return this.#shell(command);
   }
 
+  /** What a program prints, given its words as they are and a text to read; throws when it fails. */
+  execute(command: readonly string[], input = ''): string {
+    const args = ['netns', 'exec', this.name, ...command];
+    return execFileSync('ip', args, { encoding: 'utf8', input, stdio: ['pipe', 'pipe', 'pipe'] });
+  }
+
   close(): void {
     execFileSync('ip', ['netns', 'delete', this.name]);
   }
 
   #shell(commands: string): string {
-    const command = ['netns', 'exec', this.name, 'sh', '-ec', commands];
-    return execFileSync('ip', command, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    return this.execute(['sh', '-ec', commands]);
   }
 }
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { deviceFinding, nodePortFinding } from '../../src/cli/doctor/device-checks.ts';
 import type { Level } from '../../src/cli/doctor/finding.ts';
-import { networkdFacts, networkManagerFacts, privilegeFacts, processNames } from '../../src/cli/doctor/host-facts.ts';
+import { networkdFacts, networkManagerFacts, privilegeFacts } from '../../src/cli/doctor/host-facts.ts';
 import { networkdFinding, networkManagerFinding } from '../../src/cli/doctor/network-owners.ts';
 import { privilegeFindings } from '../../src/cli/doctor/privilege-checks.ts';
 import { parseAddress, parseCidr } from '../../src/model/address.ts';
@@ -39,15 +39,6 @@ describe('privileges', () => {
   it('that cannot be read are no finding', async (test) => {
     await assert.rejects(privilegeFacts(hostFolder(test, {}), undefined), /does not tell capabilities/);
   });
-});
-
-it('processes are known by their names, and what is no process is not', async (test) => {
-  const files = hostFolder(test, {
-    '/proc/1/comm': 'systemd\n',
-    '/proc/77/comm': 'kube-proxy\n',
-    '/proc/sys/comm': 'no',
-  });
-  assert.deepEqual(await processNames(files), ['systemd', 'kube-proxy']);
 });
 
 describe('kube-ipvs0', () => {

@@ -2,27 +2,23 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { findLeftovers, leftoverLines, masquerades, type Sight } from '../../src/cli/takeover/leftovers.ts';
+import { findLeftovers, leftoverLines, type Sight } from '../../src/cli/takeover/leftovers.ts';
 import { removeLeftovers } from '../../src/cli/takeover/remove.ts';
 import type { Ran } from '../../src/cli/takeover/tools.ts';
+import { filterNames } from '../support/filter-names.ts';
 
 interface Machine {
-  /** Chains by `4 nat`. */
-  readonly chains?: Readonly<Record<string, readonly string[]>>;
-  readonly files?: Readonly<Record<string, string>>;
+  /** Chains of nf_tables: `ip nat KUBE-SERVICES`. */
+  readonly nftables?: readonly string[];
+  /** Those of legacy iptables. */
+  readonly legacy?: readonly string[];
+  readonly sets?: readonly string[];
   /** What programs print, by their command line; those of which there is a line are there. */
   readonly programs?: Readonly<Record<string, string | Ran>>;
-  readonly hasSets?: boolean;
   readonly refusal?: string;
 }
 
-function sight({
-  chains = {},
-  files = {},
-  programs = {},
-  hasSets = false,
-  refusal,
-}: Machine): Sight & { ran: string[] } {
+function sight({ nftables = [], legacy = [], sets = [], programs = {}, refusal }: Machine): Sight & { ran: string[] } {
   const ran: string[] = [];
   return {
     ran,
@@ -34,13 +30,11 @@ function sight({
         const answer = programs[line] ?? { status: 1, stdout: '', stderr: `${line} is not expected` };
         return Promise.resolve(typeof answer === 'string' ? { status: 0, stdout: answer, stderr: '' } : answer);
       },
-      netFile: (name) => Promise.resolve(files[name]),
-      exists: (path) => hasSets && path === '/sys/module/ip_set',
     },
-    tables: {
-      chains: (family, table) => Promise.resolve(chains[`${family} ${table}`]),
-      delete: () => Promise.resolve(refusal),
-    },
+    nftables: () => Promise.resolve(filterNames(...nftables)),
+    legacy: () => Promise.resolve(filterNames(...legacy)),
+    sets: () => Promise.resolve(sets),
+    deleteTable: () => Promise.resolve(refusal),
   };
 }
 
@@ -54,27 +48,31 @@ const ruleLines = (command: string) => [
   `${command} -t nat -D POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING`,
   `${command} -t nat -X KUBE-POSTROUTING`,
 ];
-const nat = { '4 nat': ['POSTROUTING', 'KUBE-POSTROUTING'] };
+const nat = ['ip nat', 'ip nat POSTROUTING', 'ip nat KUBE-POSTROUTING'];
 const { signal } = new AbortController();
 
 describe('on a node', () => {
   it('without anything of kube-proxy no program is run', async () => {
-    const clean = sight({ chains: { '4 nat': ['POSTROUTING', 'DOCKER'], '4 filter': ['KUBE-FIREWALL'] } });
+    const clean = sight({
+      nftables: ['ip nat POSTROUTING', 'ip nat DOCKER', 'ip filter KUBE-FIREWALL'],
+      legacy: ['ip6 nat', 'ip6 nat DOCKER'],
+      sets: ['KUBE-SRC-ABCDEFGHIJKLMNOP', 'mine'],
+    });
     const found = await findLeftovers(clean);
     assert.deepEqual([leftoverLines(found), found.remaining, clean.ran], [[], [], []]);
   });
 
   it('rules of iptables-nft are found by the chains that the kernel shows', async () => {
     const found = await findLeftovers(
-      sight({ chains: nat, programs: { 'iptables-nft-save': rules, 'iptables-nft-restore': '' } }),
+      sight({ nftables: nat, programs: { 'iptables-nft-save': rules, 'iptables-nft-restore': '' } }),
     );
     assert.deepEqual([leftoverLines(found), found.remaining], [ruleLines('iptables-nft'), []]);
   });
 
-  it('rules of legacy iptables are found where the namespace has its tables', async () => {
+  it('rules of legacy iptables are found likewise', async () => {
     const found = await findLeftovers(
       sight({
-        files: { ip6_tables_names: 'filter\nnat\n' },
+        legacy: ['ip6 filter', 'ip6 nat', 'ip6 nat KUBE-POSTROUTING'],
         programs: { 'ip6tables-legacy-save': rules, 'ip6tables-legacy-restore': '' },
       }),
     );
@@ -87,31 +85,32 @@ describe('on a node', () => {
       'iptables-save --version': version,
       'iptables-restore': '',
     });
-    const legacy = { files: { ip_tables_names: 'nat\n' } };
-    const old = await findLeftovers(sight({ ...legacy, programs: named('iptables-save v1.6.2') }));
+    const legacy = nat;
+    const old = await findLeftovers(sight({ legacy, programs: named('iptables-save v1.6.2') }));
     assert.deepEqual(leftoverLines(old), ruleLines('iptables'));
-    const other = await findLeftovers(sight({ ...legacy, programs: named('iptables-save v1.8.9 (nf_tables)') }));
+    const other = await findLeftovers(sight({ legacy, programs: named('iptables-save v1.8.9 (nf_tables)') }));
     assert.deepEqual(leftoverLines(other), []);
-    assert.match(other.remaining[0]!, /may have rules in the tables of iptables-legacy \(nat\)/);
+    assert.match(other.remaining[0]!, /has rules in the tables of iptables-legacy \(nat\)/);
   });
 
-  it('without iptables and ipset it is told what cannot be looked at or removed', async () => {
-    const { remaining } = await findLeftovers(sight({ chains: nat, hasSets: true }));
+  it('without iptables and ipset it is told what cannot be removed', async () => {
+    const { remaining } = await findLeftovers(
+      sight({ nftables: nat, sets: ['KUBE-CLUSTER-IP', 'KUBE-LOOP-BACK', 'mine'] }),
+    );
     assert.equal(remaining.length, 2);
     assert.match(remaining[0]!, /^kube-proxy has rules in the tables of iptables-nft \(nat\), and no iptables /);
-    assert.match(remaining[1]!, /^kube-proxy may have ipsets, and no ipset is on this machine/);
+    assert.match(remaining[1]!, /^kube-proxy has ipsets \(2\), and no ipset that could remove them is on this machine/);
   });
 
   it('ipsets are found by name, and those that rules look into which stay are told', async () => {
     const admin = `*filter\n:ADMIN - [0:0]\n:KUBE-FORWARD - [0:0]\n-A ADMIN -m set --match-set KUBE-IPVS-IPS dst -j DROP\nCOMMIT\n`;
     const found = await findLeftovers(
       sight({
-        chains: { '4 filter': ['KUBE-FORWARD'] },
-        hasSets: true,
+        nftables: ['ip filter KUBE-FORWARD'],
+        sets: ['KUBE-IPVS-IPS', 'KUBE-CLUSTER-IP', 'KUBE-SRC-ABCDEFGHIJKLMNOP', 'mine'],
         programs: {
           'iptables-nft-save': admin,
           'iptables-nft-restore': '',
-          'ipset list -name': 'KUBE-IPVS-IPS\nKUBE-CLUSTER-IP\nKUBE-SRC-ABCDEFGHIJKLMNOP\nmine\n',
           'ipset save KUBE-CLUSTER-IP': 'add KUBE-CLUSTER-IP 10.96.0.10,tcp:80\n',
         },
       }),
@@ -123,13 +122,12 @@ describe('on a node', () => {
 
   it('a program that fails, and a table that the kernel keeps, are told with their reasons', async () => {
     const machine = sight({
-      chains: { ...nat, '6 kube-proxy': [] },
+      nftables: [...nat, 'ip6 kube-proxy'],
       refusal: 'EBUSY',
-      hasSets: true,
+      sets: ['KUBE-LOOP-BACK'],
       programs: {
         'iptables-nft-save': rules,
         'iptables-nft-restore -w 5 --noflush': { status: 4, stdout: '', stderr: 'iptables-restore: line 3 failed\n\n' },
-        'ipset list -name': 'KUBE-LOOP-BACK\n',
         'ipset destroy KUBE-LOOP-BACK': { status: undefined, stdout: '', stderr: 'it did not end within 60 s' },
       },
     });
@@ -141,13 +139,5 @@ describe('on a node', () => {
       'the ipset KUBE-LOOP-BACK stays: it did not end within 60 s; remove what uses it and run again',
       'the table ip6 kube-proxy stays: the kernel refuses to delete it (EBUSY); run again',
     ]);
-  });
-
-  it('masquerading is kube-proxy’s where its chain or the table of its nftables mode has it', async () => {
-    const programs = { 'iptables-nft-save': rules, 'iptables-nft-restore': '' };
-    assert.equal(await masquerades(sight({ chains: nat, programs }), 4), true);
-    assert.equal(await masquerades(sight({ chains: nat, programs }), 6), false);
-    assert.equal(await masquerades(sight({ chains: nat }), 4), false);
-    assert.equal(await masquerades(sight({ chains: { '6 kube-proxy': ['nat-postrouting'] } }), 6), true);
   });
 });

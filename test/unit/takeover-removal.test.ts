@@ -2,10 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isKubeProxyChain, setNames } from '../../src/cli/takeover/names.ts';
 import { type Removal, removalLines, removalOf, restoreText } from '../../src/cli/takeover/removal.ts';
 import { parseRule, parseSaved, unshownTables } from '../../src/cli/takeover/saved-rules.ts';
-import { kubeProxyRules, kubeProxySetNames } from '../support/kube-proxy-state.ts';
+import { kubeProxyRules } from '../support/kube-proxy-state.ts';
 
 function removal(...lines: readonly string[]): Removal {
   return removalOf(parseSaved(lines.join('\n')));
@@ -34,34 +33,6 @@ describe('a saved rule', () => {
 
   it('of a table with rules of nft’s own is not shown', () => {
     assert.deepEqual(unshownTables("# Table `nat' is incompatible, use 'nft' tool.\n*filter\nCOMMIT\n"), ['nat']);
-  });
-});
-
-describe('names of kube-proxy', () => {
-  const rows: readonly (readonly [string, string, boolean])[] = [
-    ['nat', 'KUBE-SERVICES', true],
-    ['filter', 'KUBE-IPVS-OUT-FILTER', true],
-    ['nat', 'KUBE-SVC-NPX46M4PTMTKRN6Y', true],
-    ['nat', 'KUBE-FIREWALL', true],
-    ['filter', 'KUBE-FIREWALL', false],
-    ['nat', 'KUBE-MARK-DROP', false],
-    ['nat', 'KUBE-KUBELET-CANARY', false],
-    ['mangle', 'KUBE-IPTABLES-HINT', false],
-    ['filter', 'KUBE-ROUTER-FORWARD', false],
-    ['filter', 'KUBE-POD-FW-ABCDEFGHIJKLMNOP', false],
-    ['filter', 'KUBE-NWPLCY-ABCDEFGHIJKLMNOP', false],
-    ['raw', 'KUBE-SERVICES', false],
-  ];
-  for (const [table, name, isKubeProxys] of rows) {
-    it(`${isKubeProxys ? 'include' : 'are not'} ${name} of ${table}`, () => {
-      assert.equal(isKubeProxyChain(table, name), isKubeProxys);
-    });
-  }
-
-  it('include those of all ipsets, also where they are cut at 31 characters', () => {
-    for (const name of kubeProxySetNames) assert.ok(setNames.has(name), name);
-    assert.ok(setNames.has('KUBE-6-LOAD-BALANCER-SOURCE-CID'));
-    assert.ok(!setNames.has('KUBE-SRC-ABCDEFGHIJKLMNOP'));
   });
 });
 

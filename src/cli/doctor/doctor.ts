@@ -5,15 +5,16 @@ import type { Config } from '../../config/config.ts';
 import type { Machine } from '../../desired/settings.ts';
 import { type FilterName, legacyNames, nftablesNames, setNames } from '../../kernel/filter-names.ts';
 import { deviceName } from '../../model/op.ts';
+import { type HostFiles, hostFiles } from '../host-files.ts';
 import { exitStatus, type Invocation } from '../invocation.ts';
+import { runningKubeProxy } from '../kube-proxy/running.ts';
 import { knownSchedulers } from '../scheduler.ts';
 import { clusterFindings } from './cluster-checks.ts';
 import { clusterFacts } from './cluster-facts.ts';
 import { deviceFinding, nodePortFinding } from './device-checks.ts';
 import { type Examination, examine, within } from './examination.ts';
 import { counted, type Finding, fail, ok } from './finding.ts';
-import { networkdFacts, networkManagerFacts, privilegeFacts, processNames } from './host-facts.ts';
-import { type HostFiles, hostFiles } from './host-files.ts';
+import { networkdFacts, networkManagerFacts, privilegeFacts } from './host-facts.ts';
 import { connectionTableFinding, estimatorFinding, kernelFinding, reuseFinding } from './kernel-checks.ts';
 import { type Ipvs, ipvsFacts, readAddresses, readIpvs, readLinks, settingFacts } from './kernel-facts.ts';
 import { type KernelRelease, kernelRelease } from './kernel-release.ts';
@@ -104,9 +105,11 @@ function examinations(node: Node): readonly Examination[] {
     here('nodeport-addresses', async () => [
       nodePortFinding(config.nodePortAddresses, await readAddresses(netns, await node.links)),
     ]),
-    here('kube-proxy-process', async () => [processFinding(await processNames(files))]),
+    here('kube-proxy-process', async () => [
+      processFinding(await runningKubeProxy({ files, netns, metrics: config.metricsAddress })),
+    ]),
     here('kube-proxy-iptables-legacy', async () => [iptablesFinding('legacy', await node.legacy)]),
-    here('kube-proxy-iptables-nft', async () => [iptablesFinding('nf_tables', await node.nftables)]),
+    here('kube-proxy-iptables-nft', async () => [iptablesFinding('nft', await node.nftables)]),
     here('kube-proxy-nftables', async () => [nftablesFinding(await node.nftables)]),
     here('kube-proxy-ipsets', async () => [setFinding(isPresent(modules, 'ip_set') ? await setNames(netns) : [])]),
     here('other-proxies', () => otherProxies(node)),

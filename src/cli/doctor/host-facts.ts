@@ -1,6 +1,6 @@
 /** What the node's files say, for the checks. */
 
-import type { HostFiles } from './host-files.ts';
+import type { HostFiles } from '../host-files.ts';
 import type { ConfigFile, NetworkdFacts, NetworkManagerFacts } from './network-owners.ts';
 import { effectiveCapabilities, type PrivilegeFacts } from './privilege-checks.ts';
 
@@ -9,18 +9,6 @@ export async function privilegeFacts(files: HostFiles, netns: string | undefined
   const capabilities = effectiveCapabilities(status ?? '');
   if (capabilities === undefined || userMap === undefined) throw new Error('/proc/self does not tell capabilities');
   return { capabilities, userMap, entersNamespace: netns !== undefined };
-}
-
-/** Names of the processes that are seen from here. A process that ends meanwhile has none. */
-export async function processNames(files: HostFiles): Promise<readonly string[]> {
-  const numbers = (await files.names('/proc')).filter((name) => /^\d+$/.test(name));
-  const names: string[] = [];
-  for (const number of numbers) {
-    // ESRCH: it ended between the opening of its file and the reading
-    const name = await files.text(`/proc/${number}/comm`).catch(() => undefined);
-    if (name !== undefined) names.push(name.trim());
-  }
-  return names;
 }
 
 /** systemd.network(5): the first folder that has a file of a name. */

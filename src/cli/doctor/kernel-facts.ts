@@ -3,11 +3,10 @@
 import type { Config } from '../../config/config.ts';
 import { type Machine, settings } from '../../desired/settings.ts';
 import { type NativeLink, loadAddon, type SocketOptions } from '../../kernel/addon.ts';
-import { decodeRoutes, decodeServices } from '../../kernel/records.ts';
+import { decodeServices, nodeAddressesOf } from '../../kernel/records.ts';
 import { explain } from '../../kernel/refusals.ts';
 import type { NodeAddress } from '../../model/cluster.ts';
-import { deviceName } from '../../model/op.ts';
-import type { HostFiles } from './host-files.ts';
+import type { HostFiles } from '../host-files.ts';
 import type { IpvsFacts } from './kernel-checks.ts';
 import type { SettingFacts } from './setting-checks.ts';
 import { isPresent, type ModuleFacts } from './modules.ts';
@@ -28,13 +27,7 @@ export async function readAddresses(
   netns: string | undefined,
   links: readonly NativeLink[],
 ): Promise<readonly NodeAddress[]> {
-  const byIndex = new Map(links.map((link) => [link.index, link]));
-  const entries = decodeRoutes(await withSocket('RouteSocket', netns, (socket) => socket.addresses(0)));
-  return entries.flatMap(({ address, ifindex }) => {
-    const link = byIndex.get(ifindex);
-    if (link === undefined || link.name === deviceName) return [];
-    return [{ address, device: link.name, loopback: link.loopback }];
-  });
+  return nodeAddressesOf(links, await withSocket('RouteSocket', netns, (socket) => socket.addresses(0)));
 }
 
 export interface Ipvs {

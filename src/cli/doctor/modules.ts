@@ -4,7 +4,7 @@
  * unless modprobe.d or the kernel's own switches forbid it.
  */
 
-import type { HostFiles } from './host-files.ts';
+import type { HostFiles } from '../host-files.ts';
 
 export interface ModuleFacts {
   /** Names with underscores, as the kernel writes them. */

@@ -1,18 +1,19 @@
 /** Other programs that serve Services on this node, or did: kube-proxy, kube-router, Cilium. */
 
 import type { FilterName } from '../../kernel/filter-names.ts';
+import { familyName } from '../../model/filter.ts';
+import { nftablesTable } from '../kube-proxy/names.ts';
+import { kubeProxyChainsAlone, kubeProxySets, kubeProxyTables } from '../kube-proxy/traces.ts';
 import { counted, type Finding, fail, ok, some, warn } from './finding.ts';
-import { type IptablesChain, iptablesLeftovers, kubeProxySets, kubeProxyTables } from './kube-proxy-leftovers.ts';
 
-/** Programs that would undo our work, by the names of processes that were seen. */
-export function processFinding(processes: readonly string[]): Finding {
+/** `running` is by what it is seen; undefined: it is not. */
+export function processFinding(running: string | undefined): Finding {
   const check = 'kube-proxy-process';
-  const found = processes.filter((name) => name === 'kube-proxy');
-  if (found.length === 0) return ok(check, 'no process of that name is seen from here');
+  if (running === undefined) return ok(check, 'it is not seen from here');
   return fail(
     check,
-    'kube-proxy runs on this node: each of the two undoes what the other does',
-    'take it off this node (README, Deploying); its rules stay until they are removed',
+    `kube-proxy runs on this node (${running}): each of the two undoes what the other does`,
+    'take it off this node (README, Moving from kube-proxy), then: kube-ipvs takeover',
   );
 }
 
@@ -53,31 +54,32 @@ function ciliumFinding(devices: readonly string[]): Finding {
   );
 }
 
-const restart = 'or restart the node, where it does not run any more';
+/** It knows kube-proxy's by their exact names, and so leaves what the kubelet and kube-router call KUBE-… too. */
+const cure =
+  'once kube-proxy is gone from this node: kube-ipvs takeover (--dry-run shows all that it would do); or restart the node, ' +
+  'where it does not run any more';
 
-/** Of one variant: a finding for iptables and ip6tables together. */
-export function iptablesFinding(variant: IptablesChain['variant'], names: readonly FilterName[]): Finding {
-  const check = variant === 'legacy' ? 'kube-proxy-iptables-legacy' : 'kube-proxy-iptables-nft';
-  const chains = iptablesLeftovers(variant, names);
+/** Of one kind: a finding for iptables and ip6tables together. */
+export function iptablesFinding(kind: 'legacy' | 'nft', names: readonly FilterName[]): Finding {
+  const check = `kube-proxy-iptables-${kind}`;
+  const chains = kubeProxyChainsAlone(names);
   if (chains.length === 0) return ok(check, 'no chain of it');
-  const shown = chains.map(({ family, table, chain }) => `${family} ${table} ${chain}`);
-  const tool = variant === 'legacy' ? 'tables-legacy' : 'tables-nft';
-  const clean = ['ip', 'ip6'].map((ip) => `${ip}${tool}-save | grep -v KUBE- | ${ip}${tool}-restore`).join('; ');
+  const shown = chains.map(({ family, table, chain }) => `${familyName(family)} ${table} ${chain}`);
   return fail(
     check,
     `${counted(chains.length, 'chain')} of kube-proxy (${some(shown)}): they take or reject packets to Services before IPVS sees them`,
-    `once kube-proxy is gone from this node: ${clean}; ${restart}`,
+    cure,
   );
 }
 
 export function nftablesFinding(names: readonly FilterName[]): Finding {
   const check = 'kube-proxy-nftables';
-  const tables = kubeProxyTables(names).map(({ family, table }) => `${family} ${table}`);
+  const tables = kubeProxyTables(names).map((family) => `table ${familyName(family)} ${nftablesTable}`);
   if (tables.length === 0) return ok(check, 'no table of it');
   return fail(
     check,
-    `kube-proxy's mode nftables left, or uses: table ${tables.join(', table ')}; it takes packets to Services before IPVS sees them`,
-    `once kube-proxy is gone from this node: ${tables.map((table) => `nft delete table ${table}`).join('; ')}; ${restart}`,
+    `kube-proxy's mode nftables left, or uses: ${tables.join(', ')}; it takes packets to Services before IPVS sees them`,
+    cure,
   );
 }
 
@@ -88,6 +90,6 @@ export function setFinding(names: readonly string[]): Finding {
   return warn(
     check,
     `${counted(sets.length, 'ipset')} of kube-proxy (${some(sets)}): they decide nothing by themselves, rules that use them do`,
-    `once kube-proxy and its chains are gone: ipset list -name | grep ^KUBE- | xargs -rn1 ipset destroy; ${restart}`,
+    cure,
   );
 }

@@ -2,13 +2,10 @@
 
 import { json } from '../../model/status-json.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { openKernel } from '../../kernel/native.ts';
 import { WantedState, type Wishes } from '../../reconcile/wanted.ts';
-import { Store } from '../../store/store.ts';
-import { readFacts } from '../facts.ts';
+import type { Store } from '../../store/store.ts';
+import { withFacts } from '../groundwork.ts';
 import { exitStatus, type Invocation } from '../invocation.ts';
-import { createLog } from '../log.ts';
-import { refusedScheduler } from '../scheduler.ts';
 import { wishesOf } from '../wishes.ts';
 import { explanationText } from './explanation-text.ts';
 import { type Explanation, explanationOf } from './explanation.ts';
@@ -16,34 +13,16 @@ import { differencesAt, observe } from './observation.ts';
 import { type Question, questionOf } from './question.ts';
 
 export async function explain(invocation: Invocation): Promise<number> {
-  const { config, flags, stdout, stderr } = invocation;
   const asked = questionOf(invocation);
   if ('problems' in asked) return exitStatus.usage;
-  const log = createLog(config, stderr);
-  const facts = await readFacts(invocation, log);
-  if (facts.isBroken) {
-    log.error('nothing can be explained: mend the manifests first');
-    return exitStatus.usage;
-  }
-  const store = new Store();
-  for (const event of facts.events) store.apply(event);
-  const kernel = openKernel({ netns: config.netns });
-  try {
-    const refusal = await refusedScheduler(kernel, config.scheduler);
-    if (refusal !== undefined) {
-      log.error(refusal);
-      return exitStatus.usage;
-    }
-    store.apply({ kind: 'nodeAddresses', verb: 'set', addresses: await kernel.nodeAddresses() });
-    store.apply({ kind: 'synced', source: 'nodeAddresses' });
+  return withFacts(invocation, 'nothing can be explained', async ({ store, kernel, facts }) => {
+    const { config, flags, stdout } = invocation;
     const explanation = await explainIn(asked.question, store, wishesOf(config, 'reconcile'), kernel);
     const text =
       flags.output === 'json' ? `${json({ version: 1, ...explanation }, 2)}\n` : explanationText(explanation);
     stdout.write(text);
     return facts.hasProblems ? exitStatus.failed : exitStatus.converged;
-  } finally {
-    kernel.close();
-  }
+  });
 }
 
 /** Of a store in which every source has told all it has. Costs O(cluster). */

@@ -2,7 +2,7 @@
 
 import { type Address, parseAddress } from '../../model/address.ts';
 import type { Protocol, VirtualServiceKey } from '../../model/virtual-service.ts';
-import { frontEndSets, nodePortSets } from './names.ts';
+import { frontEndSets, nodePortSets } from '../kube-proxy/names.ts';
 
 /** The sets that {@link namedBy} looks into. */
 export const namingSets: ReadonlySet<string> = new Set([...frontEndSets, ...nodePortSets.keys()]);

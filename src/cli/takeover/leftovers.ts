@@ -3,17 +3,17 @@
  * mode. Looks only.
  */
 
-import { chainTables, isKubeProxyChain, setNames } from './names.ts';
+import { deleteTable } from '../../kernel/table-deletion.ts';
+import { type FilterName, legacyNames, nftablesNames, setNames } from '../../kernel/filter-names.ts';
+import type { Family } from '../../model/address.ts';
+import { familyName } from '../../model/filter.ts';
+import { hostFiles } from '../host-files.ts';
+import { nftablesTable } from '../kube-proxy/names.ts';
+import { families, kubeProxyChains, kubeProxySets, kubeProxyTables } from '../kube-proxy/traces.ts';
 import { namingSets } from './adoption.ts';
 import { type Removal, removalLines, removalOf } from './removal.ts';
 import { parseSaved, unshownTables } from './saved-rules.ts';
 import { nodeTools, type Ran, type Tools } from './tools.ts';
-import { openOtherTables, type OtherTables } from '../../kernel/other-tables.ts';
-import type { Family } from '../../model/address.ts';
-import { familyName } from '../../model/filter.ts';
-
-/** The name of the tables of kube-proxy's nftables mode. */
-export const nftablesModeTable = 'kube-proxy';
 
 /** Rules that one program shows and changes. */
 export interface RuleLeftovers {
@@ -36,33 +36,43 @@ export interface Leftovers {
   readonly named: string;
 }
 
+/** The network namespace, as far as leftovers go. */
 export interface Sight {
   readonly tools: Tools;
-  readonly tables: OtherTables;
+  /** Tables and chains of nf_tables. */
+  nftables(): Promise<readonly FilterName[]>;
+  /** Tables and chains of legacy iptables. */
+  legacy(): Promise<readonly FilterName[]>;
+  /** ipsets. */
+  sets(): Promise<readonly string[]>;
+  /** The name of the errno where the kernel refuses it. */
+  deleteTable(family: Family, table: string): Promise<string | undefined>;
 }
 
 export function openSight(netns: string | undefined, signal: AbortSignal): Sight {
-  return { tools: nodeTools({ netns, signal }), tables: openOtherTables({ netns }) };
+  return {
+    tools: nodeTools({ netns, signal }),
+    nftables: () => nftablesNames(netns),
+    legacy: () => legacyNames(netns),
+    // the question would load the module
+    sets: async () => ((await hostFiles().exists('/sys/module/ip_set')) ? setNames(netns) : []),
+    deleteTable: (family, table) => deleteTable(family, table, netns),
+  };
 }
-
-const families: readonly Family[] = [4, 6];
 
 export async function findLeftovers(sight: Sight): Promise<Leftovers> {
   const remaining: string[] = [];
+  const names: Names = { nft: await sight.nftables(), legacy: await sight.legacy() };
   const rules: RuleLeftovers[] = [];
-  for (const family of families) rules.push(...(await findRulesOf(sight, family, remaining)));
+  for (const family of families) rules.push(...(await findRulesOf(sight.tools, names, family, remaining)));
   for (const { command, removal } of rules) {
     for (const { table, chain, why } of removal.kept) {
       remaining.push(`the chain ${chain} of ${command} -t ${table} stays: ${why}, and run again`);
     }
   }
   const usedSets = new Set(rules.flatMap(({ removal }) => [...removal.usedSets]));
-  const sets = await findSets(sight.tools, usedSets, remaining);
-  const tables: Family[] = [];
-  for (const family of families) {
-    if ((await sight.tables.chains(family, nftablesModeTable)) !== undefined) tables.push(family);
-  }
-  return { rules, ...sets, tables, remaining };
+  const sets = await findSets(sight, usedSets, remaining);
+  return { rules, ...sets, tables: kubeProxyTables(names.nft), remaining };
 }
 
 /** What {@link remove} does about them, as commands. */
@@ -70,49 +80,44 @@ export function leftoverLines({ rules, sets, tables }: Leftovers): string[] {
   return [
     ...rules.flatMap(({ command, removal }) => removal.tables.flatMap((table) => removalLines(command, table))),
     ...sets.map((set) => `ipset destroy ${set}`),
-    ...tables.map((family) => `nft delete table ${familyName(family)} ${nftablesModeTable}`),
+    ...tables.map((family) => `nft delete table ${familyName(family)} ${nftablesTable}`),
   ];
 }
 
-/** Whether kube-proxy's rules that masquerade are there, of iptables or of its nftables mode. What cannot be looked at is not. */
-export async function masquerades(sight: Sight, family: Family): Promise<boolean> {
-  const chains = (await sight.tables.chains(family, nftablesModeTable)) ?? [];
-  if (chains.includes('nat-postrouting')) return true;
-  const rules = await findRulesOf(sight, family, []);
-  return rules.some(({ removal: { tables, kept } }) => {
-    const names = [
-      ...tables.flatMap(({ table, chains }) => chains.map(({ name }) => `${table} ${name}`)),
-      ...kept.map(({ table, chain }) => `${table} ${chain}`),
-    ];
-    return names.includes('nat KUBE-POSTROUTING');
-  });
-}
+/** By the kind of iptables that shows them. */
+type Names = Readonly<Record<'nft' | 'legacy', readonly FilterName[]>>;
 
-async function findRulesOf(sight: Sight, family: Family, remaining: string[]): Promise<RuleLeftovers[]> {
+async function findRulesOf(tools: Tools, names: Names, family: Family, remaining: string[]): Promise<RuleLeftovers[]> {
   const found: RuleLeftovers[] = [];
   for (const kind of ['nft', 'legacy'] as const) {
-    const rules = await findRules(sight, family, kind, remaining);
+    const chains = kubeProxyChains(names[kind]).filter((chain) => chain.family === family);
+    const tables = new Set(chains.map(({ table }) => table));
+    if (tables.size === 0) continue;
+    const rules = await findRules(tools, { family, kind, tables: [...tables] }, remaining);
     if (rules !== undefined) found.push(rules);
   }
   return found;
 }
 
-/** Of the rules of one kind and family; undefined where there are none, or nothing is there to see them with. */
+/** Tables that have chains of kube-proxy's; the kernel told them, so that no program is needed where there are none. */
+interface Place {
+  readonly family: Family;
+  readonly kind: 'nft' | 'legacy';
+  readonly tables: readonly string[];
+}
+
+/** undefined where nothing is there to see them with. */
 async function findRules(
-  { tools, tables }: Sight,
-  family: Family,
-  kind: 'nft' | 'legacy',
+  tools: Tools,
+  { family, kind, tables }: Place,
   remaining: string[],
 ): Promise<RuleLeftovers | undefined> {
-  const seen = kind === 'nft' ? await nftChains(tables, family) : await legacyTables(tools, family);
-  if (seen.length === 0) return undefined;
   const base = family === 4 ? 'iptables' : 'ip6tables';
   const program = await programOf(tools, base, kind);
   if (program === undefined) {
-    const what = kind === 'nft' ? 'kube-proxy has rules' : 'kube-proxy may have rules';
     remaining.push(
-      `${what} in the tables of ${base}-${kind} (${seen.join(', ')}), and no ${base} that could remove them is on this ` +
-        'machine: install iptables and run again',
+      `kube-proxy has rules in the tables of ${base}-${kind} (${tables.join(', ')}), and no ${base} that could remove them is on ` +
+        'this machine: install iptables and run again',
     );
     return undefined;
   }
@@ -122,28 +127,12 @@ async function findRules(
     remaining.push(`${save} does not show its rules: ${failureOf(ran)}; mend it and run again`);
     return undefined;
   }
-  for (const table of unshownTables(ran.stdout).filter((name) => chainTables.includes(name))) {
+  for (const table of unshownTables(ran.stdout).filter((name) => tables.includes(name))) {
     remaining.push(
       `${command} cannot show its table ${table}, because it has rules of nft's own: remove kube-proxy's chains by nft`,
     );
   }
   return { command, restore, removal: removalOf(parseSaved(ran.stdout)) };
-}
-
-/** Tables of iptables-nft that have chains of kube-proxy's; the kernel is asked, so that no program is needed where there are none. */
-async function nftChains(tables: OtherTables, family: Family): Promise<string[]> {
-  const found: string[] = [];
-  for (const table of chainTables) {
-    const chains = (await tables.chains(family, table)) ?? [];
-    if (chains.some((name) => isKubeProxyChain(table, name))) found.push(table);
-  }
-  return found;
-}
-
-/** Tables that legacy iptables has made in this network namespace; what is in them only it can say. */
-async function legacyTables(tools: Tools, family: Family): Promise<string[]> {
-  const names = (await tools.netFile(family === 4 ? 'ip_tables_names' : 'ip6_tables_names')) ?? '';
-  return names.split('\n').filter((name) => chainTables.includes(name));
 }
 
 interface Program {
@@ -170,31 +159,24 @@ function programs(tools: Tools, command: string): Program | undefined {
 }
 
 async function findSets(
-  tools: Tools,
+  sight: Sight,
   used: ReadonlySet<string>,
   remaining: string[],
 ): Promise<Pick<Leftovers, 'sets' | 'named'>> {
-  const none = { sets: [], named: '' };
-  // ipset would load the module
-  if (!tools.exists('/sys/module/ip_set')) return none;
-  const ipset = tools.find('ipset');
+  const found = kubeProxySets(await sight.sets());
+  if (found.length === 0) return { sets: [], named: '' };
+  const ipset = sight.tools.find('ipset');
   if (ipset === undefined) {
     remaining.push(
-      'kube-proxy may have ipsets, and no ipset is on this machine to look for them: install it and run again',
+      `kube-proxy has ipsets (${found.length}), and no ipset that could remove them is on this machine: install it and run again`,
     );
-    return none;
+    return { sets: [], named: '' };
   }
-  const ran = await tools.run(ipset, ['list', '-name']);
-  if (ran.status !== 0) {
-    remaining.push(`${ipset} does not show its sets: ${failureOf(ran)}; mend it and run again`);
-    return none;
-  }
-  const found = ran.stdout.split('\n').filter((name) => setNames.has(name));
   const kept = found.filter((name) => used.has(name));
   for (const set of kept)
     remaining.push(`the ipset ${set} stays: a rule that stays looks into it; delete that rule and run again`);
   let named = '';
-  for (const set of found) if (namingSets.has(set)) named += (await tools.run(ipset, ['save', set])).stdout;
+  for (const set of found) if (namingSets.has(set)) named += (await sight.tools.run(ipset, ['save', set])).stdout;
   return { sets: found.filter((name) => !used.has(name)), named };
 }
 

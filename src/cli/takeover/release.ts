@@ -4,6 +4,7 @@
  * nf_nat_unregister_fn in nf_nat_core.c, 6.1): without ours and kube-proxy's, those that are masqueraded would end.
  */
 
+import { type FilterName, legacyNames, nftablesNames } from '../../kernel/filter-names.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { refusalText } from '../../kernel/refusals.ts';
 import { type Address, cidrContains, type Family, familyOf, hostPrefix } from '../../model/address.ts';
@@ -13,9 +14,9 @@ import { opText } from '../../model/text.ts';
 import { Actual } from '../../reconcile/actual.ts';
 import { Reader } from '../../reconcile/reader.ts';
 import { exitStatus, type Invocation } from '../invocation.ts';
+import { masquerades } from '../kube-proxy/traces.ts';
 import type { Logger } from '../log.ts';
 import { askDaemon, StatusError } from '../status-client.ts';
-import { masquerades, openSight, type Sight } from './leftovers.ts';
 
 interface Release {
   /** Each presumes that all before it are done: an address is there before its route goes. */
@@ -27,7 +28,10 @@ interface Release {
 
 export async function release(invocation: Invocation, kernel: Kernel, log: Logger): Promise<number> {
   const { config, flags, stdout, signal } = invocation;
-  const { steps, keptNat, stays } = await planRelease(kernel, openSight(config.netns, signal));
+  const { steps, keptNat, stays } = await planRelease(kernel, [
+    ...(await nftablesNames(config.netns)),
+    ...(await legacyNames(config.netns)),
+  ]);
   const planned = steps.flat();
   const { done, failures } = flags.dryRun ? { done: planned, failures: [] } : await apply(kernel, steps);
   if (flags.output === 'json') {
@@ -78,7 +82,8 @@ function keptRemark(family: Family): string {
   );
 }
 
-async function planRelease(kernel: Kernel, sight: Sight): Promise<Release> {
+/** `names` are those of the packet filter. */
+async function planRelease(kernel: Kernel, names: readonly FilterName[]): Promise<Release> {
   const actual = new Actual();
   const reader = new Reader(kernel, actual);
   const kept = ([4, 6] as const).map(natOnly);
@@ -101,7 +106,7 @@ async function planRelease(kernel: Kernel, sight: Sight): Promise<Release> {
     const state = actual.filter.tables.get(family);
     if (state === undefined || state === 'absent') continue;
     const isIdle = !ours.some(({ address }) => familyOf(address) === family);
-    if (isIdle || (await masquerades(sight, family))) {
+    if (isIdle || masquerades(names, family)) {
       tables.push({ kind: 'table', verb: 'delete', table: { family, sets: [], chains: [] } });
       continue;
     }

@@ -1,6 +1,6 @@
 /** Which rules and chains of saved tables are kube-proxy's and go, which stay and why, and the text that removes them. Pure. */
 
-import { isKubeProxyChain, isKubeProxyComment } from './names.ts';
+import { isKubeProxyChain, isKubeProxyComment } from '../kube-proxy/names.ts';
 import type { SavedChain, SavedRule, SavedTable } from './saved-rules.ts';
 
 export interface TableRemoval {

@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { familyName } from '../../model/filter.ts';
-import { failureOf, findLeftovers, leftoverLines, type Leftovers, nftablesModeTable, type Sight } from './leftovers.ts';
+import { nftablesTable } from '../kube-proxy/names.ts';
+import { failureOf, findLeftovers, leftoverLines, type Leftovers, type Sight } from './leftovers.ts';
 import { restoreText } from './removal.ts';
 import type { Tools } from './tools.ts';
 
@@ -23,7 +24,7 @@ export async function removeLeftovers(sight: Sight, leftovers: Leftovers, signal
   const planned = leftoverLines(leftovers);
   if (planned.length === 0) return { done: [], remaining: leftovers.remaining };
   const reasons: string[] = [];
-  const { tools, tables } = sight;
+  const { tools } = sight;
   for (const { command, restore, removal } of leftovers.rules) {
     if (removal.tables.length === 0) continue;
     const ran = await tools.run(restore, ['-w', '5', '--noflush'], restoreText(removal.tables));
@@ -39,8 +40,8 @@ export async function removeLeftovers(sight: Sight, leftovers: Leftovers, signal
     if (reason !== undefined) reasons.push(`the ipset ${set} stays: ${reason}; remove what uses it and run again`);
   }
   for (const family of leftovers.tables) {
-    const errno = await tables.delete(family, nftablesModeTable);
-    const table = `${familyName(family)} ${nftablesModeTable}`;
+    const errno = await sight.deleteTable(family, nftablesTable);
+    const table = `${familyName(family)} ${nftablesTable}`;
     if (errno !== undefined)
       reasons.push(`the table ${table} stays: the kernel refuses to delete it (${errno}); run again`);
   }

@@ -3,7 +3,9 @@
 import { printable } from '../../model/printable.ts';
 import { printOutcome, runErrand } from '../converge.ts';
 import { type Groundwork, withFacts } from '../groundwork.ts';
+import { hostFiles } from '../host-files.ts';
 import { exitStatus, type Invocation } from '../invocation.ts';
+import { runningKubeProxy } from '../kube-proxy/running.ts';
 import { Lines } from '../lines.ts';
 import type { Logger } from '../log.ts';
 import { isConverged } from '../report.ts';
@@ -11,17 +13,16 @@ import { wishesOf } from '../wishes.ts';
 import { namedBy } from './adoption.ts';
 import { findLeftovers, leftoverLines, type Leftovers, openSight, type Sight } from './leftovers.ts';
 import { type Removed, removeLeftovers } from './remove.ts';
-import { runningKubeProxy } from './running.ts';
 
 export async function takeover(invocation: Invocation): Promise<number> {
-  return withFacts(invocation, (groundwork) => takeOver(invocation, groundwork));
+  return withFacts(invocation, 'nothing was changed', (groundwork) => takeOver(invocation, groundwork));
 }
 
 async function takeOver(invocation: Invocation, groundwork: Groundwork): Promise<number> {
   const { config, flags, signal } = invocation;
   const { store, kernel, startedAt, log, facts } = groundwork;
   const sight = openSight(config.netns, signal);
-  const running = await runningKubeProxy(config.netns, config.metricsAddress);
+  const running = await runningKubeProxy({ files: hostFiles(), netns: config.netns, metrics: config.metricsAddress });
   const leftovers = await findLeftovers(sight);
   const here = new Set((await kernel.nodeAddresses()).map(({ address }) => address));
   const wishes = { ...wishesOf(config, 'reconcile'), adopts: namedBy(leftovers.named, here) };

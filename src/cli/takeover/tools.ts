@@ -1,7 +1,7 @@
 /** Programs of the node that are used where they are there, each for a bounded time. */
 
 import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 
 /** What became of a program. */
@@ -17,9 +17,6 @@ export interface Tools {
   /** An absolute path; undefined where there is no such program. */
   find(name: string): string | undefined;
   run(path: string, args: readonly string[], input?: string): Promise<Ran>;
-  /** A file of the network namespace below /proc/net; undefined when it is not there. */
-  netFile(name: string): Promise<string | undefined>;
-  exists(path: string): boolean;
 }
 
 const folders = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/usr/bin', '/bin', '/usr/local/bin'];
@@ -35,19 +32,11 @@ export interface ToolOptions {
 
 export function nodeTools({ netns, signal }: ToolOptions): Tools {
   const enter = netns === undefined ? [] : [nsenter(), `--net=/run/netns/${netns}`];
-  const run = (path: string, args: readonly string[], input = '') => {
-    const [program, ...words] = [...enter, path, ...args] as [string, ...string[]];
-    return execute(program, words, input, signal);
-  };
   return {
     find,
-    run,
-    exists: existsSync,
-    async netFile(name) {
-      const path = `/proc/net/${name}`;
-      if (netns === undefined) return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
-      const { status, stdout } = await run(find('cat') ?? 'cat', [path]);
-      return status === 0 ? stdout : undefined;
+    run: (path, args, input = '') => {
+      const [program, ...words] = [...enter, path, ...args] as [string, ...string[]];
+      return execute(program, words, input, signal);
     },
   };
 }

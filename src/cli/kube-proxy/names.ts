@@ -1,5 +1,5 @@
 /**
- * The names by which kube-proxy's chains and ipsets are known. Source: pkg/proxy/ipvs/{proxier,ipset}.go, pkg/proxy/iptables/proxier.go
+ * The names by which kube-proxy's chains, ipsets and tables are known. Source: pkg/proxy/ipvs/{proxier,ipset}.go, pkg/proxy/iptables/proxier.go
  * of Kubernetes 1.36, and what earlier versions called theirs. Others write KUBE-… too and are not kube-proxy: the kubelet
  * (KUBE-FIREWALL of the filter table, KUBE-KUBELET-CANARY, KUBE-IPTABLES-HINT, KUBE-MARK-DROP), kube-router (KUBE-ROUTER-…, KUBE-POD-FW-…,
  * KUBE-NWPLCY-…; sets KUBE-SRC-…, KUBE-DST-…).
@@ -40,9 +40,6 @@ const chains: ChainNames = {
 /** Of the iptables mode, one chain for each port, endpoint, external policy and source range: a hash behind it. */
 const hashed = /^KUBE-(SVC|SVL|SEP|EXT|XLB|FW)-[A-Z2-7]{16}$/;
 
-/** The tables in which kube-proxy has chains. */
-export const chainTables: readonly string[] = Object.keys(chains);
-
 export function isKubeProxyChain(table: string, name: string): boolean {
   return chains[table]?.has(name) === true || (table === 'nat' && hashed.test(name));
 }
@@ -51,6 +48,9 @@ export function isKubeProxyChain(table: string, name: string): boolean {
 export function isKubeProxyComment(comment: string | undefined): boolean {
   return comment !== undefined && /^(kubernetes|kube-proxy) /.test(comment);
 }
+
+/** The name of the tables of its nftables mode, of both families (pkg/proxy/nftables/proxier.go). */
+export const nftablesTable = 'kube-proxy';
 
 const sets = [
   'LOOP-BACK',

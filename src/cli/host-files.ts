@@ -1,7 +1,7 @@
 /** Files of the machine, as far as they are there: nothing is ever written. */
 
 import { constants } from 'node:fs';
-import { access, readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface HostFiles {
@@ -10,6 +10,8 @@ export interface HostFiles {
   /** Names in a folder, sorted; none where there is no such folder. */
   names(folder: string): Promise<readonly string[]>;
   exists(path: string): Promise<boolean>;
+  /** The same for all paths of one file, links followed; undefined: there is no such file. */
+  identity(path: string): Promise<string | undefined>;
   /** Why it may not be written, an errno's name; undefined: it may. */
   writeRefusal(path: string): Promise<string | undefined>;
 }
@@ -22,6 +24,7 @@ export function hostFiles(root = '/'): HostFiles {
     names: async (folder) =>
       (await unlessAbsent(() => readdir(at(folder)), [])).toSorted((one, other) => (one < other ? -1 : 1)),
     exists: (path) => unlessAbsent(() => access(at(path)).then(() => true), false),
+    identity: (path) => unlessAbsent(() => stat(at(path)).then(({ dev, ino }) => `${dev}:${ino}`), undefined),
     writeRefusal: async (path) => {
       try {
         await access(at(path), constants.W_OK);
