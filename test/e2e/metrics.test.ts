@@ -1,7 +1,10 @@
-/** What Prometheus' own tool says of the text on /metrics. */
+/** What Prometheus' own tool says of the text on /metrics, and of the alerts in the README. */
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { MetricsServer } from '../../src/serve/metrics-server.ts';
@@ -40,11 +43,29 @@ test('promtool reads all of it and objects only to names that are kube-proxy’s
   context.after(() => server.close());
   await server.listener.listen();
   const { body } = await ask({ port: server.listener.port!, path: '/metrics' });
-  const found = spawnSync(whereIsPromtool, { encoding: 'utf8' });
-  assert.equal(found.status, 0, found.stderr);
-  const promtool = spawnSync(found.stdout.trimEnd(), ['check', 'metrics'], { input: body, encoding: 'utf8' });
-  assert.equal(promtool.error, undefined);
+  const promtool = runPromtool(['check', 'metrics'], body);
   const lines = `${promtool.stdout}${promtool.stderr}`.split('\n').filter((line) => line !== '');
   assert.deepEqual(lines.toSorted(), accepted);
   assert.equal(promtool.status, 3, 'its status for text that can be read, with objections');
 });
+
+test('promtool reads the alerts of the README', (context) => {
+  const readme = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
+  const [, alerts] = /<!-- alerts: begin -->\n```yaml\n(.*?)```\n<!-- alerts: end -->/s.exec(readme) ?? [];
+  assert.ok(alerts !== undefined, 'README.md lacks the alerts between their markers');
+  const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'alerts.yaml');
+  writeFileSync(file, alerts);
+  const promtool = runPromtool(['check', 'rules', file]);
+  assert.equal(promtool.status, 0, `${promtool.stdout}${promtool.stderr}`);
+  assert.match(promtool.stdout, /SUCCESS: \d+ rules found/);
+});
+
+function runPromtool(args: readonly string[], input = '') {
+  const found = spawnSync(whereIsPromtool, { encoding: 'utf8' });
+  assert.equal(found.status, 0, found.stderr);
+  const promtool = spawnSync(found.stdout.trimEnd(), args, { input, encoding: 'utf8' });
+  assert.equal(promtool.error, undefined);
+  return promtool;
+}
