@@ -65,8 +65,8 @@ export function runScript(
 
 function buildPeer(): string {
   const folder = join(root, 'native', 'test');
-  // LD_PRELOAD: a sanitizer meant for the addon, not for make and the compiler
-  const built = spawnSync('make', ['-s', '-C', folder, 'peer'], {
+  // one file of tests at a time; LD_PRELOAD: a sanitizer meant for the addon, not for make and the compiler
+  const built = spawnSync('flock', [join(folder, 'Makefile'), 'make', '-s', '-C', folder, 'peer'], {
     encoding: 'utf8',
     env: { ...process.env, LD_PRELOAD: undefined, MAKEFLAGS: undefined },
   });
