@@ -37,8 +37,9 @@ const { kernel, count } = counting(openKernel({ netns }));
 const store = new Store();
 const blocks = longestBlocks();
 
-const started = now();
 const client = await openApiClient(config.cluster, { onRequest: () => {}, userAgent: 'kube-ipvs-bench' });
+blocks.take();
+const started = now();
 const watch = await listed();
 const read = now() - started;
 const readBlock = blocks.take();
@@ -46,7 +47,6 @@ store.apply({ kind: 'nodeAddresses', verb: 'set', addresses: await kernel.nodeAd
 store.apply({ kind: 'synced', source: 'nodeAddresses' });
 
 const first = await start();
-const firstBlock = blocks.take();
 const rss = { settled: resident('VmRSS'), most: resident('VmHWM') };
 const again = await start();
 if (again.report.applied.length > 0) throw new Error('a restart without drift changes something');
@@ -64,7 +64,7 @@ process.stdout.write(
   `${JSON.stringify({
     size: [...reconcilerSize()],
     start: { ...whole, total: read + first.total, operations: first.report.applied.length },
-    longestBlock: { reading: readBlock, firstPass: firstBlock, restart: again.block },
+    longestBlock: { reading: readBlock, firstPass: first.block, restart: again.block },
     rss,
     restart: again.total,
     endpointMore: await measured(services, withEndpoint),
@@ -122,6 +122,7 @@ async function start() {
     now,
     onPlan: () => (planned += now() - turn),
   });
+  blocks.take();
   const begun = now();
   await made.verify();
   turn = now();
