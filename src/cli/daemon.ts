@@ -103,7 +103,7 @@ export class Daemon {
       {
         onStart: () => journal.began(),
         onPlan: (plan) => journal.planned(plan),
-        onPass: (report, milliseconds, services) => this.#passed(report, milliseconds, services),
+        onPass: (report, milliseconds) => this.#passed(report, milliseconds),
         onScrub: (drift, milliseconds) => journal.scrubbed(drift, milliseconds),
         onError: (error, delay) => {
           journal.broke(error, delay);
@@ -193,13 +193,13 @@ export class Daemon {
     this.#metrics.queued(Date.now());
   }
 
-  #passed(report: PassReport, milliseconds: number, services: ReadonlySet<ObjectName>): void {
+  #passed(report: PassReport, milliseconds: number): void {
     const { store } = this.#proxy;
     this.#health.updated();
     this.#metrics.synced(Date.now());
     this.#journal.passed(report, milliseconds, this.#proxy.backlog().failing);
     this.#remarks = this.#journal.remark(this.#proxy, store);
-    this.#localEndpoints.update(services, store, this.#config);
+    this.#localEndpoints.update(report.services, store, this.#config);
     if (this.#isReady) return;
     this.#isReady = true;
     this.#servers.ready();

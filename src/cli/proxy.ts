@@ -25,8 +25,7 @@ export interface ProxyListener {
   /** A pass begins, with all that was told until now. */
   readonly onStart: () => void;
   readonly onPlan: (plan: Plan) => void;
-  /** A pass is done that looked at the changes of these Services. */
-  readonly onPass: (report: PassReport, milliseconds: number, services: ReadonlySet<ObjectName>) => void;
+  readonly onPass: (report: PassReport, milliseconds: number) => void;
   readonly onScrub: (drift: Drift, milliseconds: number) => void;
   readonly onError: (error: unknown, delay: number) => void;
 }
@@ -165,30 +164,10 @@ export class Proxy {
       signal: this.#untilChange,
       onPlan,
     });
-    let isFirst = true;
-    /** Of every try of the pass: each takes what came since the one before. */
-    let services: ReadonlySet<ObjectName>[] = [];
     const rhythm = new Rhythm(
       reconciler,
       { ...usualTempo, minSyncPeriod, scrubPeriod: syncPeriod },
-      {
-        onStart: () => {
-          services.push(this.#store.dirty);
-          onStart();
-        },
-        onPass: (report, milliseconds) => {
-          // what came before the first pass its reading of the kernel has taken
-          onPass(
-            report,
-            milliseconds,
-            isFirst ? this.#store.names() : new Set(services.flatMap((names) => [...names])),
-          );
-          isFirst = false;
-          services = [];
-        },
-        onScrub,
-        onError,
-      },
+      { onStart, onPass, onScrub, onError },
       clock,
     );
     return [reconciler, rhythm];

@@ -1,12 +1,11 @@
 /** Where the facts come from, by configuration: an API server, or files in its place. */
 
-import { arch } from 'node:os';
 import type { Config } from '../config/config.ts';
 import type { ClusterEvent } from '../model/cluster.ts';
 import type { SourceState } from '../model/status.ts';
 import type { ApiClient, RequestReport } from '../watch/kubernetes/api-client.ts';
 import { ManifestWatch } from '../watch/manifest-watch.ts';
-import { productVersion } from './version.ts';
+import { userAgent } from './version.ts';
 
 export interface SourceListener {
   readonly onEvent: (event: ClusterEvent) => void;
@@ -43,8 +42,7 @@ async function clusterSources(config: Config, listener: SourceListener): Promise
   const { openApiClient } = await import('../watch/kubernetes/http-client.ts');
   const { ClusterWatch } = await import('../watch/kubernetes/cluster-watch.ts');
   const { onRequest, ...heard } = listener;
-  const userAgent = `kube-ipvs/${productVersion()} (linux/${arch()})`;
-  const client = await openApiClient(config.cluster, { onRequest, userAgent });
+  const client = await openApiClient(config.cluster, { onRequest, userAgent: userAgent() });
   const watch = new ClusterWatch(client, { nodeName: config.nodeName, ...heard, now: Date.now, random: Math.random });
   return {
     states: () => watch.sources(),

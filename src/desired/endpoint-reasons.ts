@@ -5,6 +5,7 @@ import {
   type Candidate,
   chooseEndpoints,
   endpointsFor,
+  type Hints,
   hintsInForce,
   isHere,
   isReady,
@@ -46,7 +47,7 @@ export function endpointReasons(
   );
 }
 
-function whyTaken(candidate: Candidate, hints: 'nodes' | 'zones' | undefined) {
+function whyTaken(candidate: Candidate, hints: Hints | undefined) {
   if (!isReady(candidate)) return 'last resort';
   if (hints === undefined) return 'ready';
   return hints === 'nodes' ? 'hinted for this node' : 'hinted for this zone';
@@ -55,7 +56,7 @@ function whyTaken(candidate: Candidate, hints: 'nodes' | 'zones' | undefined) {
 function whyNot(
   candidate: Candidate,
   policy: TrafficPolicy,
-  hints: 'nodes' | 'zones' | undefined,
+  hints: Hints | undefined,
   locality: Locality,
 ): Extract<EndpointReason, { taken: false }>['because'] {
   if (!isReady(candidate) && !isSpare(candidate)) return candidate.endpoint.terminating ? 'gone' : 'not ready';

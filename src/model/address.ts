@@ -4,6 +4,7 @@
  */
 
 export type Family = 4 | 6;
+export const families: readonly Family[] = [4, 6];
 
 declare const canonical: unique symbol;
 /** An IP address that went through {@link parseAddress} (or came out of the kernel). */

@@ -17,8 +17,8 @@ import { sourcesOf } from './actual-filter.ts';
 import { Dirty, notDirty, type Ticket } from './dirty.ts';
 import type { Drift } from './drift.ts';
 import { Flows } from './flows.ts';
-import { type PassReport, together } from './pass-report.ts';
-import { type Draining, type Limits, operations, type Plan, plan } from './plan.ts';
+import { type PassReport, together, type TurnOutcome } from './pass-report.ts';
+import { type Draining, operations, type Plan, plan } from './plan.ts';
 import { unsettable } from './plan-node.ts';
 import { viewOf } from './view.ts';
 import { Reader } from './reader.ts';
@@ -57,6 +57,8 @@ export class Reconciler {
   #sources = new Map<string, Element[]>();
   /** Nobody has looked yet for what `verify` read and nobody wants. */
   #isSwept = true;
+  /** Services whose changes were taken since the last pass that was finished. */
+  #taken = new Set<ObjectName>();
   /** Numbers the pass that is next: what a dump told since the last one counts as fresh in it. */
   #pass = 1;
 
@@ -80,7 +82,7 @@ export class Reconciler {
 
   /** Reads all that is ours or claimed and makes every key dirty: at start, and whenever the mirror is to be verified. O(cluster). */
   async verify(): Promise<void> {
-    const { store, now } = this.#surroundings;
+    const { now } = this.#surroundings;
     await this.#learnSchedulers(this.#wanted.knownSchedulers());
     this.#mark(this.#wanted.takeNode());
     await this.#reader.settings(this.#wishes.settings);
@@ -98,7 +100,6 @@ export class Reconciler {
       elements: this.#wanted.elements(),
       bindings: this.#wanted.bindings(),
     });
-    store.markAll();
     this.#sources = sourcesOf(this.#actual.filter.elements.values());
     this.#isSwept = false;
   }
@@ -134,7 +135,7 @@ export class Reconciler {
   /** What is due, planned and applied, in as many turns as it takes. undefined while a source has not told all it has. */
   async pass(): Promise<PassReport | undefined> {
     const { turnSize = usualTurnSize } = this.#surroundings;
-    const reports: PassReport[] = [];
+    const reports: TurnOutcome[] = [];
     try {
       do {
         if (reports.length > 0) await setImmediate();
@@ -145,7 +146,9 @@ export class Reconciler {
     } finally {
       this.#pass++;
     }
-    return together(reports);
+    const services = this.#taken;
+    this.#taken = new Set();
+    return { ...together(reports), services };
   }
 
   /** The first half of a turn: changes nothing in the kernel and forgets nothing. `limit` as `turnSize`; all at once without. */
@@ -154,12 +157,12 @@ export class Reconciler {
     if (!store.synced) return undefined;
     await this.#takeChanges(limit);
     await this.#readUnknown();
-    if (this.#limits().mayDelete) for (const keys of this.#releasable()) keys.release();
+    if (this.#wanted.limits.mayDelete) for (const keys of this.#releasable()) keys.release();
     const services = this.#dirtyServices.due(now());
     const bindings = this.#dirtyBindings.due(now());
     const elements = this.#dirtyElements.due(now());
     const keys = { services: keysOf(services), bindings: keysOf(bindings), elements: keysOf(elements) };
-    const next = plan(keys, this.#wanted, this.#actual, this.#limits(), this.#pass, now());
+    const next = plan(keys, this.#wanted, this.#actual, this.#wanted.limits, this.#pass, now());
     this.#wanted.endTurn();
     for (const fixture of fixturesOf(next)) this.#dirtyFixtures.suspect(fixture, fixture);
     return { plan: next, services, bindings, elements, fixtures: this.#dirtyFixtures.due(now()) };
@@ -199,7 +202,7 @@ export class Reconciler {
       bindings: keysOf(this.#dirtyBindings.due(everything)),
       elements: keysOf(this.#dirtyElements.due(everything)),
     };
-    const next = plan(keys, this.#wanted, this.#actual, this.#limits(), this.#pass, now());
+    const next = plan(keys, this.#wanted, this.#actual, this.#wanted.limits, this.#pass, now());
     return operations(next);
   }
 
@@ -240,7 +243,7 @@ export class Reconciler {
     return unsettable(this.#wishes.settings, this.#actual);
   }
 
-  async #apply(work: Work): Promise<PassReport> {
+  async #apply(work: Work): Promise<TurnOutcome> {
     const turn = new Turn(this.#surroundings, this.#actual, work.plan, this.#wanted);
     this.#surroundings.onPlan?.(work.plan);
     await turn.run();
@@ -268,6 +271,7 @@ export class Reconciler {
       await this.#learnSchedulers(names);
     }
     const touched = this.#wanted.takeChanges(limit);
+    for (const name of touched.names) this.#taken.add(name);
     this.#mark(touched);
     for (const { id } of touched.services) {
       const known = this.#actual.service(id);
@@ -383,12 +387,6 @@ export class Reconciler {
 
   #releasable(): Dirty<unknown>[] {
     return [this.#dirtyServices, this.#dirtyBindings, this.#dirtyElements];
-  }
-
-  #limits(): Limits {
-    const { unread, unreadSlices } = this.#surroundings.store;
-    const mayDelete = unread.size === 0 && !this.#wanted.isBehind;
-    return { excluded: this.#wishes.excluded, mayDelete, mayDrain: unreadSlices.size === 0 };
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Kernel, TableState } from '../kernel/kernel.ts';
-import type { Family } from '../model/address.ts';
+import { families, type Family } from '../model/address.ts';
 import type { Element, Table } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
@@ -12,7 +12,6 @@ import type { Binding } from '../model/op.ts';
 
 /** Services whose destinations one read asks for. */
 const readSize = 512;
-const families: readonly Family[] = [4, 6];
 
 export class Reader {
   readonly #kernel: Kernel;

@@ -15,7 +15,7 @@ import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { type Binding, type BindingForm, bindingId } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Store } from '../store/store.ts';
-import type { Desired } from './plan.ts';
+import type { Desired, Limits } from './plan.ts';
 
 /** All that the operator decides. */
 export interface Wishes extends NodePolicy, FilterPolicy {
@@ -139,6 +139,14 @@ export class WantedState implements Desired {
     return { form: vipBinding, ...holder, ...(source === undefined ? {} : { source }) };
   }
 
+  /** Every form in which the address may be held. */
+  bindingsAt(address: Address): Binding[] {
+    const prefix = hostPrefix(familyOf(address));
+    const holder = this.bindingOf(address);
+    const hosts = (['address', 'route'] as const).map((form): Binding => ({ form, address, prefix }));
+    return holder.prefix === prefix ? hosts : [...hosts, holder];
+  }
+
   /** Schedulers that Services ask for and of which nobody knows whether the kernel has them. O(changed Services). */
   unknownSchedulers(): string[] {
     const names = [...this.#store.dirty].map((name) => this.#store.service(name)?.tuning.scheduler);
@@ -162,24 +170,33 @@ export class WantedState implements Desired {
     return { services: [], elements, bindings: this.#routes() };
   }
 
-  /** Changes are left for the next turn: what nobody claims yet may be claimed by them. */
+  /** Changes are left for the next turn. */
   get isBehind(): boolean {
     return this.#queue.size > 0;
+  }
+
+  /** What nobody claims yet may be claimed by what could not be read, or by changes that are left. */
+  get limits(): Limits {
+    const { unread, unreadSlices } = this.#store;
+    const mayDelete = unread.size === 0 && !this.isBehind;
+    return { excluded: this.#wishes.excluded, mayDelete, mayDrain: unreadSlices.size === 0 };
   }
 
   /**
    * Folds the store's changes into the claims, of so many Services and destinations that the event loop is not held up: `limit`, or
    * one Service more. Awaits nothing, so that no change can fall through.
    */
-  takeChanges(limit: number): Touched {
+  takeChanges(limit: number): Touched & { readonly names: readonly ObjectName[] } {
     const { elements, bindings } = this.takeNode();
     const services: VirtualServiceKey[] = [];
     const addresses = new Set<Address>();
     for (const name of this.#ordered(this.#store.takeDirty())) this.#queue.add(name);
+    const names: ObjectName[] = [];
     let taken = 0;
     for (const name of this.#queue) {
       if (taken >= limit) break;
       this.#queue.delete(name);
+      names.push(name);
       this.#derived.delete(name);
       const derived = this.#derive(name);
       for (const { destinations } of derived.frontEnds) taken += destinations.length;
@@ -191,8 +208,8 @@ export class WantedState implements Desired {
       }
       for (const one of touched.elements) elements.push(one);
     }
-    for (const address of addresses) bindings.push(...this.#bindingsAt(address));
-    return { services, elements, bindings };
+    for (const address of addresses) bindings.push(...this.bindingsAt(address));
+    return { names, services, elements, bindings };
   }
 
   /** Every claimed virtual service. */
@@ -290,11 +307,5 @@ export class WantedState implements Desired {
   #routes(): Binding[] {
     const { vipBinding, routedCIDRs, device } = this.#wishes;
     return vipBinding === 'route' && device ? routedCIDRs.map(({ address }) => this.bindingOf(address)) : [];
-  }
-
-  /** Every form in which the address may be held. */
-  #bindingsAt(address: Address): Binding[] {
-    const prefix = hostPrefix(familyOf(address));
-    return [...(['address', 'route'] as const).map((form) => ({ form, address, prefix })), this.bindingOf(address)];
   }
 }

@@ -4,13 +4,14 @@
  * Usage: cluster.js KUBECONFIG NETNS FLAG...
  */
 
-import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { tuneForDaemon } from '../../src/cli/engine.ts';
 import { wishesOf } from '../../src/cli/wishes.ts';
 import { ask } from '../../src/desired/front-ends.ts';
 import { nodeFacts } from '../../src/desired/node-facts.ts';
+import { noFaults } from '../../src/kernel/faults.ts';
+import { FaultyKernel } from '../../src/kernel/faulty.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
 import { parseAddress } from '../../src/model/address.ts';
@@ -21,6 +22,7 @@ import { Store } from '../../src/store/store.ts';
 import { ClusterWatch } from '../../src/watch/kubernetes/cluster-watch.ts';
 import { openApiClient } from '../../src/watch/kubernetes/http-client.ts';
 import { configured } from '../support/configured.ts';
+import { quantile, resident } from './figures.ts';
 
 /** Changes of each kind of which the quantiles are. */
 const changes = 100;
@@ -47,7 +49,7 @@ store.apply({ kind: 'nodeAddresses', verb: 'set', addresses: await kernel.nodeAd
 store.apply({ kind: 'synced', source: 'nodeAddresses' });
 
 const first = await start();
-const rss = { settled: resident('VmRSS'), most: resident('VmHWM') };
+const rss = { settled: resident('self', 'VmRSS'), most: resident('self', 'VmHWM') };
 const again = await start();
 if (again.report.applied.length > 0) throw new Error('a restart without drift changes something');
 
@@ -107,25 +109,18 @@ function listed(): Promise<ClusterWatch> {
 /** A process begins: what the kernel has is read, and what is missing is made. */
 async function start() {
   let planned = 0;
-  let turn = now();
+  let passBegan = 0;
   const made = new Reconciler(wishesOf(config, 'reconcile'), {
-    kernel: {
-      ...kernel,
-      // what follows an exchange is the turn's end, and the next turn's beginning
-      apply: async (ops) => {
-        const answers = await kernel.apply(ops);
-        turn = now();
-        return answers;
-      },
-    },
+    kernel,
     store,
     now,
-    onPlan: () => (planned += now() - turn),
+    // what follows an exchange is the turn's end, and the next turn's beginning
+    onPlan: () => (planned += now() - Math.max(count.answeredAt, passBegan)),
   });
   blocks.take();
   const begun = now();
   await made.verify();
-  turn = now();
+  passBegan = now();
   const report = (await made.pass())!;
   const total = now() - begun;
   return { reconciler: made, report, total, planned, applied: total - planned, block: blocks.take() };
@@ -240,46 +235,24 @@ async function scrubbed(budget: number) {
 }
 
 function quantiles(times: readonly number[]): { readonly p50: number; readonly p99: number } {
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
-  return { p50: at(0.5), p99: at(0.99) };
+  return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
 }
 
-/** MiB. */
-function resident(field: 'VmRSS' | 'VmHWM'): number {
-  const [, kibibytes] = new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))!;
-  return Math.round(Number(kibibytes) / 1024);
-}
-
-/** A kernel that counts what is read from it. */
+/** A kernel that counts what is read from it and tells when it answered last, and spoils nothing. */
 function counting(opened: Kernel) {
-  const tally = { reads: 0 };
-  const read = <Arguments extends readonly unknown[], Answer>(ask_: (...given: Arguments) => Answer) => {
-    return (...given: Arguments): Answer => {
-      tally.reads++;
-      return ask_(...given);
-    };
+  const count = { reads: 0, answeredAt: 0 };
+  const ofRead = () => {
+    count.reads++;
+    return undefined;
   };
-  const counted: Kernel = {
-    apply: (ops) => opened.apply(ops),
-    services: read(() => opened.services()),
-    servicesAt: read((keys) => opened.servicesAt(keys)),
-    destinations: read((keys) => opened.destinations(keys)),
-    traffic: read(() => opened.traffic()),
-    device: read(() => opened.device()),
-    bindings: read(() => opened.bindings()),
-    nodeAddresses: read(() => opened.nodeAddresses()),
-    watchAddresses: (onChange) => opened.watchAddresses(onChange),
-    tables: read((wanted) => opened.tables(wanted)),
-    otherFilterChanges: read(() => opened.otherFilterChanges()),
-    elements: read((family) => opened.elements(family)),
-    flows: read((keys) => opened.flows(keys)),
-    settings: read((names) => opened.settings(names)),
-    timeouts: read(() => opened.timeouts()),
-    schedulers: read((names) => opened.schedulers(names)),
-    close: () => opened.close(),
+  const kernel = new FaultyKernel(opened, { ...noFaults, ofRead }, sleep);
+  const apply = kernel.apply.bind(kernel);
+  kernel.apply = async (ops) => {
+    const answers = await apply(ops);
+    count.answeredAt = now();
+    return answers;
   };
-  return { kernel: counted, count: tally };
+  return { kernel, count };
 }
 
 /** The longest times without a turn of the event loop. */

@@ -12,6 +12,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { Daemon, Workplace } from '../support/daemon.ts';
+import { quantile, resident } from './figures.ts';
 import { kubeconfig } from './kubeconfig.ts';
 
 /** Changes of which the quantiles are. */
@@ -45,17 +46,17 @@ async function row(url: string): Promise<string[]> {
       source: { kubeconfig: place.write('kubeconfig', kubeconfig(url)) },
     });
     const cold = performance.now() - start;
-    const loaded = residentOf(daemon.pid);
+    const loaded = resident(daemon.pid, 'VmRSS');
     // what the start left behind is collected, and a first scrub is done
     await sleep(40_000);
     const times = await latencies(url, kernel);
     const before = cpuOf(daemon.pid);
     await sleep(idleSeconds * 1000);
     const idle = cpuOf(daemon.pid) - before;
-    const settled = residentOf(daemon.pid);
+    const settled = resident(daemon.pid, 'VmRSS');
     await daemon.stop();
-    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))]!.toFixed(0);
-    return [cold.toFixed(0), loaded, at(0.5), at(0.98), ((100 * idle) / idleSeconds).toFixed(2), settled];
+    const at = (share: number) => quantile(times, share).toFixed(0);
+    return [cold.toFixed(0), `${loaded}`, at(0.5), at(0.98), ((100 * idle) / idleSeconds).toFixed(2), `${settled}`];
   } finally {
     kernel.close();
     place.close();
@@ -63,7 +64,7 @@ async function row(url: string): Promise<string[]> {
   }
 }
 
-/** Milliseconds from the API server's answer to a change until the kernel has it, sorted. */
+/** Milliseconds from the API server's answer to a change until the kernel has it. */
 async function latencies(url: string, kernel: Kernel): Promise<number[]> {
   const path = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
   const list = (await (await fetch(`${url}${path}?limit=${changes}`)).json()) as { readonly items: readonly Slice[] };
@@ -87,7 +88,7 @@ async function latencies(url: string, kernel: Kernel): Promise<number[]> {
     times.push(performance.now() - answered);
     await sleep(100);
   }
-  return times.toSorted((a, b) => a - b);
+  return times;
 }
 
 interface Slice {
@@ -97,12 +98,6 @@ interface Slice {
 
 interface Service {
   readonly spec: { readonly clusterIP: string; readonly ports: readonly { readonly port: number }[] };
-}
-
-/** MiB. */
-function residentOf(pid: number): string {
-  const [, kibibytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
-  return (Number(kibibytes) / 1024).toFixed(0);
 }
 
 /** Seconds of user and system time; proc_pid_stat(5), at 100 ticks a second. */

@@ -58,6 +58,25 @@ test('in however many turns a start is made, what an older Service owns never pa
   );
 });
 
+test('a pass tells of every Service that it took in, also of what changed between its turns', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `default/${name}`);
+  const store = storeOf(...names.map((name, i) => setService(service(name, { vips: [`10.96.1.${i}`] }))));
+  const { node, kernel } = started(store);
+  const apply = kernel.apply.bind(kernel);
+  kernel.apply = async (ops) => {
+    kernel.apply = apply;
+    store.apply(setService(service('default/late', { vips: ['10.96.2.1'] })));
+    return apply(ops);
+  };
+  await node.verify();
+  const [report, ...more] = await node.rest();
+  assert.deepEqual([...report!.services].toSorted(), [...names, 'default/late']);
+  assert.deepEqual(
+    more.flatMap(({ services }) => [...services]),
+    [],
+  );
+});
+
 test('before every source is synced a pass is none', async () => {
   const store = new Store();
   store.apply(setService(web));

@@ -1,14 +1,13 @@
 /** Asks the API server what the daemon would, once and briefly; changes nothing there. */
 
 import { access } from 'node:fs/promises';
-import { arch } from 'node:os';
 import type { Config } from '../../config/config.ts';
 import type { ApiAnswer, ApiClient } from '../../watch/kubernetes/api-client.ts';
 import { readList } from '../../watch/kubernetes/list.ts';
 import { readRefusal } from '../../watch/kubernetes/refusal.ts';
 import { endpointSliceResource, nodeResource, type Resource, services } from '../../watch/kubernetes/resources.ts';
 import { patience as daemonPatience } from '../../watch/kubernetes/transport.ts';
-import { productVersion } from '../version.ts';
+import { userAgent } from '../version.ts';
 import type { ClusterFacts, RequestOutcome, ResourceOutcome } from './cluster-checks.ts';
 
 /** Milliseconds: who is asked by a person may not take as long as the daemon lets it. */
@@ -31,7 +30,7 @@ export async function clusterFacts(
   try {
     const client = await openApiClient(cluster, {
       onRequest: () => {},
-      userAgent: `kube-ipvs/${productVersion()} (linux/${arch()})`,
+      userAgent: userAgent(),
       patience: { ...daemonPatience, connect: limit, answer: limit },
     });
     try {

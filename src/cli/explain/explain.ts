@@ -37,11 +37,7 @@ export async function explainIn(
   wanted.learnSchedulers(schedulers, await kernel.schedulers(schedulers));
   wanted.takeChanges(Number.POSITIVE_INFINITY);
   const observation = await observe(question.key, wanted, kernel);
-  const differences = differencesAt(observation, wanted, {
-    excluded: wishes.excluded,
-    mayDelete: store.unread.size === 0,
-    mayDrain: store.unreadSlices.size === 0,
-  });
+  const differences = differencesAt(observation, wanted);
   return explanationOf({ question, store, wanted, observation, differences, pods: wishes.pods });
 }
 

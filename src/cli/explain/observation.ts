@@ -1,12 +1,11 @@
 /** What the kernel holds at one virtual service, and what of it differs from what should be. */
 
 import type { Kernel } from '../../kernel/kernel.ts';
-import { familyOf, hostPrefix } from '../../model/address.ts';
 import type { Element, Value } from '../../model/filter.ts';
-import type { Binding, Op } from '../../model/op.ts';
+import type { Op } from '../../model/op.ts';
 import { serviceFamily, type VirtualServiceKey, virtualServiceKey } from '../../model/virtual-service.ts';
 import { Actual } from '../../reconcile/actual.ts';
-import { type Draining, type Limits, operations, plan } from '../../reconcile/plan.ts';
+import { type Draining, operations, plan } from '../../reconcile/plan.ts';
 import { Reader } from '../../reconcile/reader.ts';
 import type { WantedState } from '../../reconcile/wanted.ts';
 
@@ -53,7 +52,7 @@ export interface Differences {
   readonly draining: readonly Draining[];
 }
 
-export function differencesAt({ actual, keys }: Observation, wanted: WantedState, limits: Limits): Differences {
+export function differencesAt({ actual, keys }: Observation, wanted: WantedState): Differences {
   const destinations = new Set(keys.flatMap(({ id }) => wanted.wanted(id)?.destinations.map((one) => one.address)));
   const concerns = ({ set, key: values, family }: Element) => {
     switch (set) {
@@ -81,12 +80,12 @@ export function differencesAt({ actual, keys }: Observation, wanted: WantedState
   const next = plan(
     {
       services: keys,
-      bindings: keys.flatMap((key) => bindingsAt(key, wanted)),
+      bindings: keys.flatMap((key) => wanted.bindingsAt(key.address)),
       elements: [...all.values()].filter(concerns),
     },
     wanted,
     actual,
-    limits,
+    wanted.limits,
     thisPass,
     0,
   );
@@ -95,12 +94,4 @@ export function differencesAt({ actual, keys }: Observation, wanted: WantedState
 
 function isOf([address, protocol, port]: readonly Value[], key: VirtualServiceKey): boolean {
   return address === key.address && protocol === key.protocol && port === key.port;
-}
-
-/** Every form in which the address may be held. */
-function bindingsAt({ address }: VirtualServiceKey, wanted: WantedState): Binding[] {
-  const prefix = hostPrefix(familyOf(address));
-  const holder = wanted.bindingOf(address);
-  const hosts = (['address', 'route'] as const).map((form): Binding => ({ form, address, prefix }));
-  return holder.prefix === prefix ? hosts : [...hosts, holder];
 }

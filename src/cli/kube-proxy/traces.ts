@@ -1,7 +1,7 @@
 /** What of a packet filter is kube-proxy's, by its names: it removes nothing when it ends. Pure. */
 
 import type { FilterName } from '../../kernel/filter-names.ts';
-import type { Family } from '../../model/address.ts';
+import { families, type Family } from '../../model/address.ts';
 import { familyName } from '../../model/filter.ts';
 import { isKubeProxyChain, nftablesTable, setNames } from './names.ts';
 
@@ -11,8 +11,6 @@ export interface IptablesChain {
   readonly table: string;
   readonly chain: string;
 }
-
-export const families: readonly Family[] = [4, 6];
 
 /** Chains of kube-proxy's modes iptables and ipvs among the names of one kind of iptables. */
 export function kubeProxyChains(names: readonly FilterName[]): IptablesChain[] {

@@ -5,11 +5,11 @@
 
 import { deleteTable } from '../../kernel/table-deletion.ts';
 import { type FilterName, legacyNames, nftablesNames, setNames } from '../../kernel/filter-names.ts';
-import type { Family } from '../../model/address.ts';
+import { families, type Family } from '../../model/address.ts';
 import { familyName } from '../../model/filter.ts';
 import { hostFiles } from '../host-files.ts';
 import { nftablesTable } from '../kube-proxy/names.ts';
-import { families, kubeProxyChains, kubeProxySets, kubeProxyTables } from '../kube-proxy/traces.ts';
+import { kubeProxyChains, kubeProxySets, kubeProxyTables } from '../kube-proxy/traces.ts';
 import { namingSets } from './adoption.ts';
 import { type Removal, removalLines, removalOf } from './removal.ts';
 import { parseSaved, unshownTables } from './saved-rules.ts';

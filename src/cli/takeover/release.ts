@@ -7,7 +7,7 @@
 import { type FilterName, legacyNames, nftablesNames } from '../../kernel/filter-names.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { refusalText } from '../../kernel/refusals.ts';
-import { type Address, cidrContains, type Family, familyOf, hostPrefix } from '../../model/address.ts';
+import { type Address, cidrContains, families, type Family, familyOf, hostPrefix } from '../../model/address.ts';
 import { familyName, type Table, tableName } from '../../model/filter.ts';
 import type { Binding, Op } from '../../model/op.ts';
 import { opText } from '../../model/text.ts';
@@ -86,7 +86,7 @@ function keptRemark(family: Family): string {
 async function planRelease(kernel: Kernel, names: readonly FilterName[]): Promise<Release> {
   const actual = new Actual();
   const reader = new Reader(kernel, actual);
-  const kept = ([4, 6] as const).map(natOnly);
+  const kept = families.map(natOnly);
   await reader.filter(kept);
   await reader.services();
   await reader.bindings();
