@@ -5,7 +5,7 @@
 
 import { type Address, familyOf, hostPrefix } from '../model/address.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
-import type { Actual } from './actual.ts';
+import type { Actual, ActualService } from './actual.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { elementOf, serviceOf } from './actual-filter.ts';
 import type { Desired, Plan } from './plan.ts';
@@ -15,6 +15,8 @@ export class Presumptions {
   readonly #desired: Desired;
   readonly #leaving: ReadonlySet<string>;
   #routesMayGo: boolean | undefined;
+  /** By virtual service, a destination that took connections when it was looked for: most others leave while it does. */
+  readonly #servers = new Map<string, string>();
 
   constructor(actual: Actual, { ops }: Plan, desired: Desired) {
     this.#actual = actual;
@@ -23,8 +25,8 @@ export class Presumptions {
   }
 
   /**
-   * A virtual service needs the device and what the packet filter must know of it; a destination needs its virtual service; an
-   * address is bound only when a virtual service answers on it, and unbound only when none is left or another device has it; an
+   * A virtual service needs the device and what the packet filter must know of it; a destination needs its virtual service, and
+   * leaves it only when another takes connections, or none is wanted that would; an address is bound only when a virtual service answers on it, and unbound only when none is left or another device has it; an
    * element that marks a virtual service as ours outlives it.
    */
   hold(op: Op): boolean {
@@ -33,7 +35,7 @@ export class Presumptions {
       case 'service':
         return op.verb !== 'add' || (actual.device !== 'absent' && this.#isAnnounced(op.service));
       case 'destination':
-        return actual.service(op.service.id) !== undefined;
+        return this.#mayChangeDestination(op);
       case 'binding':
         if (op.verb !== 'delete') return actual.device !== 'absent' && this.#isServed(op.binding);
         return this.#mayUnbind(op.binding);
@@ -50,6 +52,30 @@ export class Presumptions {
       default:
         return op satisfies never;
     }
+  }
+
+  #mayChangeDestination({ verb, service, destination }: Extract<Op, { kind: 'destination' }>): boolean {
+    const known = this.#actual.service(service.id);
+    if (known === undefined) return false;
+    const isTaking = known.destinations.get(destination.id)?.destination.weight !== 0;
+    const leaves = isTaking && (verb === 'delete' || (verb === 'edit' && destination.weight === 0));
+    return !leaves || this.#isServedWithout(destination.id, known) || !this.#wantsToServe(service);
+  }
+
+  #isServedWithout(leaving: string, { service, destinations }: ActualService): boolean {
+    const isServer = (id: string) => id !== leaving && (destinations.get(id)?.destination.weight ?? 0) > 0;
+    const last = this.#servers.get(service.id);
+    if (last !== undefined && isServer(last)) return true;
+    for (const id of destinations.keys()) {
+      if (!isServer(id)) continue;
+      this.#servers.set(service.id, id);
+      return true;
+    }
+    return false;
+  }
+
+  #wantsToServe({ id }: VirtualServiceKey): boolean {
+    return this.#desired.wanted(id)?.destinations.some(({ weight }) => weight > 0) === true;
   }
 
   /** The packet filter knows of the virtual service: that it is ours, and whom it must keep away. */

@@ -32,13 +32,14 @@ interface Row {
   readonly op: string;
   /** What else the plan unbinds. */
   readonly unbinds?: readonly string[];
-  /** Bindings that are wanted. */
+  /** Bindings, elements and destinations that are wanted. */
   readonly wanted?: readonly string[];
   /** Addresses of other devices. */
   readonly heldElsewhere?: readonly string[];
   readonly holds: boolean;
 }
 
+const pod = (i: number, weight = 1) => `-a -t 10.96.0.10:80 -r 10.244.0.${i}:8080 -m -w ${weight}`;
 const deletion = (line: string) => line.replace(/^(ip (?:addr|route)|nft) add/, '$1 delete');
 
 const rows: readonly Row[] = [
@@ -182,12 +183,48 @@ const rows: readonly Row[] = [
     op: 'ip link delete kube-ipvs0',
     holds: false,
   },
+  {
+    what: 'the last destination that takes connections stays while one that is wanted is missing',
+    known: [device, mark, web, pod(1)],
+    wanted: [pod(2)],
+    op: '-d -t 10.96.0.10:80 -r 10.244.0.1:8080',
+    holds: false,
+  },
+  {
+    what: 'the last destination that takes connections is not drained while one that is wanted is missing',
+    known: [device, mark, web, pod(1), pod(3, 0)],
+    wanted: [pod(2)],
+    op: pod(1, 0).replace('-a', '-e'),
+    holds: false,
+  },
+  {
+    what: 'a destination goes when another takes connections',
+    known: [device, mark, web, pod(1), pod(2)],
+    wanted: [pod(2), pod(3)],
+    op: '-d -t 10.96.0.10:80 -r 10.244.0.1:8080',
+    holds: true,
+  },
+  {
+    what: 'the last destination goes when none is wanted that would take connections',
+    known: [device, mark, web, pod(1)],
+    wanted: [pod(2, 0)],
+    op: '-d -t 10.96.0.10:80 -r 10.244.0.1:8080',
+    holds: true,
+  },
+  {
+    what: 'a destination that takes no connections goes',
+    known: [device, mark, web, pod(1, 0)],
+    wanted: [pod(2)],
+    op: '-d -t 10.96.0.10:80 -r 10.244.0.1:8080',
+    holds: true,
+  },
 ];
 
 for (const { what, known, inDoubt = [], op, unbinds = [], wanted = [], heldElsewhere = [], holds } of rows) {
   test(what, () => {
     const actual = new Actual();
-    actual.observeBindings(undefined, []);
+    actual.deleteDevice();
+    actual.bindingsUnknown = false;
     for (const line of known) fold(actual, line === deletedTable ? noTable : parseOp(line), 'done', 0);
     for (const line of inDoubt) fold(actual, parseOp(line), 'unknown', 0);
     const unbind = [op, ...unbinds.map(deletion)].map(parseOp).filter(({ kind }) => kind === 'binding');
@@ -197,8 +234,15 @@ for (const { what, known, inDoubt = [], op, unbinds = [], wanted = [], heldElsew
     const elements = new Map(
       wanted.map(parseOp).flatMap((one) => (one.kind === 'element' ? [[one.element.id, one.element]] : [])),
     );
+    const destinations = wanted
+      .map(parseOp)
+      .flatMap((one) => (one.kind === 'destination' && one.verb !== 'delete' ? [one.destination] : []));
+    const asked = parseOp(web);
+    assert.ok(asked.kind === 'service' && asked.verb === 'add');
+    const { service } = asked;
     const presumptions = new Presumptions(actual, planTo(unbind), {
       ...nothing,
+      wanted: (id) => (id === service.id ? { service, destinations, drainTimeout: undefined } : undefined),
       wantedElement: (id) => elements.get(id),
       wantedBinding: (binding) => (isWanted.has(bindingId(binding)) ? binding : undefined),
       isHeldElsewhere: (one) => heldElsewhere.includes(one),
