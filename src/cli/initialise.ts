@@ -10,11 +10,12 @@ import { Reader } from '../reconcile/reader.ts';
 import { exitStatus } from './invocation.ts';
 import type { Logger } from './log.ts';
 import { standingRemarks } from './report.ts';
-import { wishesOf } from './wishes.ts';
+import { tablesToRehearse, wishesOf } from './wishes.ts';
 
 /** Exit status 1 when the kernel refused something. */
 export async function initialise(config: Config, kernel: Kernel, log: Logger): Promise<number> {
-  const { settings, timeouts } = wishesOf(config, 'reconcile');
+  const wishes = wishesOf(config, 'reconcile');
+  const { settings, timeouts } = wishes;
   const actual = new Actual();
   const reader = new Reader(kernel, actual);
   await reader.settings(settings);
@@ -29,8 +30,7 @@ export async function initialise(config: Config, kernel: Kernel, log: Logger): P
       log.error(answer === 'unknown' ? `${opText(op)}: the kernel did not answer` : refusalText(op, answer));
     }
   }
-  // looks at tables that nobody has, so that the kernel loads nf_tables while it may
-  await reader.filter([]);
+  await kernel.rehearse(tablesToRehearse(wishes));
   await kernel.bindings();
   const standing = { conflicts: [], missingSchedulers: [], unsettable: unsettable(settings, actual) };
   for (const line of standingRemarks(standing)) log.warn(line);

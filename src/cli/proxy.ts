@@ -19,7 +19,7 @@ import type { MissingScheduler } from '../reconcile/wanted.ts';
 import type { Failure } from '../reconcile/turn.ts';
 import { Store } from '../store/store.ts';
 import { now } from './converge.ts';
-import { wishesOf } from './wishes.ts';
+import { tablesToRehearse, wishesOf } from './wishes.ts';
 
 export interface ProxyListener {
   /** A pass begins, with all that was told until now. */
@@ -86,6 +86,7 @@ export class Proxy {
 
   /** Until the signal of the constructor is aborted. What is in the kernel stays as it is. */
   async run(): Promise<void> {
+    void this.#rehearse();
     while (!this.#signal.aborted) {
       const signal = this.#untilChange;
       // what the rhythm before took, and did not finish, is not lost
@@ -144,6 +145,11 @@ export class Proxy {
 
   ownerOf(virtualService: string): ObjectName | undefined {
     return this.#reconciler.ownerOf(virtualService);
+  }
+
+  /** While the sources tell what they have. What the kernel refuses it refuses the first pass too, which tells. */
+  async #rehearse(): Promise<void> {
+    await this.#kernel.rehearse(tablesToRehearse(wishesOf(this.#config, 'reconcile'))).catch(() => {});
   }
 
   #restart(): void {

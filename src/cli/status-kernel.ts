@@ -10,9 +10,9 @@ import { Actual, type ActualService } from '../reconcile/actual.ts';
 /** Costs one dump for each virtual service. */
 export async function kernelReport(kernel: Kernel, nodeName: string, at: number): Promise<StatusReport> {
   const actual = new Actual();
-  actual.observeServices(await kernel.services());
+  await actual.observeServices(await kernel.services());
   await observeBindings(actual, kernel);
-  actual.filter.observe(new Map(), await elements(kernel));
+  await actual.filter.observe(new Map(), await elements(kernel));
   const services = [...actual.services.values()];
   const destinations = await kernel.destinations(services.map(({ service }) => service));
   return {
@@ -27,7 +27,7 @@ export async function kernelReport(kernel: Kernel, nodeName: string, at: number)
 /** A kube-ipvs0 that is not ours holds nothing of ours. */
 async function observeBindings(actual: Actual, kernel: Kernel): Promise<void> {
   try {
-    actual.observeBindings(await kernel.device(), await kernel.bindings());
+    await actual.observeBindings(await kernel.device(), await kernel.bindings());
   } catch (error) {
     if (!(error instanceof KernelError) || error.code !== 'FOREIGN_DEVICE') throw error;
   }

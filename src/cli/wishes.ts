@@ -2,9 +2,11 @@
 
 import { cpus, release } from 'node:os';
 import type { Config, PodDetection } from '../config/config.ts';
-import type { PodDetector } from '../desired/ruleset.ts';
+import { nodeFacts } from '../desired/node-facts.ts';
+import { type PodDetector, ruleset } from '../desired/ruleset.ts';
 import { type Machine, settings } from '../desired/settings.ts';
 import { cidrContains } from '../model/address.ts';
+import type { Table } from '../model/filter.ts';
 import type { Wishes } from '../reconcile/wanted.ts';
 
 /** The machine that we run on. */
@@ -30,6 +32,11 @@ export function wishesOf(config: Config, command: 'reconcile' | 'cleanup', machi
     settings: isCleanup ? [] : settings(config, machine),
     timeouts: isCleanup || tcp + tcpFin + udp === 0 ? undefined : { tcp, tcpFin, udp },
   };
+}
+
+/** Those of a node of which nothing is known yet: they need the same of the kernel as any others. */
+export function tablesToRehearse(wishes: Wishes): readonly Table[] {
+  return ruleset(nodeFacts(undefined, [], wishes), wishes);
 }
 
 function detector(pods: PodDetection): PodDetector {

@@ -24,6 +24,7 @@ export class FaultyKernel implements Kernel {
   readonly bindings: Kernel['bindings'] = () => this.#read(() => this.#kernel.bindings());
   readonly nodeAddresses: Kernel['nodeAddresses'] = () => this.#read(() => this.#kernel.nodeAddresses());
   readonly tables: Kernel['tables'] = (wanted) => this.#read(() => this.#kernel.tables(wanted));
+  readonly rehearse: Kernel['rehearse'] = (tables) => this.#read(() => this.#kernel.rehearse(tables));
   readonly otherFilterChanges: Kernel['otherFilterChanges'] = () => this.#read(() => this.#kernel.otherFilterChanges());
   readonly elements: Kernel['elements'] = (family) => this.#read(() => this.#kernel.elements(family));
   readonly flows: Kernel['flows'] = (services) => this.#read(() => this.#kernel.flows(services));

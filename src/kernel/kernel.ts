@@ -57,6 +57,11 @@ export interface Kernel {
   watchAddresses(onChange: () => void): { close(): void };
   /** One answer for each wanted table. */
   tables(wanted: readonly Table[]): Promise<readonly TableState[]>;
+  /**
+   * Has the kernel load the modules that the tables need, by transactions that it must refuse: they change nothing, and nothing has to
+   * be known of a cluster. A node's first tables then take no longer than any others.
+   */
+  rehearse(tables: readonly Table[]): Promise<void>;
   /** A number that is another after somebody else changed the nf_tables of the network namespace; what was changed through here does not count. */
   otherFilterChanges(): Promise<number>;
   /** Every element of our sets in the table of the family; those that no set of ours can hold are left out. */

@@ -2,11 +2,12 @@
 
 import { constants } from 'node:os';
 import type { Family } from '../model/address.ts';
-import { type Element, type SetKey, setSpecs, type Table } from '../model/filter.ts';
+import { type Element, type SetKey, setSpecs, type Table, tableName } from '../model/filter.ts';
 import type { Op } from '../model/op.ts';
-import type { NativeAnswers, NftablesSocket } from './addon.ts';
+import { type NativeAnswers, nftablesElementSize, type NftablesSocket } from './addon.ts';
 import { unsent } from './answers.ts';
 import { decodeElements, type ElementOp, encodeElements } from './element-records.ts';
+import { inSlices } from './slices.ts';
 import type { TableState } from './kernel.ts';
 import { explain } from './refusals.ts';
 import {
@@ -15,11 +16,14 @@ import {
   deletionOf,
   editOf,
   encodeTable,
+  rehearsalOf,
   type TableRecords,
   tableState,
 } from './table-records.ts';
 
 export type TableOp = Extract<Op, { kind: 'table' }>;
+
+const rehearsedTableName = `${tableName}-rehearsal`;
 
 /** Elements of one transaction: what is refused makes all the others wait for the next. */
 const mostElements = 8192;
@@ -27,12 +31,12 @@ const mostElements = 8192;
 const mostRounds = 4;
 
 export class NativeFilter {
-  readonly #open: () => NftablesSocket;
+  readonly #open: (table: string) => NftablesSocket;
   #opened: NftablesSocket | undefined;
   /** Transactions of ours that the kernel has taken: each makes a generation (nf_tables_commit in nf_tables_api.c, 6.1). */
   #committed = 0;
 
-  constructor(open: () => NftablesSocket) {
+  constructor(open: (table: string) => NftablesSocket) {
     this.#open = open;
   }
 
@@ -83,9 +87,23 @@ export class NativeFilter {
     const found: Element[] = [];
     for (const set of Object.keys(setSpecs) as SetKey[]) {
       const dump = await this.#request((socket) => socket.elements(family, setSpecs[set].name));
-      for (const element of decodeElements(family, set, dump)) found.push(element);
+      await inSlices(dump, nftablesElementSize, (slice) => {
+        for (const element of decodeElements(family, set, slice)) found.push(element);
+      });
     }
     return found;
+  }
+
+  /** On a socket of its own and in the name of a table that nobody has, so that nothing waits for it and nothing of ours is in it. */
+  async rehearse(tables: readonly Table[]): Promise<void> {
+    const socket = this.#open(rehearsedTableName);
+    try {
+      for (const table of tables) await socket.apply(rehearsalOf(encodeTable(table)));
+    } catch (error) {
+      throw explain(error, { of: 'nf_tables' });
+    } finally {
+      socket.close();
+    }
   }
 
   /** Generations that were not ours, up to a constant. */
@@ -115,7 +133,7 @@ export class NativeFilter {
 
   async #request<T>(request: (socket: NftablesSocket) => Promise<T>): Promise<T> {
     try {
-      this.#opened ??= this.#open();
+      this.#opened ??= this.#open(tableName);
       return await request(this.#opened);
     } catch (error) {
       throw explain(error, { of: 'nf_tables' });

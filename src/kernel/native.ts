@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { type Answer, type Binding, bindingId, deviceName, type Op } from '../model/op.ts';
 import type { Family } from '../model/address.ts';
 import type { NodeAddress } from '../model/cluster.ts';
-import { type Element, type Table, tableName } from '../model/filter.ts';
+import type { Element, Table } from '../model/filter.ts';
 import type { Flow, ObservedSetting, Timeouts } from '../model/node-state.ts';
 import type { ObservedDestination } from '../model/destination.ts';
 import type { ObservedVirtualService, ServiceTraffic, VirtualServiceKey } from '../model/virtual-service.ts';
@@ -35,10 +35,13 @@ import {
   encodeKeys,
   encodeRoutes,
   encodeSchedulerProbes,
+  ipvsEntrySize,
   type IpvsOp,
   nodeAddressesOf,
   type RouteOp,
+  routeRecordSize,
 } from './records.ts';
+import { inSlices } from './slices.ts';
 import { Reading } from './reading.ts';
 import { explain } from './refusals.ts';
 
@@ -75,7 +78,7 @@ class NativeKernel implements Kernel {
     this.#options = netns === undefined ? {} : { netns };
     this.#ipvs = new addon.IpvsSocket(this.#options);
     this.#route = new addon.RouteSocket(this.#options);
-    this.#filter = new NativeFilter(() => new addon.NftablesSocket({ ...this.#options, table: tableName }));
+    this.#filter = new NativeFilter((table) => new addon.NftablesSocket({ ...this.#options, table }));
     this.#node = new NativeNode(addon, netns);
     this.#namespace = netns === undefined ? undefined : new NetworkNamespace(netns);
   }
@@ -92,7 +95,12 @@ class NativeKernel implements Kernel {
   }
 
   async services(): Promise<readonly ObservedVirtualService[]> {
-    return this.#services.of([await this.#guard(() => this.#ipvs.services())], ([records]) => decodeServices(records!));
+    const dump = await this.#guard(() => this.#ipvs.services());
+    return this.#services.of([dump], async () => {
+      const found: ObservedVirtualService[] = [];
+      await inSlices(dump, ipvsEntrySize, (slice) => found.push(...decodeServices(slice)));
+      return found;
+    });
   }
 
   async servicesAt(keys: readonly VirtualServiceKey[]): Promise<readonly (ObservedVirtualService | undefined)[]> {
@@ -129,14 +137,27 @@ class NativeKernel implements Kernel {
     if (link === undefined) return [];
     const addresses = await this.#records(() => this.#route.addresses(link.index));
     const routes = await this.#records(() => this.#route.localRoutes(link.index));
-    return this.#bindings.of([addresses, routes], ([held, local]) => this.#toBindings(held!, local!));
+    return this.#bindings.of([addresses, routes], () => this.#toBindings(addresses, routes));
   }
 
-  #toBindings(addresses: Uint8Array, local: Uint8Array): Binding[] {
-    const held = decodeRoutes(addresses).filter(({ address }) => !isLinkScoped(address));
-    const routes = decodeRoutes(local).filter(({ protocol }) => protocol !== kernelRoute);
-    this.#routeProtocols = new Map(routes.map((entry) => [bindingId(asBinding('route', entry)), entry.protocol]));
-    return [...held.map((entry) => asBinding('address', entry)), ...routes.map((entry) => asBinding('route', entry))];
+  async #toBindings(addresses: Uint8Array, local: Uint8Array): Promise<Binding[]> {
+    const bindings: Binding[] = [];
+    await inSlices(addresses, routeRecordSize, (slice) => {
+      for (const entry of decodeRoutes(slice)) {
+        if (!isLinkScoped(entry.address)) bindings.push(asBinding('address', entry));
+      }
+    });
+    const protocols = new Map<string, number>();
+    await inSlices(local, routeRecordSize, (slice) => {
+      for (const entry of decodeRoutes(slice)) {
+        if (entry.protocol === kernelRoute) continue;
+        const route = asBinding('route', entry);
+        protocols.set(bindingId(route), entry.protocol);
+        bindings.push(route);
+      }
+    });
+    this.#routeProtocols = protocols;
+    return bindings;
   }
 
   async nodeAddresses(): Promise<readonly NodeAddress[]> {
@@ -164,6 +185,10 @@ class NativeKernel implements Kernel {
 
   async elements(family: Family): Promise<readonly Element[]> {
     return this.#filter.elements(family);
+  }
+
+  async rehearse(tables: readonly Table[]): Promise<void> {
+    await this.#filter.rehearse(tables);
   }
 
   async otherFilterChanges(): Promise<number> {

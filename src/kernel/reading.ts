@@ -4,11 +4,12 @@ export class Reading<Value> {
   #records: readonly Uint8Array[] = [];
   #value: Value | undefined;
 
-  of(records: readonly Uint8Array[], decode: (records: readonly Uint8Array[]) => Value): Value {
+  async of(records: readonly Uint8Array[], decode: () => Promise<Value>): Promise<Value> {
     if (this.#value !== undefined && this.#isSame(records)) return this.#value;
-    this.#value = decode(records);
+    const value = await decode();
+    this.#value = value;
     this.#records = records;
-    return this.#value;
+    return value;
   }
 
   #isSame(records: readonly Uint8Array[]): boolean {

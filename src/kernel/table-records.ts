@@ -110,6 +110,12 @@ export function additionOf(wanted: TableRecords): Uint8Array {
   ]);
 }
 
+/** A transaction that needs all that {@link additionOf} needs, and that the kernel refuses as a whole: its last chain is not there to be deleted. */
+export function rehearsalOf(wanted: TableRecords): Uint8Array {
+  const missing: Chain = { name: 'missing', base: undefined, rules: [] };
+  return Buffer.concat([additionOf(wanted), withVerb(encodeChain(wanted.family, missing), 'delete')]);
+}
+
 /**
  * One transaction that leaves our sets and their elements alone: every rule anew, and every chain that is another or not there;
  * somebody else's chains and sets in the table go.

@@ -3,6 +3,7 @@
 import type { TableState } from '../kernel/kernel.ts';
 import type { Address, Family } from '../model/address.ts';
 import { type Element, element, sameElement } from '../model/filter.ts';
+import { inPieces } from '../model/pieces.ts';
 import { type Protocol, serviceFamily, type VirtualServiceKey, virtualServiceKey } from '../model/virtual-service.ts';
 
 /** Tables and elements that differ from what was known. */
@@ -33,22 +34,25 @@ export class ActualFilter {
   }
 
   /** Replaces all that is known by what was read. Answers what is not as it was believed to be. */
-  observe(states: ReadonlyMap<Family, TableState>, elements: readonly Element[]): FilterDrift {
+  async observe(states: ReadonlyMap<Family, TableState>, elements: readonly Element[]): Promise<FilterDrift> {
     const tables = [...states].filter(([family, state]) => this.tables.get(family) !== state).map(([family]) => family);
-    const before = new Map(this.elements);
     this.tables.clear();
-    this.elements.clear();
-    this.#counts.clear();
     for (const [family, state] of states) this.tables.set(family, state);
     const differing: Element[] = [];
-    for (const one of elements) {
-      const known = before.get(one.id);
+    const seen = new Set<string>();
+    await inPieces(elements, (one) => {
+      const known = this.elements.get(one.id);
       if (known === undefined || !sameElement(known, one)) differing.push(one);
-      before.delete(one.id);
+      seen.add(one.id);
       this.setElement(one);
-    }
+    });
+    await inPieces(this.elements.values(), (one) => {
+      if (seen.has(one.id)) return;
+      differing.push(one);
+      this.deleteElement(one);
+    });
     this.unknown = false;
-    return { tables, elements: [...differing, ...before.values()] };
+    return { tables, elements: differing };
   }
 
   setElement(one: Element): void {
@@ -78,15 +82,15 @@ export function serviceOf({ key: [address, protocol, port] }: Element): VirtualS
   return virtualServiceKey(protocol as Protocol, address as Address, port as number);
 }
 
-/** The elements that say who may reach a virtual service, by its id. */
-export function sourcesOf(elements: Iterable<Element>): Map<string, Element[]> {
+/** The elements that say who may reach a virtual service, by its id. O(elements). */
+export async function sourcesOf(elements: Iterable<Element>): Promise<Map<string, Element[]>> {
   const sources = new Map<string, Element[]>();
-  for (const element of elements) {
-    if (element.set !== 'allowedSources') continue;
+  await inPieces(elements, (element) => {
+    if (element.set !== 'allowedSources') return;
     const { id } = serviceOf(element);
     const known = sources.get(id);
     if (known === undefined) sources.set(id, [element]);
     else known.push(element);
-  }
+  });
   return sources;
 }

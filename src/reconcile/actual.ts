@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Address, cidrContains, hostPrefix, familyOf } from '../model/address.ts';
 import { type Connections, type Destination, type ObservedDestination, sameDestination } from '../model/destination.ts';
 import { type Binding, bindingId } from '../model/op.ts';
+import { inPieces } from '../model/pieces.ts';
 import type { ObservedSetting, Timeouts } from '../model/node-state.ts';
 import {
   type ObservedVirtualService,
@@ -104,8 +105,10 @@ export class Actual {
   }
 
   /** What is ours now stays so, whatever becomes of its address while we work, and what is adopted is too. Costs O(services). */
-  rememberOurs(adopts: (service: VirtualServiceKey) => boolean = () => false): void {
-    for (const actual of this.services.values()) actual.ours ||= this.isOurs(actual) || adopts(actual.service);
+  async rememberOurs(adopts: (service: VirtualServiceKey) => boolean = () => false): Promise<void> {
+    await inPieces(this.services.values(), (actual) => {
+      actual.ours ||= this.isOurs(actual) || adopts(actual.service);
+    });
   }
 
   hasServiceAt(address: Address): boolean {
@@ -148,17 +151,21 @@ export class Actual {
    * Replaces what is known of which virtual services exist, and how they are configured, by a dump of all. Answers those that are not
    * as they were believed to be.
    */
-  observeServices(observed: readonly ObservedVirtualService[]): VirtualServiceKey[] {
+  async observeServices(observed: readonly ObservedVirtualService[]): Promise<VirtualServiceKey[]> {
     if (observed === this.#seenServices) return [];
-    const seen = new Set(observed.map(({ service }) => service.id));
     const differing: VirtualServiceKey[] = [];
-    for (const { service } of this.services.values()) if (!seen.has(service.id)) differing.push(service);
-    for (const { id } of differing) this.deleteService(id);
-    for (const { service } of observed) {
+    const seen = new Set<string>();
+    await inPieces(observed, ({ service }) => {
       const known = this.services.get(service.id)?.service;
       if (known === undefined || !sameService(known, service)) differing.push(service);
+      seen.add(service.id);
       this.setService(service, false);
-    }
+    });
+    await inPieces(this.services.values(), ({ service }) => {
+      if (seen.has(service.id)) return;
+      differing.push(service);
+      this.deleteService(service.id);
+    });
     this.#seenServices = observed;
     return differing;
   }
@@ -197,20 +204,26 @@ export class Actual {
   }
 
   /** Replaces what is known of the device and of all that it holds by dumps. Answers the bindings that are not as they were believed to be. */
-  observeBindings(device: Device | undefined, bindings: readonly Binding[]): Binding[] {
+  async observeBindings(device: Device | undefined, bindings: readonly Binding[]): Promise<Binding[]> {
     this.bindingsUnknown = false;
     if (bindings === this.#seenBindings && isDeepStrictEqual(device, this.device)) return [];
-    const before = new Map(this.bindings);
-    this.deleteDevice();
     this.device = device ?? 'absent';
-    for (const binding of bindings) this.setBinding(binding);
-    this.#seenBindings = bindings;
-    const gone = [...before].filter(([id]) => !this.bindings.has(id)).map(([, binding]) => binding);
-    const others = [...this.bindings].filter(([id, { source }]) => {
-      const known = before.get(id);
-      return known === undefined || known.source !== source;
+    const differing: Binding[] = [];
+    const seen = new Set<string>();
+    await inPieces(bindings, (binding) => {
+      const id = bindingId(binding);
+      const known = this.bindings.get(id);
+      if (known === undefined || known.source !== binding.source) differing.push(binding);
+      seen.add(id);
+      this.setBinding(binding);
     });
-    return [...gone, ...others.map(([, binding]) => binding)];
+    await inPieces(this.bindings, ([id, binding]) => {
+      if (seen.has(id)) return;
+      differing.push(binding);
+      this.#forgetBinding(binding);
+    });
+    this.#seenBindings = bindings;
+    return differing;
   }
 
   setBinding(binding: Binding): void {

@@ -105,6 +105,10 @@ export interface Ticket<Key> {
   readonly entry: Entry<Key>;
 }
 
+export function keysOf<Key>(tickets: readonly Ticket<Key>[]): Key[] {
+  return tickets.map(({ key }) => key);
+}
+
 /** How many were not going to be looked at anyway. */
 export function notDirty<Key>(keys: readonly Key[], dirty: Dirty<Key>, idOf: (key: Key) => string): number {
   return keys.filter((key) => !dirty.has(idOf(key))).length;

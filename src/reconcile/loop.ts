@@ -10,14 +10,15 @@ import type { ObjectName } from '../model/cluster.ts';
 import { type Element, familyName, type Table } from '../model/filter.ts';
 import type { WantedSetting } from '../model/node-state.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
+import { inPieces } from '../model/pieces.ts';
 import type { VirtualServiceStatus } from '../model/status.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Actual } from './actual.ts';
 import { sourcesOf } from './actual-filter.ts';
-import { Dirty, notDirty, type Ticket } from './dirty.ts';
+import { Dirty, keysOf, notDirty, type Ticket } from './dirty.ts';
 import type { Drift } from './drift.ts';
 import { Flows } from './flows.ts';
-import { type PassReport, together, type TurnOutcome } from './pass-report.ts';
+import { PassOutcome, type PassReport, type TurnOutcome } from './pass-report.ts';
 import { type Draining, operations, type Plan, plan } from './plan.ts';
 import { unsettable } from './plan-node.ts';
 import { viewOf } from './view.ts';
@@ -89,18 +90,18 @@ export class Reconciler {
     await this.#readFilter();
     await this.#reader.services();
     await this.#reader.bindings();
-    this.#actual.rememberOurs(this.#wishes.adopts);
+    await this.#actual.rememberOurs(this.#wishes.adopts);
     const read: VirtualServiceKey[] = [];
-    for (const known of this.#actual.services.values()) {
+    await inPieces(this.#actual.services.values(), (known) => {
       if (this.#wanted.isClaimed(known.service.id) || known.ours) read.push(known.service);
-    }
+    });
     await this.#reader.destinations(read, this.#pass, now);
     this.#mark({
       services: this.#wanted.services(),
       elements: this.#wanted.elements(),
       bindings: this.#wanted.bindings(),
     });
-    this.#sources = sourcesOf(this.#actual.filter.elements.values());
+    this.#sources = await sourcesOf(this.#actual.filter.elements.values());
     this.#isSwept = false;
   }
 
@@ -135,20 +136,21 @@ export class Reconciler {
   /** What is due, planned and applied, in as many turns as it takes. undefined while a source has not told all it has. */
   async pass(): Promise<PassReport | undefined> {
     const { turnSize = usualTurnSize } = this.#surroundings;
-    const reports: TurnOutcome[] = [];
+    const outcome = new PassOutcome();
     try {
-      do {
-        if (reports.length > 0) await setImmediate();
+      for (;;) {
         const work = await this.prepare(turnSize);
         if (work === undefined) return undefined;
-        reports.push(await this.#apply(work));
-      } while (this.#wanted.isBehind);
+        outcome.add(await this.#apply(work));
+        if (!this.#wanted.isBehind) break;
+        await setImmediate();
+      }
     } finally {
       this.#pass++;
     }
     const services = this.#taken;
     this.#taken = new Set();
-    return { ...together(reports), services };
+    return outcome.report(services);
   }
 
   /** The first half of a turn: changes nothing in the kernel and forgets nothing. `limit` as `turnSize`; all at once without. */
@@ -270,7 +272,7 @@ export class Reconciler {
     for (let names = this.#wanted.unknownSchedulers(); names.length > 0; names = this.#wanted.unknownSchedulers()) {
       await this.#learnSchedulers(names);
     }
-    const touched = this.#wanted.takeChanges(limit);
+    const touched = await this.#wanted.takeChanges(limit);
     for (const name of touched.names) this.#taken.add(name);
     this.#mark(touched);
     for (const { id } of touched.services) {
@@ -279,22 +281,22 @@ export class Reconciler {
       // nf_tables takes no network beside another that overlaps it: the old ones go in the turn in which the new ones come
       for (const element of this.#sources.get(id) ?? []) this.#dirtyElements.mark(element.id, element);
     }
-    if (!this.#isSwept && !this.#wanted.isBehind) this.#sweep();
+    if (!this.#isSwept && !this.#wanted.isBehind) await this.#sweep();
     this.#compareTables();
   }
 
   /** What the kernel has and nobody wants, once all is known that anybody wants. O(cluster). */
-  #sweep(): void {
+  async #sweep(): Promise<void> {
     const now = this.#surroundings.now();
-    for (const { service, ours } of this.#actual.services.values()) {
+    await inPieces(this.#actual.services.values(), ({ service, ours }) => {
       if (ours && !this.#wanted.isClaimed(service.id)) this.#dirtyServices.mark(service.id, service, now);
-    }
-    for (const [id, binding] of this.#actual.bindings) {
+    });
+    await inPieces(this.#actual.bindings, ([id, binding]) => {
       if (this.#wanted.wantedBinding(binding) === undefined) this.#dirtyBindings.mark(id, binding, now);
-    }
-    for (const [id, element] of this.#actual.filter.elements) {
+    });
+    await inPieces(this.#actual.filter.elements, ([id, element]) => {
       if (this.#wanted.wantedElement(id) === undefined) this.#dirtyElements.mark(id, element, now);
-    }
+    });
     this.#sources.clear();
     this.#isSwept = true;
   }
@@ -388,8 +390,4 @@ export class Reconciler {
   #releasable(): Dirty<unknown>[] {
     return [this.#dirtyServices, this.#dirtyBindings, this.#dirtyElements];
   }
-}
-
-function keysOf<Key>(tickets: readonly Ticket<Key>[]): Key[] {
-  return tickets.map(({ key }) => key);
 }

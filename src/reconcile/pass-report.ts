@@ -1,8 +1,9 @@
 /** What became of a pass, in however many turns it was made. */
 
 import type { ObjectName } from '../model/cluster.ts';
+import type { Op } from '../model/op.ts';
 import type { Plan } from './plan.ts';
-import { sumOf, type TurnReport } from './turn.ts';
+import { type Failure, type KernelTime, sumOf, type TurnReport } from './turn.ts';
 
 /** Of one turn, with what its plan left as it is. */
 export interface TurnOutcome extends TurnReport {
@@ -16,21 +17,43 @@ export interface PassReport extends TurnOutcome {
   readonly services: ReadonlySet<ObjectName>;
 }
 
-/** Each key is planned once but those that were held; the last turn holds what is still to be held. */
-export function together(reports: readonly TurnOutcome[]): TurnOutcome {
-  const last = reports.at(-1)!;
-  if (reports.length === 1) return last;
-  const unchanged = { ...last.unchanged };
-  for (const one of reports.slice(0, -1)) {
-    for (const kind of Object.keys(unchanged) as (keyof typeof unchanged)[]) unchanged[kind] += one.unchanged[kind];
+/** A pass as far as it came. Each key is planned once but those that were held; the last turn holds what is still to be held. */
+export class PassOutcome {
+  readonly #applied: Op[] = [];
+  readonly #failures: Failure[] = [];
+  readonly #blocked: Op[] = [];
+  readonly #open: Op[] = [];
+  readonly #unchanged = { services: 0, destinations: 0, addresses: 0, elements: 0 };
+  readonly #kernelTimes: KernelTime[] = [];
+  #held: readonly string[] = [];
+
+  /** Costs O(turn). */
+  add({ applied, failures, blocked, open, unchanged, held, kernelTime }: TurnOutcome): void {
+    append(this.#applied, applied);
+    append(this.#failures, failures);
+    append(this.#blocked, blocked);
+    append(this.#open, open);
+    for (const kind of kinds) this.#unchanged[kind] += unchanged[kind];
+    this.#kernelTimes.push(kernelTime);
+    this.#held = held;
   }
-  return {
-    applied: reports.flatMap(({ applied }) => applied),
-    failures: reports.flatMap(({ failures }) => failures),
-    blocked: reports.flatMap(({ blocked }) => blocked),
-    open: reports.flatMap(({ open }) => open),
-    kernelTime: sumOf(reports.map(({ kernelTime }) => kernelTime)),
-    unchanged,
-    held: last.held,
-  };
+
+  report(services: ReadonlySet<ObjectName>): PassReport {
+    return {
+      applied: this.#applied,
+      failures: this.#failures,
+      blocked: this.#blocked,
+      open: this.#open,
+      unchanged: this.#unchanged,
+      held: this.#held,
+      kernelTime: sumOf(this.#kernelTimes),
+      services,
+    };
+  }
+}
+
+const kinds = ['services', 'destinations', 'addresses', 'elements'] as const;
+
+function append<T>(to: T[], some: readonly T[]): void {
+  for (const one of some) to.push(one);
 }

@@ -5,13 +5,14 @@ import type { Kernel, TableState } from '../kernel/kernel.ts';
 import { families, type Family } from '../model/address.ts';
 import type { Element, Table } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
+import { inPieces } from '../model/pieces.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Actual } from './actual.ts';
 import type { FilterDrift } from './actual-filter.ts';
 import type { Binding } from '../model/op.ts';
 
 /** Services whose destinations one read asks for. */
-const readSize = 512;
+const readSize = 64;
 
 export class Reader {
   readonly #kernel: Kernel;
@@ -81,8 +82,9 @@ export class Reader {
     for (let start = 0; start < keys.length; start += readSize) {
       const some = keys.slice(start, start + readSize);
       const found = await this.#kernel.destinations(some);
-      some.forEach((key, i) => {
-        if (this.#actual.observeDestinations(key.id, found[i]!, pass, now())) differing.push(key);
+      const at = now();
+      await inPieces(some.entries(), ([i, key]) => {
+        if (this.#actual.observeDestinations(key.id, found[i]!, pass, at)) differing.push(key);
       });
     }
     return differing;

@@ -29,8 +29,8 @@ export interface Surroundings {
   readonly turnSize?: number;
 }
 
-/** A pass over more is done in turns: what is in memory at a time, and how long the event loop is held up, is that of one. */
-export const usualTurnSize = 1024;
+/** A pass over more is done in turns: what is in memory at a time, and how long its answers hold up the event loop, is that of one. */
+export const usualTurnSize = 512;
 
 export interface Failure {
   readonly op: Op;

@@ -13,6 +13,7 @@ import type { ObjectName } from '../model/cluster.ts';
 import type { Element, Table } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { type Binding, type BindingForm, bindingId } from '../model/op.ts';
+import { inPieces } from '../model/pieces.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Store } from '../store/store.ts';
 import type { Desired, Limits } from './plan.ts';
@@ -183,18 +184,19 @@ export class WantedState implements Desired {
   }
 
   /**
-   * Folds the store's changes into the claims, of so many Services and destinations that the event loop is not held up: `limit`, or
-   * one Service more. Awaits nothing, so that no change can fall through.
+   * Folds the store's changes into the claims: of `limit` Services and destinations, or one Service more. A Service that changes
+   * meanwhile is left for the next turn.
    */
-  takeChanges(limit: number): Touched & { readonly names: readonly ObjectName[] } {
+  async takeChanges(limit: number): Promise<Touched & { readonly names: readonly ObjectName[] }> {
     const { elements, bindings } = this.takeNode();
     const services: VirtualServiceKey[] = [];
     const addresses = new Set<Address>();
     for (const name of this.#ordered(this.#store.takeDirty())) this.#queue.add(name);
     const names: ObjectName[] = [];
     let taken = 0;
-    for (const name of this.#queue) {
-      if (taken >= limit) break;
+    const isEnough = () => taken >= limit;
+    await inPieces(until(this.#queue, isEnough), (name) => {
+      if (this.#store.dirty.has(name)) return;
       this.#queue.delete(name);
       names.push(name);
       this.#derived.delete(name);
@@ -207,7 +209,7 @@ export class WantedState implements Desired {
         addresses.add(key.address);
       }
       for (const one of touched.elements) elements.push(one);
-    }
+    });
     for (const address of addresses) bindings.push(...this.bindingsAt(address));
     return { names, services, elements, bindings };
   }
@@ -307,5 +309,12 @@ export class WantedState implements Desired {
   #routes(): Binding[] {
     const { vipBinding, routedCIDRs, device } = this.#wishes;
     return vipBinding === 'route' && device ? routedCIDRs.map(({ address }) => this.bindingOf(address)) : [];
+  }
+}
+
+function* until<Item>(items: Iterable<Item>, isEnough: () => boolean): Generator<Item> {
+  for (const item of items) {
+    if (isEnough()) return;
+    yield item;
   }
 }

@@ -1,6 +1,7 @@
 /** What the kernel counts: traffic as ipvsadm shows it, and the generation of nf_tables. As root. */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import type { Kernel } from '../../src/kernel/kernel.ts';
@@ -153,6 +154,22 @@ describe('the generation of the packet filter', () => {
     network.run(network.node, 'sh', '-c', '! nft add rule ip theirs none accept 2>/dev/null');
     network.run(network.node, 'ipvsadm', '-A', '-t', '10.96.0.10:80', '-s', 'rr');
     assert.equal(await kernel.otherFilterChanges(), before);
+  });
+
+  it('stays when tables are rehearsed, which changes nothing and loads what they need', async () => {
+    const tables = ([4, 6] as const).map((family) => tableOf(family, facts()));
+    await kernel.rehearse(tables);
+    assert.equal(nft('list', 'ruleset'), '');
+    const [table] = tables;
+    const element = parseOp('nft add element ip kube-ipvs services { 10.96.0.10 . tcp . 80 }');
+    await kernel.apply([{ kind: 'table', verb: 'add', table: table! }, element]);
+    const before = [await kernel.otherFilterChanges(), nft('list', 'ruleset')];
+    await kernel.rehearse(tables);
+    assert.deepEqual([await kernel.otherFilterChanges(), nft('list', 'ruleset')], before);
+    const loaded = readFileSync('/proc/modules', 'utf8');
+    for (const module of ['nft_chain_nat', 'nft_masq', 'nft_nat', 'nft_reject_ipv6']) {
+      assert.match(loaded, new RegExp(`^${module} `, 'm'));
+    }
   });
 
   it('is of one network namespace', async () => {

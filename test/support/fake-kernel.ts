@@ -292,6 +292,8 @@ export class FakeKernel implements Kernel {
     }));
   }
 
+  async rehearse(): Promise<void> {}
+
   async otherFilterChanges(): Promise<number> {
     this.#read();
     return this.filter.otherChanges;

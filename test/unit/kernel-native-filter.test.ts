@@ -208,10 +208,23 @@ for (const code of ['EINVAL', 'EPROTONOSUPPORT', 'EOPNOTSUPP']) {
     const { kernel } = scriptedKernel({ error: { code, message: '' } });
     const expected = { name: 'KernelError', code: 'NO_NFTABLES', message: /modprobe nf_tables/ };
     await assert.rejects(kernel.tables([table]), expected);
+    await assert.rejects(kernel.rehearse([table]), expected);
     await assert.rejects(kernel.otherFilterChanges(), expected);
     await assert.rejects(kernel.apply(services), expected);
   });
 }
+
+test('a rehearsal is an addition that ends with what cannot be done', async () => {
+  const { kernel, requests } = scriptedKernel({});
+  await kernel.rehearse([table]);
+  const [request, ...others] = requests;
+  assert.deepEqual(others, []);
+  const addition = additionOf(encodeTable(table));
+  assert.deepEqual(request!.records.subarray(0, addition.length), addition);
+  assert.deepEqual(objectLines(request!.records.subarray(addition.length)), [
+    'delete chain missing type 0 hook 0 policy 0 priority 0',
+  ]);
+});
 
 test('the generation of the packet filter is what the kernel says', async () => {
   assert.equal(await scriptedKernel({ generation: 4_294_967_295 }).kernel.otherFilterChanges(), 4_294_967_295);

@@ -29,16 +29,16 @@ test('nothing is known at first', () => {
   assert.ok(actual.bindingsUnknown);
 });
 
-test('what is adopted is ours, wherever its address is, and stays so', () => {
+test('what is adopted is ours, wherever its address is, and stays so', async () => {
   const actual = new Actual();
   const other: VirtualService = { ...service, ...virtualServiceKey('TCP', address('192.0.2.1'), 30080) };
-  actual.observeServices([{ service }, { service: other }]);
-  actual.rememberOurs(({ port }) => port === 30080);
+  await actual.observeServices([{ service }, { service: other }]);
+  await actual.rememberOurs(({ port }) => port === 30080);
   assert.deepEqual(
     [actual.isOurs(actual.service(service.id)!), actual.isOurs(actual.service(other.id)!)],
     [false, true],
   );
-  actual.rememberOurs();
+  await actual.rememberOurs();
   assert.ok(actual.isOurs(actual.service(other.id)!));
 });
 
@@ -51,9 +51,9 @@ for (const [what, bindings, holds] of [
   ['an address whose network it is in', [binding('ip addr add 10.96.0.11/24 dev kube-ipvs0')], false],
   ['nothing', [], false],
 ] as const) {
-  test(`a device with ${what} ${holds ? 'holds' : 'does not hold'} the VIP, and holds nothing when it is gone`, () => {
+  test(`a device with ${what} ${holds ? 'holds' : 'does not hold'} the VIP, and holds nothing when it is gone`, async () => {
     const actual = new Actual();
-    actual.observeBindings(down, bindings);
+    await actual.observeBindings(down, bindings);
     assert.equal(actual.holds(key.address), holds);
     actual.deleteDevice();
     assert.equal(actual.holds(key.address), false);
@@ -61,9 +61,9 @@ for (const [what, bindings, holds] of [
   });
 }
 
-test('an address held twice is held until the last binding goes', () => {
+test('an address held twice is held until the last binding goes', async () => {
   const actual = new Actual();
-  actual.observeBindings(down, [held, routed]);
+  await actual.observeBindings(down, [held, routed]);
   actual.deleteBinding(routed);
   actual.deleteBinding(routed);
   assert.ok(actual.holds(key.address));
@@ -72,11 +72,11 @@ test('an address held twice is held until the last binding goes', () => {
   assert.ok(!actual.bindingsUnknown);
 });
 
-test('with the last IPv4 address go all IPv4 routes, and what is left must be looked at', () => {
+test('with the last IPv4 address go all IPv4 routes, and what is left must be looked at', async () => {
   const other = binding('ip addr add 10.96.0.11/32 dev kube-ipvs0');
   const six = binding('ip route add local fd00::10/128 dev kube-ipvs0 table local');
   const actual = new Actual();
-  actual.observeBindings(down, [held, other, routed, wide, six]);
+  await actual.observeBindings(down, [held, other, routed, wide, six]);
   actual.deleteBinding(held);
   assert.ok(actual.holds(key.address));
   assert.ok(!actual.bindingsUnknown);
@@ -86,22 +86,22 @@ test('with the last IPv4 address go all IPv4 routes, and what is left must be lo
   assert.ok(actual.bindingsUnknown);
 });
 
-test('a virtual service is ours when the device holds its address, or when we added it', () => {
+test('a virtual service is ours when the device holds its address, or when we added it', async () => {
   const actual = new Actual();
   const observed = actual.setService(service, false);
   assert.ok(!actual.isOurs(observed));
-  actual.observeBindings(down, [held]);
+  await actual.observeBindings(down, [held]);
   assert.ok(actual.isOurs(observed));
-  actual.observeBindings(down, []);
+  await actual.observeBindings(down, []);
   assert.ok(!actual.isOurs(observed));
   assert.ok(actual.isOurs(actual.setService(service, true)));
 });
 
-test('a dump of all virtual services replaces what was known of which there are', () => {
+test('a dump of all virtual services replaces what was known of which there are', async () => {
   const actual = new Actual();
   actual.setService({ ...service, ...virtualServiceKey('TCP', address('10.96.0.11'), 80) }, true);
   actual.setService(service, true);
-  actual.observeServices([{ service: { ...service, scheduler: 'wlc' } }]);
+  await actual.observeServices([{ service: { ...service, scheduler: 'wlc' } }]);
   assert.deepEqual([...actual.services.keys()], [key.id]);
   assert.equal(actual.service(key.id)?.service.scheduler, 'wlc');
   assert.ok(!actual.hasServiceAt(address('10.96.0.11')));
@@ -148,8 +148,8 @@ test('a binding serves the addresses it holds at which virtual services are, or 
   assert.deepEqual(actual.servedBy(binding('ip route add local 10.112.0.0/12 dev kube-ipvs0 table local')), []);
 });
 
-test('the holders of an address are its own bindings and the routes around it', () => {
+test('the holders of an address are its own bindings and the routes around it', async () => {
   const actual = new Actual();
-  actual.observeBindings(down, [held, wide, binding('ip addr add 10.96.0.11/32 dev kube-ipvs0')]);
+  await actual.observeBindings(down, [held, wide, binding('ip addr add 10.96.0.11/32 dev kube-ipvs0')]);
   assert.deepEqual(actual.holders(key.address), [held, wide]);
 });

@@ -14,7 +14,8 @@ const device = 'ip link add kube-ipvs0 type dummy';
 
 function knowing(...lines: readonly string[]): Actual {
   const actual = new Actual();
-  actual.observeBindings(undefined, []);
+  actual.deleteDevice();
+  actual.bindingsUnknown = false;
   for (const line of lines) fold(actual, parseOp(line), 'done', 0);
   return actual;
 }

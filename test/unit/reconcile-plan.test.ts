@@ -34,7 +34,8 @@ interface Case {
 function planOf(given: Case): Plan {
   const { wanted = [], there = [], connections = [], device = true, limits = {}, tableStates = [] } = given;
   const actual = new Actual();
-  actual.observeBindings(undefined, []);
+  actual.deleteDevice();
+  actual.bindingsUnknown = false;
   for (const line of there) fold(actual, parseOp(line), 'done', now);
   for (const [family, state] of tableStates) actual.filter.tables.set(family, state);
   for (const found of actual.services.values()) found.ours = false;
@@ -412,7 +413,7 @@ test('a plan tells what drains, what is held back, and what needs nothing', () =
 
 test('keys that nobody asks about are not looked at', () => {
   const actual = new Actual();
-  actual.observeBindings({ kind: 'dummy', up: false }, []);
+  actual.device = { kind: 'dummy', up: false };
   for (const line of [web, webPod(1), webAddress]) fold(actual, parseOp(line), 'done', now);
   const none = { services: [], bindings: [], elements: [] };
   const limits: Limits = { mayDelete: true, mayDrain: true, excluded: () => false };

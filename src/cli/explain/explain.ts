@@ -35,7 +35,7 @@ export async function explainIn(
   const wanted = new WantedState(ofOneService(wishes), store);
   const schedulers = wanted.unknownSchedulers();
   wanted.learnSchedulers(schedulers, await kernel.schedulers(schedulers));
-  wanted.takeChanges(Number.POSITIVE_INFINITY);
+  await wanted.takeChanges(Number.POSITIVE_INFINITY);
   const observation = await observe(question.key, wanted, kernel);
   const differences = differencesAt(observation, wanted);
   return explanationOf({ question, store, wanted, observation, differences, pods: wishes.pods });

@@ -24,10 +24,10 @@ export async function observe(key: VirtualServiceKey, wanted: WantedState, kerne
   await reader.settings(wanted.settings, wanted.timeouts);
   await reader.bindings();
   const [state = 'absent'] = await kernel.tables(tables);
-  actual.filter.observe(new Map([[family, state]]), await kernel.elements(family));
+  await actual.filter.observe(new Map([[family, state]]), await kernel.elements(family));
   const keys = withTargets(key, [...wanted.elements(), ...actual.filter.elements.values()]);
   const found = await kernel.servicesAt(keys);
-  actual.observeServices(found.filter((one) => one !== undefined));
+  await actual.observeServices(found.filter((one) => one !== undefined));
   const there = keys.filter(({ id }) => actual.service(id) !== undefined);
   await reader.destinations(there, thisPass, () => 0);
   return { actual, keys };

@@ -90,7 +90,7 @@ async function planRelease(kernel: Kernel, names: readonly FilterName[]): Promis
   await reader.filter(kept);
   await reader.services();
   await reader.bindings();
-  actual.rememberOurs();
+  await actual.rememberOurs();
   const ours = [...actual.services.values()].filter(({ ours }) => ours).map(({ service }) => service);
   const destinations = (await kernel.destinations(ours)).flat();
   const others = new Set((await kernel.nodeAddresses()).map(({ address }) => address));
