@@ -3,7 +3,7 @@
  * its keys is looked at, once a turn; only who claims what outlives the turn.
  */
 
-import { byAge, type Claimant, Claims, type Conflict } from '../desired/claims.ts';
+import { type Claimant, Claims, type Conflict } from '../desired/claims.ts';
 import { type Asked, ask, type FrontEnd } from '../desired/front-ends.ts';
 import { nodeElements, type NodeFacts, nodeFacts, type NodePolicy } from '../desired/node-facts.ts';
 import { type FilterPolicy, ruleset } from '../desired/ruleset.ts';
@@ -16,6 +16,7 @@ import { type Binding, type BindingForm, bindingId } from '../model/op.ts';
 import { inPieces } from '../model/pieces.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Store } from '../store/store.ts';
+import { AgeQueue } from './age-queue.ts';
 import type { Desired, Limits } from './plan.ts';
 
 /** All that the operator decides. */
@@ -54,8 +55,6 @@ interface Derived extends Asked {
 
 /** Claims what the node needs whatever the Services. No Service has this name. */
 const nodeItself: ObjectName = '';
-/** What the rest of a node's start waits for (kubernetes/kubernetes#133773). */
-const urgent: ReadonlySet<ObjectName> = new Set(['default/kubernetes', 'kube-system/kube-dns', 'kube-system/coredns']);
 const nothing: Derived = { frontEnds: [], shared: [], byId: new Map() };
 
 export class WantedState implements Desired {
@@ -63,8 +62,7 @@ export class WantedState implements Desired {
   readonly #store: Store;
   readonly #claims = new Claims();
   readonly #derived = new Map<ObjectName, Derived>();
-  /** Services whose changes are still to be folded in, in the order in which they will be. */
-  readonly #queue = new Set<ObjectName>();
+  readonly #queue = new AgeQueue();
   /** Whether the kernel has a scheduler. */
   readonly #schedulers = new Map<string, boolean>();
   readonly #missing = new Map<ObjectName, string>();
@@ -191,13 +189,17 @@ export class WantedState implements Desired {
     const { elements, bindings } = this.takeNode();
     const services: VirtualServiceKey[] = [];
     const addresses = new Set<Address>();
-    for (const name of this.#ordered(this.#store.takeDirty())) this.#queue.add(name);
+    const enqueue = (name: ObjectName) => this.#queue.add(name, this.#store.service(name)?.createdAt ?? '');
+    await inPieces(this.#store.takeDirty(), enqueue);
     const names: ObjectName[] = [];
+    const left: ObjectName[] = [];
     let taken = 0;
     const isEnough = () => taken >= limit;
-    await inPieces(until(this.#queue, isEnough), (name) => {
-      if (this.#store.dirty.has(name)) return;
-      this.#queue.delete(name);
+    await inPieces(this.#dequeued(isEnough), (name) => {
+      if (this.#store.dirty.has(name)) {
+        left.push(name);
+        return;
+      }
       names.push(name);
       this.#derived.delete(name);
       const derived = this.#derive(name);
@@ -210,6 +212,7 @@ export class WantedState implements Desired {
       }
       for (const one of touched.elements) elements.push(one);
     });
+    left.forEach(enqueue);
     for (const address of addresses) bindings.push(...this.bindingsAt(address));
     return { names, services, elements, bindings };
   }
@@ -251,6 +254,14 @@ export class WantedState implements Desired {
     return [...this.#missing].map(([owner, scheduler]) => ({ owner, scheduler }));
   }
 
+  *#dequeued(isEnough: () => boolean): Generator<ObjectName> {
+    while (!isEnough()) {
+      const name = this.#queue.take();
+      if (name === undefined) return;
+      yield name;
+    }
+  }
+
   #derive(name: ObjectName): Derived {
     const known = this.#derived.get(name);
     if (known !== undefined) return known;
@@ -290,17 +301,6 @@ export class WantedState implements Desired {
     return true;
   }
 
-  /**
-   * The order in which keys become dirty is the order of their operations in each phase of a plan. The older a Service the earlier,
-   * so that what an older one owns was never a younger one's, in however many turns they are taken.
-   */
-  #ordered(names: ReadonlySet<ObjectName>): ObjectName[] {
-    if (names.size < 2) return [...names];
-    const aged = [...names].map((name) => byAge(this.#store.service(name)?.createdAt ?? '', name));
-    const byTheirAge = aged.toSorted().map((text) => text.slice(text.indexOf(' ') + 1));
-    return [...[...urgent].filter((name) => names.has(name)), ...byTheirAge.filter((name) => !urgent.has(name))];
-  }
-
   #isRouted(address: Address, prefix: number): boolean {
     const { routedCIDRs, device } = this.#wishes;
     return device && routedCIDRs.some((cidr) => cidr.address === address && cidr.prefix === prefix);
@@ -309,12 +309,5 @@ export class WantedState implements Desired {
   #routes(): Binding[] {
     const { vipBinding, routedCIDRs, device } = this.#wishes;
     return vipBinding === 'route' && device ? routedCIDRs.map(({ address }) => this.bindingOf(address)) : [];
-  }
-}
-
-function* until<Item>(items: Iterable<Item>, isEnough: () => boolean): Generator<Item> {
-  for (const item of items) {
-    if (isEnough()) return;
-    yield item;
   }
 }
