@@ -48,7 +48,7 @@ async function row(url: string): Promise<string[]> {
     const cold = performance.now() - start;
     const loaded = resident(daemon.pid, 'VmRSS');
     // what the start left behind is collected, and a first scrub is done
-    await sleep(40_000);
+    await sleep(90_000);
     const times = await latencies(url, kernel);
     const before = cpuOf(daemon.pid);
     await sleep(idleSeconds * 1000);
