@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=1
 /**
- * The process: streams, signals and exit status. The flags of the first line, which deploy/Dockerfile repeats, make a daemon with
- * 60 MB of facts take 110 MB instead of 160 after changes, for no measurable processor time.
+ * The process: streams, signals and exit status. The flag of the first line, which deploy/Dockerfile repeats, keeps the young generation
+ * at 1 MB: a daemon that has read 5 000 Services takes 30 MB less, in the same time.
  */
 
 import { runCommandLine } from './cli/command-line.ts';

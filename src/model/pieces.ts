@@ -8,7 +8,7 @@ const stretch = 10;
 /** Items between two looks at the clock, which costs as much as some of them. */
 const batch = 4;
 
-/** Does it for each item, in order. Others run in between: they must not change what the items come from. */
+/** Does it for each item, in order. Others run in between, and must not change what the items come from. */
 export async function inPieces<Item>(items: Iterable<Item>, each: (item: Item) => void): Promise<void> {
   let began = performance.now();
   let done = 0;
