@@ -119,7 +119,7 @@ function floorOf(netns: string, services: string, endpoints: string): number {
 
 function figuresOf(access: string, netns: string, flags: readonly string[]): Figures {
   const program = fileURLToPath(new URL('cluster.js', import.meta.url));
-  const node = ['--single-threaded-gc', '--max-semi-space-size=1', program, access, netns, ...flags];
+  const node = ['--single-threaded-gc', '--max-semi-space-size=2', program, access, netns, ...flags];
   return JSON.parse(
     execFileSync(process.execPath, node, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }),
   ) as Figures;
