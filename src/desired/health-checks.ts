@@ -1,6 +1,6 @@
 /** What the health-check node port of a Service tells load balancers, and where it is told. Pure. */
 
-import { type Address, cidrContains, type Family, familyOf, parseAddress } from '../model/address.ts';
+import { type Address, cidrContains, families, type Family, familyOf, parseAddress } from '../model/address.ts';
 import type { EndpointSlice, Service } from '../model/cluster.ts';
 import type { ServiceHealth } from '../model/service-health.ts';
 import { candidates } from './endpoints.ts';
@@ -49,7 +49,7 @@ const everywhere: Readonly<Record<Family, Address>> = { 4: parseAddress('0.0.0.0
  * a number of endpoints.
  */
 export function healthCheckAddresses(node: NodeFacts, wanted: NodePolicy['nodePortAddresses']): Address[] {
-  return ([4, 6] as const).flatMap((family) => {
+  return families.flatMap((family) => {
     const found = wanted === 'primary' ? [...node.nodeIPs.values()] : within(node.held, wanted, family);
     const own = found.filter((address) => familyOf(address) === family);
     return own.every(isLoopback) ? [everywhere[family]] : own;

@@ -1,6 +1,6 @@
 /** The node and its addresses in; what front ends and rules depend on out. Pure; made anew only when one of the two changes. */
 
-import { type Address, type Cidr, cidrContains, type Family, familyOf, parseCidr } from '../model/address.ts';
+import { type Address, type Cidr, cidrContains, families, type Family, familyOf, parseCidr } from '../model/address.ts';
 import type { Node, NodeAddress } from '../model/cluster.ts';
 import { type Element, element } from '../model/filter.ts';
 
@@ -26,8 +26,6 @@ export interface NodeFacts {
   /** Names of devices with an address of the family that packets may leave from, sorted. */
   readonly numberedDevices: ReadonlyMap<Family, readonly string[]>;
 }
-
-const families = [4, 6] as const;
 
 export function nodeFacts(node: Node | undefined, addresses: readonly NodeAddress[], policy: NodePolicy): NodeFacts {
   const all = new Set(addresses.map(({ address }) => address));

@@ -13,7 +13,7 @@
  * hook for the connection (nf_nat_inet_fn in nf_nat_core.c, 6.1). Rules are in the form in which nft 1.0.6 lists them.
  */
 
-import { type Address, type Cidr, type Family, familyOf, networkText } from '../model/address.ts';
+import { type Address, type Cidr, families, type Family, familyOf, networkText } from '../model/address.ts';
 import { type BaseChain, type Chain, familyName, type Rule, setSpecs, type Table } from '../model/filter.ts';
 import type { NodeFacts } from './node-facts.ts';
 
@@ -40,7 +40,7 @@ export interface FilterPolicy {
 /** One table of each family, always both. */
 export function ruleset(node: NodeFacts, policy: FilterPolicy): readonly Table[] {
   const sets = Object.values(setSpecs);
-  return ([4, 6] as const).map((family) => ({ family, sets, chains: chains(terms(family, node, policy), policy) }));
+  return families.map((family) => ({ family, sets, chains: chains(terms(family, node, policy), policy) }));
 }
 
 /** What differs between the families and the nodes, as parts of rules. */

@@ -5,6 +5,7 @@ import type { Address, Family } from '../model/address.ts';
 import { type Element, element, sameElement } from '../model/filter.ts';
 import { inPieces } from '../model/pieces.ts';
 import { type Protocol, serviceFamily, type VirtualServiceKey, virtualServiceKey } from '../model/virtual-service.ts';
+import { mirror } from './mirror.ts';
 
 /** Tables and elements that differ from what was known. */
 export interface FilterDrift {
@@ -38,18 +39,11 @@ export class ActualFilter {
     const tables = [...states].filter(([family, state]) => this.tables.get(family) !== state).map(([family]) => family);
     this.tables.clear();
     for (const [family, state] of states) this.tables.set(family, state);
-    const differing: Element[] = [];
-    const seen = new Set<string>();
-    await inPieces(elements, (one) => {
-      const known = this.elements.get(one.id);
-      if (known === undefined || !sameElement(known, one)) differing.push(one);
-      seen.add(one.id);
-      this.setElement(one);
-    });
-    await inPieces(this.elements.values(), (one) => {
-      if (seen.has(one.id)) return;
-      differing.push(one);
-      this.deleteElement(one);
+    const differing = await mirror(elements, this.elements, {
+      idOf: ({ id }) => id,
+      isSame: sameElement,
+      set: (one) => this.setElement(one),
+      remove: (one) => this.deleteElement(one),
     });
     this.unknown = false;
     return { tables, elements: differing };

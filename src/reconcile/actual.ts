@@ -17,6 +17,7 @@ import {
 } from '../model/virtual-service.ts';
 import type { Device } from '../kernel/kernel.ts';
 import { ActualFilter } from './actual-filter.ts';
+import { mirror } from './mirror.ts';
 
 export interface ActualDestination {
   destination: Destination;
@@ -153,21 +154,14 @@ export class Actual {
    */
   async observeServices(observed: readonly ObservedVirtualService[]): Promise<VirtualServiceKey[]> {
     if (observed === this.#seenServices) return [];
-    const differing: VirtualServiceKey[] = [];
-    const seen = new Set<string>();
-    await inPieces(observed, ({ service }) => {
-      const known = this.services.get(service.id)?.service;
-      if (known === undefined || !sameService(known, service)) differing.push(service);
-      seen.add(service.id);
-      this.setService(service, false);
-    });
-    await inPieces(this.services.values(), ({ service }) => {
-      if (seen.has(service.id)) return;
-      differing.push(service);
-      this.deleteService(service.id);
+    const differing = await mirror<ObservedVirtualService>(observed, this.services, {
+      idOf: ({ service }) => service.id,
+      isSame: (known, { service }) => sameService(known.service, service),
+      set: ({ service }) => this.setService(service, false),
+      remove: ({ service }) => this.deleteService(service.id),
     });
     this.#seenServices = observed;
-    return differing;
+    return differing.map(({ service }) => service);
   }
 
   /** A destination after an answered add or edit. */
@@ -208,19 +202,11 @@ export class Actual {
     this.bindingsUnknown = false;
     if (bindings === this.#seenBindings && isDeepStrictEqual(device, this.device)) return [];
     this.device = device ?? 'absent';
-    const differing: Binding[] = [];
-    const seen = new Set<string>();
-    await inPieces(bindings, (binding) => {
-      const id = bindingId(binding);
-      const known = this.bindings.get(id);
-      if (known === undefined || known.source !== binding.source) differing.push(binding);
-      seen.add(id);
-      this.setBinding(binding);
-    });
-    await inPieces(this.bindings, ([id, binding]) => {
-      if (seen.has(id)) return;
-      differing.push(binding);
-      this.#forgetBinding(binding);
+    const differing = await mirror(bindings, this.bindings, {
+      idOf: bindingId,
+      isSame: (known, binding) => known.source === binding.source,
+      set: (binding) => this.setBinding(binding),
+      remove: (binding) => this.#forgetBinding(binding),
     });
     this.#seenBindings = bindings;
     return differing;

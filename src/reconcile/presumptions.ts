@@ -26,8 +26,9 @@ export class Presumptions {
 
   /**
    * A virtual service needs the device and what the packet filter must know of it; a destination needs its virtual service, and
-   * leaves it only when another takes connections, or none is wanted that would; an address is bound only when a virtual service answers on it, and unbound only when none is left or another device has it; an
-   * element that marks a virtual service as ours outlives it.
+   * leaves it only when another takes connections, or none is wanted that would; an address is bound only when a virtual service
+   * answers on it, and unbound only when none is left or another device has it; an element that marks a virtual service as ours
+   * outlives it.
    */
   hold(op: Op): boolean {
     const actual = this.#actual;

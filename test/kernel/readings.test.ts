@@ -6,6 +6,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
+import { families } from '../../src/model/address.ts';
 import type { Op } from '../../src/model/op.ts';
 import { parseOp } from '../../src/model/text.ts';
 import { facts, tableOf } from '../support/filter-tables.ts';
@@ -157,7 +158,7 @@ describe('the generation of the packet filter', () => {
   });
 
   it('stays when tables are rehearsed, which changes nothing and loads what they need', async () => {
-    const tables = ([4, 6] as const).map((family) => tableOf(family, facts()));
+    const tables = families.map((family) => tableOf(family, facts()));
     await kernel.rehearse(tables);
     assert.equal(nft('list', 'ruleset'), '');
     const [table] = tables;
