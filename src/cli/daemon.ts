@@ -193,13 +193,13 @@ export class Daemon {
     this.#metrics.queued(Date.now());
   }
 
-  #passed(report: PassReport, milliseconds: number): void {
+  async #passed(report: PassReport, milliseconds: number): Promise<void> {
     const { store } = this.#proxy;
     this.#health.updated();
     this.#metrics.synced(Date.now());
     this.#journal.passed(report, milliseconds, this.#proxy.backlog().failing);
     this.#remarks = this.#journal.remark(this.#proxy, store);
-    this.#localEndpoints.update(report.services, store, this.#config);
+    await this.#localEndpoints.update(report.services, store, this.#config);
     if (this.#isReady) return;
     this.#isReady = true;
     this.#servers.ready();

@@ -147,9 +147,9 @@ export class Journal {
     this.#toldFailures = new Set(lines);
   }
 
-  #countFlows({ applied, kernelTime }: PassReport): void {
+  #countFlows({ applied, appliedCounts, kernelTime }: PassReport): void {
+    if (!appliedCounts.some(({ kind }) => kind === 'flow')) return;
     const flows = applied.flatMap((op) => (op.kind === 'flow' ? [op.flow] : []));
-    if (flows.length === 0) return;
     const six = flows.filter(({ original }) => original.destination.includes(':')).length;
     if (flows.length > six) this.#metrics.flowsForgotten('IPv4', kernelTime.other, flows.length - six);
     if (six > 0) this.#metrics.flowsForgotten('IPv6', kernelTime.other, six);
@@ -157,10 +157,8 @@ export class Journal {
 }
 
 /** `2 destination edits, 1 service add`. */
-function verbsOf({ applied }: PassReport): string {
-  const counts = new Map<string, number>();
-  for (const { kind, verb } of applied) counts.set(`${kind} ${verb}`, (counts.get(`${kind} ${verb}`) ?? 0) + 1);
-  return [...counts].map(([what, count]) => counted(count, what)).join(', ');
+function verbsOf({ appliedCounts }: PassReport): string {
+  return appliedCounts.map(({ kind, verb, count }) => counted(count, `${kind} ${verb}`)).join(', ');
 }
 
 function counted(count: number, what: string): string {

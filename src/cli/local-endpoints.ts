@@ -5,6 +5,7 @@ import { healthCheckAddresses, healthCheckOf } from '../desired/health-checks.ts
 import { LocalPolicyCount, localPolicyGaps } from '../desired/local-policy-gaps.ts';
 import { nodeFacts } from '../desired/node-facts.ts';
 import type { ObjectName } from '../model/cluster.ts';
+import { inPieces } from '../model/pieces.ts';
 import { type ServiceHealthOptions, ServiceHealthServers } from '../serve/service-health.ts';
 import type { Store } from '../store/store.ts';
 import { wishesOf } from './wishes.ts';
@@ -28,8 +29,8 @@ export class LocalEndpoints {
     this.#servers = new ServiceHealthServers(options);
   }
 
-  /** Costs O(the named Services and their endpoints); after another store or configuration came O(Services). */
-  update(names: ReadonlySet<ObjectName>, store: Store, config: Config): void {
+  /** Costs O(the named Services and their endpoints), in pieces; after another store or configuration came O(Services). One at a time. */
+  async update(names: ReadonlySet<ObjectName>, store: Store, config: Config): Promise<void> {
     const before = this.#seen;
     this.#seen = { config, store, node: store.node, nodeAddresses: store.nodeAddresses };
     const { node, nodeAddresses } = store;
@@ -38,7 +39,7 @@ export class LocalEndpoints {
       this.#servers.setAddresses(healthCheckAddresses(facts, config.nodePortAddresses));
     }
     const others = before?.store === store && before.config === config ? [] : this.#names;
-    for (const name of new Set([...others, ...names])) this.#look(name, store, config.nodeName);
+    await inPieces(new Set([...others, ...names]), (name) => this.#look(name, store, config.nodeName));
   }
 
   close(): void {

@@ -25,7 +25,8 @@ export interface ProxyListener {
   /** A pass begins, with all that was told until now. */
   readonly onStart: () => void;
   readonly onPlan: (plan: Plan) => void;
-  readonly onPass: (report: PassReport, milliseconds: number) => void;
+  /** The next pass waits for what it answers. */
+  readonly onPass: (report: PassReport, milliseconds: number) => void | Promise<void>;
   readonly onScrub: (drift: Drift, milliseconds: number) => void;
   readonly onError: (error: unknown, delay: number) => void;
 }

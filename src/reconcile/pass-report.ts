@@ -2,6 +2,7 @@
 
 import type { ObjectName } from '../model/cluster.ts';
 import type { Op } from '../model/op.ts';
+import { Tally } from '../model/tally.ts';
 import type { Plan } from './plan.ts';
 import { type Failure, type KernelTime, sumOf, type TurnReport } from './turn.ts';
 
@@ -20,6 +21,7 @@ export interface PassReport extends TurnOutcome {
 /** A pass as far as it came. Each key is planned once but those that were held; the last turn holds what is still to be held. */
 export class PassOutcome {
   readonly #applied: Op[] = [];
+  readonly #appliedTally = new Tally();
   readonly #failures: Failure[] = [];
   readonly #blocked: Op[] = [];
   readonly #open: Op[] = [];
@@ -28,8 +30,9 @@ export class PassOutcome {
   #held: readonly string[] = [];
 
   /** Costs O(turn). */
-  add({ applied, failures, blocked, open, unchanged, held, kernelTime }: TurnOutcome): void {
+  add({ applied, appliedCounts, failures, blocked, open, unchanged, held, kernelTime }: TurnOutcome): void {
     append(this.#applied, applied);
+    for (const one of appliedCounts) this.#appliedTally.add(one, one.count);
     append(this.#failures, failures);
     append(this.#blocked, blocked);
     append(this.#open, open);
@@ -41,6 +44,7 @@ export class PassOutcome {
   report(services: ReadonlySet<ObjectName>): PassReport {
     return {
       applied: this.#applied,
+      appliedCounts: this.#appliedTally.counts(),
       failures: this.#failures,
       blocked: this.#blocked,
       open: this.#open,

@@ -37,7 +37,8 @@ export const usualTempo = { gather: 10, drainPeriod: 5_000 } as const;
 export interface RhythmListener {
   /** Before every try of a pass: what changed until now is in it. */
   readonly onStart: () => void;
-  readonly onPass: (report: PassReport, milliseconds: number) => void;
+  /** The next turn waits for what it answers. */
+  readonly onPass: (report: PassReport, milliseconds: number) => void | Promise<void>;
   readonly onScrub: (drift: Drift, milliseconds: number) => void;
   /** The channel to the kernel broke; the step is made again after `delay` milliseconds. */
   readonly onError: (error: unknown, delay: number) => void;
@@ -121,7 +122,7 @@ export class Rhythm {
       return this.#steps.pass();
     }, signal);
     this.#passedAt = now();
-    if (report !== undefined) this.#listener.onPass(report, this.#passedAt - start);
+    if (report !== undefined) await this.#listener.onPass(report, this.#passedAt - start);
   }
 
   async #scrub(signal: AbortSignal): Promise<void> {

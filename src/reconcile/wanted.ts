@@ -146,10 +146,9 @@ export class WantedState implements Desired {
     return holder.prefix === prefix ? hosts : [...hosts, holder];
   }
 
-  /** Schedulers that Services ask for and of which nobody knows whether the kernel has them. O(changed Services). */
+  /** Schedulers that Services ask for and of which nobody knows whether the kernel has them. O(schedulers). */
   unknownSchedulers(): string[] {
-    const names = [...this.#store.dirty].map((name) => this.#store.service(name)?.tuning.scheduler);
-    return [...new Set(names)].filter((name) => name !== undefined && !this.#schedulers.has(name)) as string[];
+    return [...this.#store.schedulers].filter((name) => !this.#schedulers.has(name));
   }
 
   learnSchedulers(asked: readonly string[], offered: readonly string[]): void {

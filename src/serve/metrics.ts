@@ -3,6 +3,7 @@
 import { Registry } from 'prom-client';
 import type { Op, Refusal } from '../model/op.ts';
 import { printable } from '../model/printable.ts';
+import { type Count, Tally } from '../model/tally.ts';
 import { createSeries, type Series } from './series.ts';
 
 /** As kube-proxy's label ip_family. */
@@ -11,7 +12,7 @@ export type FamilyLabel = 'IPv4' | 'IPv6';
 /** A pass as the loop reports it, and how long it took. */
 export interface Pass {
   readonly milliseconds: number;
-  readonly applied: readonly Op[];
+  readonly appliedCounts: readonly Count[];
   readonly failures: readonly { readonly op: Op; readonly refusal: Refusal }[];
   readonly blocked: readonly Op[];
   readonly open: readonly Op[];
@@ -82,19 +83,23 @@ export class Metrics {
     for (const ip_family of this.#options.families) this.#series.lastSynced.set({ ip_family }, at / 1000);
   }
 
-  /** A pass ended, well or with refusals. Costs O(operations). */
+  /** A pass ended, well or with refusals. Costs O(operations that were not applied). */
   passed(pass: Pass): void {
-    const { milliseconds, applied, failures, blocked, open, kernelTime } = pass;
+    const { milliseconds, appliedCounts, failures, blocked, open, kernelTime } = pass;
     const { passes, batchSize, applyDuration, syncDuration } = this.#series;
     for (const ip_family of this.#options.families) syncDuration.observe({ ip_family }, milliseconds / 1000);
     const isDone = failures.length + blocked.length + open.length === 0;
     passes.inc({ result: isDone ? 'done' : 'incomplete' });
-    const operations = applied.length + failures.length + open.length;
+    const applied = appliedCounts.reduce((sum, { count }) => sum + count, 0);
+    const operations = applied + failures.length + open.length;
     if (operations > 0) batchSize.observe(operations);
     for (const [part, time] of Object.entries(kernelTime)) if (time > 0) applyDuration.observe({ part }, time / 1000);
-    this.#countOperations(applied, 'OK');
-    this.#countOperations(open, 'unknown');
-    for (const { op, refusal } of failures) this.#countOperations([op], refusal.errno);
+    this.#countOperations(appliedCounts, 'OK');
+    const unknown = new Tally();
+    for (const op of open) unknown.add(op);
+    this.#countOperations(unknown.counts(), 'unknown');
+    for (const { op, refusal } of failures)
+      this.#countOperations([{ kind: op.kind, verb: op.verb, count: 1 }], refusal.errno);
   }
 
   /** A pass ended because the kernel could not be spoken to. */
@@ -184,16 +189,8 @@ export class Metrics {
     }
   }
 
-  #countOperations(ops: readonly Op[], errno: string): void {
-    const counts = new Map<string, { readonly op: Op; count: number }>();
-    for (const op of ops) {
-      const known = counts.get(`${op.verb} ${op.kind}`);
-      if (known === undefined) counts.set(`${op.verb} ${op.kind}`, { op, count: 1 });
-      else known.count++;
-    }
-    for (const { op, count } of counts.values()) {
-      this.#series.operations.inc({ verb: op.verb, kind: op.kind, errno }, count);
-    }
+  #countOperations(counts: readonly Count[], errno: string): void {
+    for (const { verb, kind, count } of counts) this.#series.operations.inc({ verb, kind, errno }, count);
   }
 
   /** A counter that first shows when it is 1 never rose, as far as rate() can tell. */

@@ -10,6 +10,8 @@ const sources: readonly Source[] = ['services', 'endpointSlices', 'node', 'nodeA
 
 export class Store {
   readonly #services = new Map<ObjectName, Service>();
+  /** How many Services ask for each scheduler. */
+  readonly #schedulers = new Map<string, number>();
   readonly #slices = new Map<ObjectName, EndpointSlice>();
   readonly #slicesOfService = new Map<ObjectName, Map<ObjectName, EndpointSlice>>();
   readonly #synced = new Set<Source>();
@@ -56,6 +58,11 @@ export class Store {
     return new Set(this.#services.keys());
   }
 
+  /** Those that Services ask for by name, once each. */
+  get schedulers(): Iterable<string> {
+    return this.#schedulers.keys();
+  }
+
   /** The slices of a Service in the order of their names, so that what is derived from them is stable. */
   slicesOf(name: ObjectName): readonly EndpointSlice[] {
     const slices = [...(this.#slicesOfService.get(name)?.values() ?? [])];
@@ -98,7 +105,8 @@ export class Store {
 
   /** Something that all Services depend on changed. O(Services). */
   markAll(): void {
-    for (const name of this.#services.keys()) this.#dirty.add(name);
+    // made by the engine itself: a loop would hold up the event loop ten times as long
+    this.#dirty = new Set([...this.#services.keys(), ...this.#dirty]);
   }
 
   /** The names of Services whose facts changed since the last call. The caller owns them from here on. */
@@ -113,17 +121,30 @@ export class Store {
   /** What says the same as before is no change: a watch that starts anew tells everything again. */
   #setService(service: Service): void {
     this.#unread.delete(service.name);
-    if (isDeepStrictEqual(this.#services.get(service.name), service)) return;
+    const before = this.#services.get(service.name);
+    if (isDeepStrictEqual(before, service)) return;
     this.#services.set(service.name, service);
+    this.#countScheduler(service, 1);
+    if (before !== undefined) this.#countScheduler(before, -1);
     this.#pendingServices++;
     this.#dirty.add(service.name);
   }
 
   #deleteService(name: ObjectName): void {
     this.#unread.delete(name);
-    if (!this.#services.delete(name)) return;
+    const before = this.#services.get(name);
+    if (before === undefined) return;
+    this.#services.delete(name);
+    this.#countScheduler(before, -1);
     this.#pendingServices++;
     this.#dirty.add(name);
+  }
+
+  #countScheduler({ tuning: { scheduler } }: Service, change: number): void {
+    if (scheduler === undefined) return;
+    const count = (this.#schedulers.get(scheduler) ?? 0) + change;
+    if (count > 0) this.#schedulers.set(scheduler, count);
+    else this.#schedulers.delete(scheduler);
   }
 
   #setSlice(slice: EndpointSlice): void {

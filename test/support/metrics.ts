@@ -41,7 +41,10 @@ export function everything(metrics: Metrics): void {
   metrics.synced(1_795_272_173_000);
   metrics.passed({
     milliseconds: 3,
-    applied: [addService, addDestination, addDestination],
+    appliedCounts: [
+      { kind: 'service', verb: 'add', count: 1 },
+      { kind: 'destination', verb: 'add', count: 2 },
+    ],
     failures: [{ op: addService, refusal: { errno: 'ENOENT', text: 'No such file' } }],
     blocked: [addDestination],
     open: [deleteService],

@@ -27,7 +27,9 @@ test('a change that one configuration took and did not finish is finished by the
     {
       onStart: () => {},
       onPlan: (plan) => planned.push(...operations(plan).map(opText)),
-      onPass: () => told.emit('pass'),
+      onPass: () => {
+        told.emit('pass');
+      },
       onScrub: () => {},
       onError: (error) => assert.fail(String(error)),
     },

@@ -230,7 +230,7 @@ test('the build names the version, Node and the platform', async () => {
 
 test('a pass without anything to do is counted as done, and as no batch', async () => {
   const metrics = metricsOf({ families: ['IPv4'] });
-  metrics.passed({ milliseconds: 0.5, applied: [], failures: [], blocked: [], open: [], kernelTime: {} });
+  metrics.passed({ milliseconds: 0.5, appliedCounts: [], failures: [], blocked: [], open: [], kernelTime: {} });
   const found = await lines(metrics.text(), (line) =>
     /^kube_ipvs_(passes_total|batch_size_count|operations_total)/.test(line),
   );

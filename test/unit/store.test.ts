@@ -12,6 +12,7 @@ import {
   setSlice,
   slice,
   storeOf,
+  tuning,
 } from '../support/cluster.ts';
 
 function dirtyAfter(store: Store, ...events: readonly ClusterEvent[]): string[] {
@@ -93,6 +94,31 @@ test('the slices of a Service come in the order of their names, whatever order t
     ['default/a-1', 'default/a-3'],
   );
   assert.deepEqual(store.slicesOf('default/none'), []);
+});
+
+test('a scheduler is known as long as any Service asks for it', () => {
+  const asking = (name: string, scheduler: string | undefined) =>
+    setService(service(name, { tuning: tuning({ scheduler }) }));
+  const store = storeOf(asking('default/a', 'sh'), asking('default/b', 'sh'), asking('default/c', undefined));
+  const steps: readonly [ClusterEvent, readonly string[]][] = [
+    [asking('default/a', 'sh'), ['sh']],
+    [asking('default/a', 'lc'), ['lc', 'sh']],
+    [deleteService('default/b'), ['lc']],
+    [deleteService('default/b'), ['lc']],
+    [asking('default/a', undefined), []],
+  ];
+  assert.deepEqual([...store.schedulers], ['sh']);
+  for (const [event, expected] of steps) {
+    store.apply(event);
+    assert.deepEqual([...store.schedulers].toSorted(), expected);
+  }
+});
+
+test('all Services are looked at again, and what is dirty for another reason stays so', () => {
+  const store = filled();
+  store.apply(deleteService('default/b'));
+  store.markAll();
+  assert.deepEqual(dirtyAfter(store), ['default/a', 'default/b']);
 });
 
 test('a slice that moved belongs to its new Service alone', () => {

@@ -58,10 +58,10 @@ export class KnownObjects {
     return this.#told.delete(name) ? this.#resource.gone(name) : undefined;
   }
 
-  /** Forgets all but what a complete list named. O(objects). */
-  retain(listed: ReadonlySet<ObjectName>): { readonly name: ObjectName; readonly event: ClusterEvent | undefined }[] {
-    const gone = [...this.#told.keys(), ...this.#others.keys()].filter((name) => !listed.has(name));
-    return gone.map((name) => ({ name, event: this.delete(name) }));
+  /** Of all, one by one: each may be deleted when its name comes. */
+  *names(): Generator<ObjectName> {
+    yield* this.#told.keys();
+    yield* this.#others.keys();
   }
 
   /** Versions say nothing any more: each object is told again when it is listed next. */

@@ -5,6 +5,7 @@
  */
 
 import type { ClusterEvent, ObjectName } from '../../model/cluster.ts';
+import { inPieces } from '../../model/pieces.ts';
 import type { SourceState } from '../../model/status.ts';
 import { pace } from '../pace.ts';
 import type { ApiAnswer, ApiClient } from './api-client.ts';
@@ -146,7 +147,7 @@ export class ListWatch {
       }
       const frame = list.frame();
       token = frame.continue;
-      if (token === '') this.#listed(listed, frame.version);
+      if (token === '') await this.#listed(listed, frame.version);
     } while (token !== '');
     this.#pageSize = pageSize;
     return { kind: 'listed' };
@@ -170,7 +171,7 @@ export class ListWatch {
           const ending = this.#take(event, listing);
           if (ending !== undefined) return ending;
           if (event.type === 'bookmark' && event.isInitialEnd && listing !== undefined) {
-            this.#listed(listing, event.version);
+            await this.#listed(listing, event.version);
             this.#watching();
             listing = undefined;
           } else if (listing === undefined && 'version' in event) this.#advance(event.version);
@@ -270,12 +271,13 @@ export class ListWatch {
   }
 
   /** A complete list was read: only now what it does not name is known to be gone. */
-  #listed(names: ReadonlySet<ObjectName>, version: string | undefined): void {
+  async #listed(names: ReadonlySet<ObjectName>, version: string | undefined): Promise<void> {
     if (version === undefined) throw new MalformedAnswer('the list names no version (metadata.resourceVersion)');
-    for (const { name, event } of this.#objects.retain(names)) {
+    await inPieces(this.#objects.names(), (name) => {
+      if (names.has(name)) return;
       this.#complaints.remove(name);
-      this.#tell(event);
-    }
+      this.#tell(this.#objects.delete(name));
+    });
     this.#endlessLists = 0;
     this.#advance(version);
     if (!this.#progress.synced()) return;
