@@ -157,7 +157,11 @@ function joinCommands(pod: Party, namespace: string): string[] {
   const address = pod.place === 'bridge' ? '' : `address ${nodeMac} `;
   return [
     `link add ${end} ${address}type veth peer name eth0 address ${macOf(pod)} netns ${namespace}`,
-    pod.place === 'bridge' ? `link set ${end} master ${pod.device} up` : `link set ${end} up`,
+    `link set ${end} up`,
+    // hairpin as network plugins do it: a Pod that reaches itself comes back by the port that it left by
+    ...(pod.place === 'bridge'
+      ? [`link set ${end} master ${pod.device}`, `link set ${end} type bridge_slave hairpin on`]
+      : []),
     ...pod.addresses.flatMap((address) => [
       `route add ${address} dev ${pod.device}`,
       `neigh add ${address} lladdr ${macOf(pod)} dev ${pod.device}`,
