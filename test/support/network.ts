@@ -9,6 +9,9 @@ import { once } from 'node:events';
 const gateway4 = '169.254.1.1';
 const gateway6 = 'fd00:169::1';
 
+/** Seconds that a client waits for its answer: a TCP server tells the end of it, a UDP one is waited for each time that long. */
+const patience = { TCP: '10', UDP: '2' } as const;
+
 export class Network {
   /** The namespace in which virtual services are programmed. */
   readonly node: string;
@@ -72,7 +75,7 @@ export class Network {
     const host = address.includes(':') ? `[${address}]` : address;
     const target = `${protocol}:${host}:${port}${protocol === 'TCP' ? ',connect-timeout=5' : ''}`;
     try {
-      const args = ['netns', 'exec', namespace, 'socat', '-t', '1', '-', target];
+      const args = ['netns', 'exec', namespace, 'socat', '-t', patience[protocol], '-', target];
       return execFileSync('ip', args, { input: 'hello\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }).trim();
     } catch {
       return '';
@@ -82,7 +85,16 @@ export class Network {
   /** The answer to one TCP request; 'refused' at once, or 'silent'. */
   reach(namespace: string, address: string, port: number): string {
     const host = address.includes(':') ? `[${address}]` : address;
-    const args = ['netns', 'exec', namespace, 'socat', '-t', '1', '-', `TCP:${host}:${port},connect-timeout=2`];
+    const args = [
+      'netns',
+      'exec',
+      namespace,
+      'socat',
+      '-t',
+      patience.TCP,
+      '-',
+      `TCP:${host}:${port},connect-timeout=2`,
+    ];
     const { status, stdout, stderr } = spawnSync('ip', args, { input: 'hello\n', encoding: 'utf8' });
     if (status === 0) return stdout.trim();
     return stderr.includes('Connection refused') ? 'refused' : 'silent';
