@@ -11,10 +11,10 @@ export interface Count {
 export class Tally {
   readonly #counts = new Map<Op['kind'], Map<Verb, number>>();
 
-  add({ kind, verb }: Pick<Op, 'kind' | 'verb'>, count = 1): void {
+  add({ kind, verb }: Pick<Op, 'kind' | 'verb'>): void {
     let verbs = this.#counts.get(kind);
     if (verbs === undefined) this.#counts.set(kind, (verbs = new Map()));
-    verbs.set(verb, (verbs.get(verb) ?? 0) + count);
+    verbs.set(verb, (verbs.get(verb) ?? 0) + 1);
   }
 
   /** Kinds, and verbs of each, in the order in which they first came. */

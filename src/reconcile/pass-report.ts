@@ -2,7 +2,7 @@
 
 import type { ObjectName } from '../model/cluster.ts';
 import type { Op } from '../model/op.ts';
-import { Tally } from '../model/tally.ts';
+import { type Count, Tally } from '../model/tally.ts';
 import type { Plan } from './plan.ts';
 import { type Failure, type KernelTime, sumOf, type TurnReport } from './turn.ts';
 
@@ -14,6 +14,7 @@ export interface TurnOutcome extends TurnReport {
 }
 
 export interface PassReport extends TurnOutcome {
+  readonly appliedCounts: readonly Count[];
   /** Services whose changes it took in, with those of tries that failed before it. */
   readonly services: ReadonlySet<ObjectName>;
 }
@@ -30,9 +31,9 @@ export class PassOutcome {
   #held: readonly string[] = [];
 
   /** Costs O(turn). */
-  add({ applied, appliedCounts, failures, blocked, open, unchanged, held, kernelTime }: TurnOutcome): void {
+  add({ applied, failures, blocked, open, unchanged, held, kernelTime }: TurnOutcome): void {
     append(this.#applied, applied);
-    for (const one of appliedCounts) this.#appliedTally.add(one, one.count);
+    for (const op of applied) this.#appliedTally.add(op);
     append(this.#failures, failures);
     append(this.#blocked, blocked);
     append(this.#open, open);

@@ -7,7 +7,6 @@ import type { Answers, Kernel } from '../kernel/kernel.ts';
 import { familyName } from '../model/filter.ts';
 import { flowService } from '../model/node-state.ts';
 import { type Answer, bindingId, deviceName, type Op, type Refusal } from '../model/op.ts';
-import { type Count, Tally } from '../model/tally.ts';
 import type { Store } from '../store/store.ts';
 import type { Actual } from './actual.ts';
 import type { Dirty, Ticket } from './dirty.ts';
@@ -41,7 +40,6 @@ export interface Failure {
 /** What became of a plan. */
 export interface TurnReport {
   readonly applied: readonly Op[];
-  readonly appliedCounts: readonly Count[];
   readonly failures: readonly Failure[];
   /** Not sent, because an operation they presume failed; retried with it. */
   readonly blocked: readonly Op[];
@@ -86,7 +84,6 @@ export class Turn {
   readonly #presumptions: Presumptions;
   readonly #held: ReadonlySet<string>;
   readonly #applied: Op[] = [];
-  readonly #appliedTally = new Tally();
   readonly #failures: Failure[] = [];
   readonly #blocked: Op[] = [];
   readonly #open: Op[] = [];
@@ -126,7 +123,6 @@ export class Turn {
   report(): TurnReport {
     return {
       applied: this.#applied,
-      appliedCounts: this.#appliedTally.counts(),
       failures: this.#failures,
       blocked: this.#blocked,
       open: this.#open,
@@ -160,7 +156,6 @@ export class Turn {
     switch (outcome) {
       case 'applied':
         this.#applied.push(op);
-        this.#appliedTally.add(op);
         this.#surroundings.onApplied?.(op);
         return;
       case 'failed':

@@ -3,7 +3,7 @@
 import { Registry } from 'prom-client';
 import type { Op, Refusal } from '../model/op.ts';
 import { printable } from '../model/printable.ts';
-import { type Count, Tally } from '../model/tally.ts';
+import type { Count } from '../model/tally.ts';
 import { createSeries, type Series } from './series.ts';
 
 /** As kube-proxy's label ip_family. */
@@ -94,12 +94,9 @@ export class Metrics {
     const operations = applied + failures.length + open.length;
     if (operations > 0) batchSize.observe(operations);
     for (const [part, time] of Object.entries(kernelTime)) if (time > 0) applyDuration.observe({ part }, time / 1000);
-    this.#countOperations(appliedCounts, 'OK');
-    const unknown = new Tally();
-    for (const op of open) unknown.add(op);
-    this.#countOperations(unknown.counts(), 'unknown');
-    for (const { op, refusal } of failures)
-      this.#countOperations([{ kind: op.kind, verb: op.verb, count: 1 }], refusal.errno);
+    for (const one of appliedCounts) this.#countOperations(one, 'OK', one.count);
+    for (const op of open) this.#countOperations(op, 'unknown');
+    for (const { op, refusal } of failures) this.#countOperations(op, refusal.errno);
   }
 
   /** A pass ended because the kernel could not be spoken to. */
@@ -189,8 +186,8 @@ export class Metrics {
     }
   }
 
-  #countOperations(counts: readonly Count[], errno: string): void {
-    for (const { verb, kind, count } of counts) this.#series.operations.inc({ verb, kind, errno }, count);
+  #countOperations({ verb, kind }: Pick<Op, 'verb' | 'kind'>, errno: string, count = 1): void {
+    this.#series.operations.inc({ verb, kind, errno }, count);
   }
 
   /** A counter that first shows when it is 1 never rose, as far as rate() can tell. */

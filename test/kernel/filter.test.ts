@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
-import type { Family } from '../../src/model/address.ts';
+import { families, type Family } from '../../src/model/address.ts';
 import { type Element, element, sameElement, type Table } from '../../src/model/filter.ts';
 import type { Op } from '../../src/model/op.ts';
 import { parseOp } from '../../src/model/text.ts';
@@ -13,7 +13,6 @@ import { address } from '../support/cluster.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
 
 const both = facts({ nodeIPs: ['192.0.2.1', '2001:db8::1'], podCIDRs: ['10.244.7.0/24', 'fd00:244:7::/64'] });
-const families: readonly Family[] = [4, 6];
 const familyNames: Readonly<Record<Family, string>> = { 4: 'ip', 6: 'ip6' };
 
 describe('our tables in the kernel', () => {

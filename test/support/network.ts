@@ -75,7 +75,7 @@ export class Network {
     const host = address.includes(':') ? `[${address}]` : address;
     const target = `${protocol}:${host}:${port}${protocol === 'TCP' ? ',connect-timeout=5' : ''}`;
     try {
-      const args = ['netns', 'exec', namespace, 'socat', '-t', patience[protocol], '-', target];
+      const args = clientIn(namespace, protocol, target);
       return execFileSync('ip', args, { input: 'hello\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }).trim();
     } catch {
       return '';
@@ -85,16 +85,7 @@ export class Network {
   /** The answer to one TCP request; 'refused' at once, or 'silent'. */
   reach(namespace: string, address: string, port: number): string {
     const host = address.includes(':') ? `[${address}]` : address;
-    const args = [
-      'netns',
-      'exec',
-      namespace,
-      'socat',
-      '-t',
-      patience.TCP,
-      '-',
-      `TCP:${host}:${port},connect-timeout=2`,
-    ];
+    const args = clientIn(namespace, 'TCP', `TCP:${host}:${port},connect-timeout=2`);
     const { status, stdout, stderr } = spawnSync('ip', args, { input: 'hello\n', encoding: 'utf8' });
     if (status === 0) return stdout.trim();
     return stderr.includes('Connection refused') ? 'refused' : 'silent';
@@ -134,6 +125,11 @@ export class Network {
     ip('-n', namespace, 'link', 'set', 'lo', 'up');
     return namespace;
   }
+}
+
+/** What `ip` is told to run socat in the namespace, as a client of its target. */
+function clientIn(namespace: string, protocol: keyof typeof patience, target: string): string[] {
+  return ['netns', 'exec', namespace, 'socat', '-t', patience[protocol], '-', target];
 }
 
 export class Connection {

@@ -7,7 +7,7 @@ test('operations are counted by kind and verb, in the order in which they came',
   assert.deepEqual(tally.counts(), []);
   tally.add({ kind: 'destination', verb: 'add' });
   tally.add({ kind: 'service', verb: 'edit' });
-  tally.add({ kind: 'destination', verb: 'delete' }, 3);
+  for (let i = 0; i < 3; i++) tally.add({ kind: 'destination', verb: 'delete' });
   tally.add({ kind: 'destination', verb: 'add' });
   assert.deepEqual(tally.counts(), [
     { kind: 'destination', verb: 'add', count: 2 },

@@ -5,9 +5,8 @@
  */
 
 import type { ClusterEvent, ObjectName } from '../../model/cluster.ts';
-import { inPieces } from '../../model/pieces.ts';
 import type { SourceState } from '../../model/status.ts';
-import { pace } from '../pace.ts';
+import { type Pace, pace } from '../pace.ts';
 import type { ApiAnswer, ApiClient } from './api-client.ts';
 import { Complaints } from './complaints.ts';
 import { KnownObjects } from './known-objects.ts';
@@ -147,7 +146,7 @@ export class ListWatch {
       }
       const frame = list.frame();
       token = frame.continue;
-      if (token === '') await this.#listed(listed, frame.version);
+      if (token === '') await this.#listed(listed, frame.version, steps);
     } while (token !== '');
     this.#pageSize = pageSize;
     return { kind: 'listed' };
@@ -171,7 +170,7 @@ export class ListWatch {
           const ending = this.#take(event, listing);
           if (ending !== undefined) return ending;
           if (event.type === 'bookmark' && event.isInitialEnd && listing !== undefined) {
-            await this.#listed(listing, event.version);
+            await this.#listed(listing, event.version, steps);
             this.#watching();
             listing = undefined;
           } else if (listing === undefined && 'version' in event) this.#advance(event.version);
@@ -271,13 +270,15 @@ export class ListWatch {
   }
 
   /** A complete list was read: only now what it does not name is known to be gone. */
-  async #listed(names: ReadonlySet<ObjectName>, version: string | undefined): Promise<void> {
+  async #listed(names: ReadonlySet<ObjectName>, version: string | undefined, steps: Pace): Promise<void> {
     if (version === undefined) throw new MalformedAnswer('the list names no version (metadata.resourceVersion)');
-    await inPieces(this.#objects.names(), (name) => {
-      if (names.has(name)) return;
+    for (const name of this.#objects.names()) {
+      const pause = steps.step(1);
+      if (pause !== undefined) await pause;
+      if (names.has(name)) continue;
       this.#complaints.remove(name);
       this.#tell(this.#objects.delete(name));
-    });
+    }
     this.#endlessLists = 0;
     this.#advance(version);
     if (!this.#progress.synced()) return;
