@@ -37,13 +37,17 @@ process.once('uncaughtException', (error) => {
   process.exit(interrupted ?? exitStatus.failed);
 });
 
-try {
-  const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
-  const status = await runCommandLine(words, streams, abort.signal);
-  process.exitCode = status;
-} catch (error) {
-  process.exitCode = interrupted ?? exitStatus.failed;
-  process.stderr.write(failureText(error));
+/** Settled when there is nothing left to do. */
+export const ended = main();
+
+async function main(): Promise<void> {
+  try {
+    const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
+    process.exitCode = await runCommandLine(words, streams, abort.signal);
+  } catch (error) {
+    process.exitCode = interrupted ?? exitStatus.failed;
+    process.stderr.write(failureText(error));
+  }
 }
 
 function failureText(error: unknown): string {

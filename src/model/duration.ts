@@ -10,7 +10,8 @@ const milliseconds: ReadonlyMap<string, number> = new Map([
   ['m', 60_000],
   ['h', 3_600_000],
 ]);
-const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
+// In this order: ms is not m and the rest.
+const part = new RegExp(`(\\d+\\.?\\d*|\\.\\d+)(${[...milliseconds.keys()].join('|')})`, 'g');
 
 /** Longest of Go's time.Duration, 2^63 - 1 nanoseconds. */
 const longest = 2 ** 63 / 1e6;

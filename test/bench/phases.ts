@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Workplace } from '../support/daemon.ts';
-import { bundle } from '../support/program.ts';
+import { bundle, nodeFlags } from '../support/program.ts';
 import { kubeconfig } from './kubeconfig.ts';
 
 interface Quantiles {
@@ -119,7 +119,7 @@ function floorOf(netns: string, services: string, endpoints: string): number {
 
 function figuresOf(access: string, netns: string, flags: readonly string[]): Figures {
   const program = fileURLToPath(new URL('cluster.js', import.meta.url));
-  const node = ['--single-threaded-gc', '--max-semi-space-size=2', program, access, netns, ...flags];
+  const node = [...nodeFlags, program, access, netns, ...flags];
   return JSON.parse(
     execFileSync(process.execPath, node, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }),
   ) as Figures;

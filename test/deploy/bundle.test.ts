@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { nodeFlags } from '../support/program.ts';
 
 /** Tests run from dist/. */
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -21,7 +22,7 @@ const packageFile = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const main = packageFile.bin['kube-ipvs']!;
 const bundle = dirname(main);
 const files = readdirSync(join(root, bundle));
-const modules = files.filter((file) => file.endsWith('.mjs'));
+const sources = files.filter((file) => file.endsWith('js'));
 
 describe('the bundle', () => {
   const image = mkdtempSync(join(tmpdir(), 'kube-ipvs-image-'));
@@ -64,7 +65,7 @@ describe('the bundle', () => {
 
   it('can be executed, and has no line that would flood a log when an error quotes it', () => {
     assert.equal(statSync(join(root, main)).mode & 0o111, 0o111);
-    for (const file of modules) {
+    for (const file of sources) {
       const longest = Math.max(
         ...textOf(file)
           .split('\n')
@@ -74,14 +75,34 @@ describe('the bundle', () => {
     }
   });
 
+  it('starts from compiled code, which V8 takes only from its own version and flags', () => {
+    const program = JSON.stringify(join(root, bundle, 'program.cjs'));
+    const script = `import { readFileSync } from 'node:fs';
+      import { Script } from 'node:vm';
+      const cachedData = readFileSync(${program} + '.cache');
+      console.log(new Script(readFileSync(${program}, 'latin1'), { cachedData }).cachedDataRejected);`;
+    const isRejected = (flags: readonly string[]) =>
+      spawnSync(process.execPath, [...flags, '--input-type=module', '-e', script], { encoding: 'utf8' }).stdout;
+    assert.equal(isRejected(nodeFlags), 'false\n');
+    assert.equal(isRejected(['--max-lazy']), 'true\n');
+    assert.match(textOf('program.cjs'), /^[\0-\x7f]*$/, 'read as one byte a character');
+  });
+
+  it('runs under other flags of V8 too', () => {
+    const words = ['--max-lazy', program, 'version', '-o', 'json'];
+    const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+    assert.equal(stderr, '');
+    assert.equal((JSON.parse(stdout) as PackageFile).version, packageFile.version);
+  });
+
   it('holds nothing of the Kubernetes client that nobody calls', () => {
-    for (const file of modules) assert.doesNotMatch(textOf(file), /CoreV1Api|whatwg-url/, file);
+    for (const file of sources) assert.doesNotMatch(textOf(file), /CoreV1Api|whatwg-url/, file);
   });
 
   it('comes with the licences of the packages in it', () => {
     assert.deepEqual(
-      files.filter((file) => !modules.includes(file)),
-      ['licenses.txt'],
+      files.filter((file) => !sources.includes(file)),
+      ['licenses.txt', 'program.cjs.cache'],
     );
     for (const name of ['pino', 'js-yaml', 'zod']) {
       assert.match(textOf('licenses.txt'), new RegExp(`^${name} \\d.* \\(MIT\\)$`, 'm'));

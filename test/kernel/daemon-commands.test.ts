@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { Daemon, Workplace } from '../support/daemon.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
-import { bundle, kubeIpvs, type Run } from '../support/program.ts';
+import { kubeIpvs, type Run } from '../support/program.ts';
 import { ipvsLines } from '../support/witness.ts';
 
 const web = (...addresses: readonly string[]) =>
@@ -28,7 +28,7 @@ afterEach(() => {
 });
 
 function run(...flags: readonly string[]): Promise<Run> {
-  return kubeIpvs(['run', '--netns', node.name, ...flags], { program: bundle });
+  return kubeIpvs(['run', '--netns', node.name, ...flags]);
 }
 
 function lines(): string[] {
@@ -86,7 +86,7 @@ describe('without staying', () => {
     const foreign = ['-A -t 192.0.2.1:80 -s rr', '-a -t 192.0.2.1:80 -r 198.51.100.1:80 -m -w 1'];
     node.run(...foreign);
     const own = ['--netns', node.name, '--manifests', file, ...range];
-    const once = await kubeIpvs(['reconcile', '--once', ...own], { program: bundle });
+    const once = await kubeIpvs(['reconcile', '--once', ...own]);
     assert.equal(once.status, 0, once.stderr);
     const cleaned = await run('--cleanup');
     assert.equal(cleaned.status, 0, cleaned.stderr);

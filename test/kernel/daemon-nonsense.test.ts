@@ -11,7 +11,7 @@ import { Daemon, Workplace } from '../support/daemon.ts';
 import { hostileLines, hostileObjects } from '../support/hostile-objects.ts';
 import { assertPrintable } from '../support/mutation.ts';
 import { type Connection, Network } from '../support/network.ts';
-import { bundle, kubeIpvs } from '../support/program.ts';
+import { kubeIpvs } from '../support/program.ts';
 import { ipvsLines } from '../support/witness.ts';
 
 const web = ['-A -t 10.96.0.10:80 -s rr', '-a -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1'] as const;
@@ -159,7 +159,7 @@ describe('a running kube-ipvs whose API server', () => {
       ...object,
     }));
     const args = ['reconcile', '--once', '--dry-run', '--netns', network.node, '--manifests', '-'];
-    const { status, stdout, stderr } = await kubeIpvs(args, { input: list(objects), program: bundle });
+    const { status, stdout, stderr } = await kubeIpvs(args, { input: list(objects) });
     assert.equal(status, 1, stderr.slice(0, 2_000));
     for (const line of `${stdout}${stderr}`.split('\n')) {
       assertPrintable(line);

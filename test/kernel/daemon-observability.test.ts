@@ -12,7 +12,7 @@ import { Daemon, Workplace } from '../support/daemon.ts';
 import { deployed } from '../support/deployment.ts';
 import { ask, freePort } from '../support/http.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
-import { bundle, startKubeIpvs } from '../support/program.ts';
+import { startKubeIpvs } from '../support/program.ts';
 import { type Access, accessText, unusedAccess } from '../support/rbac.ts';
 
 const user = 'system:serviceaccount:kube-system:kube-ipvs';
@@ -161,7 +161,7 @@ describe('a running kube-ipvs tells', () => {
   });
 
   it('its status again and again, until that is interrupted', async () => {
-    const child = startKubeIpvs(['status', '-w', '-o', 'json', '--status-socket', daemon.socket], [], bundle);
+    const child = startKubeIpvs(['status', '-w', '-o', 'json', '--status-socket', daemon.socket]);
     child.stdin!.end();
     let printed = '';
     const prints = (text: string) =>

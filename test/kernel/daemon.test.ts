@@ -11,7 +11,7 @@ import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts'
 import { Daemon, type DaemonSettings, Workplace } from '../support/daemon.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
 import { samplePath } from '../support/manifest-files.ts';
-import { bundle, kubeIpvs } from '../support/program.ts';
+import { kubeIpvs } from '../support/program.ts';
 import { ipvsLines } from '../support/witness.ts';
 
 const flags = ['--cluster-cidr', '10.244.0.0/16,fd00:10:244::/56', '--nodeport-addresses', '192.168.1.0/24'];
@@ -109,7 +109,7 @@ describe('kube-ipvs run', () => {
       twin.run(...eth0);
       const file = workplace.write('cluster.json', manifests());
       const own = ['--netns', twin.name, '--hostname-override', 'node-a', ...flags];
-      const once = await kubeIpvs(['reconcile', '--once', '--manifests', file, ...own], { program: bundle });
+      const once = await kubeIpvs(['reconcile', '--once', '--manifests', file, ...own]);
       assert.equal(once.status, 0, once.stderr);
       assert.equal(node.text(), twin.text());
       assert.deepEqual(node.elements(), twin.elements());
@@ -129,7 +129,7 @@ describe('kube-ipvs run', () => {
   it('leaves nothing to do for reconcile from the same cluster', async () => {
     const own = ['--netns', node.name, '--hostname-override', 'node-a', ...flags];
     const { kubeconfig } = workplace.kubeconfig(server);
-    const once = await kubeIpvs(['reconcile', '--once', '--kubeconfig', kubeconfig, ...own], { program: bundle });
+    const once = await kubeIpvs(['reconcile', '--once', '--kubeconfig', kubeconfig, ...own]);
     assert.equal(once.status, 0, once.stderr);
     assert.match(once.stdout, /^nothing to do; /);
   });
@@ -138,7 +138,7 @@ describe('kube-ipvs run', () => {
     const own = ['--netns', node.name, '--hostname-override', 'node-a', ...flags];
     const { kubeconfig } = workplace.kubeconfig(server);
     const words = ['explain', '10.104.87.96:80', '--kubeconfig', kubeconfig, ...own];
-    const told = await kubeIpvs(words, { program: bundle });
+    const told = await kubeIpvs(words);
     assert.equal(told.status, 0, told.stderr);
     assert.match(told.stdout, /^Affinity: {4}ClientIP, for 10800 s$/m);
     assert.match(told.stdout, /^Kernel: {6}virtual service rr -p 10800; as it should be$/m);

@@ -10,7 +10,7 @@ import type { DoctorReport } from '../../src/cli/doctor/report.ts';
 import { ApiServer } from '../support/api-server/api-server.ts';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { Network } from '../support/network.ts';
-import { bundle, kubeIpvs, type Run } from '../support/program.ts';
+import { kubeIpvs, type Run } from '../support/program.ts';
 import { device, ipvsLines } from '../support/witness.ts';
 
 describe('kube-ipvs doctor', () => {
@@ -40,7 +40,7 @@ describe('kube-ipvs doctor', () => {
 
   function doctor(flags: readonly string[], prefix: readonly string[] = []): Promise<Run> {
     const access = ['--kubeconfig', join(folder, 'kubeconfig'), '--hostname-override', 'node-a'];
-    return kubeIpvs(['doctor', '--netns', network.node, ...access, ...flags], { prefix, program: bundle });
+    return kubeIpvs(['doctor', '--netns', network.node, ...access, ...flags], { prefix });
   }
 
   /** Check → level. */
@@ -59,7 +59,7 @@ describe('kube-ipvs doctor', () => {
     const file = join(folder, 'objects.yaml');
     writeFileSync(file, list(objects));
     const reconcile = ['reconcile', '--once', '--manifests', file, '--netns', network.node];
-    const reconciled = await kubeIpvs(reconcile, { program: bundle });
+    const reconciled = await kubeIpvs(reconcile);
     assert.equal(reconciled.status, 0, reconciled.stderr);
     const before = everything();
 

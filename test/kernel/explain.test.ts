@@ -12,7 +12,7 @@ import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts'
 import { fates } from '../support/explained.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
 import { dismissAgent, KernelNetwork } from '../support/kernel-network.ts';
-import { bundle, kubeIpvs, type Run } from '../support/program.ts';
+import { kubeIpvs, type Run } from '../support/program.ts';
 import { parseSurroundings } from '../support/surroundings.ts';
 import { parseTraffic } from '../support/traffic.ts';
 
@@ -146,12 +146,12 @@ describe('kube-ipvs explain', () => {
   it('makes nothing, and says in one line that it lacks CAP_NET_ADMIN', async () => {
     const before = everything();
     const words = ['explain', '10.96.0.10:80', '--manifests', file, ...flags, '--netns', node.name];
-    const told = await kubeIpvs(words, { program: bundle });
+    const told = await kubeIpvs(words);
     assert.equal(told.status, 0, told.stderr);
     assert.match(told.stdout, /^Kernel: {6}no virtual service; otherwise than it should be, see below$/m);
     assert.equal(everything(), before);
     const without = ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin', '--'];
-    const refused = await kubeIpvs(words, { program: bundle, prefix: without });
+    const refused = await kubeIpvs(words, { prefix: without });
     assert.deepEqual([refused.status, refused.stdout], [1, '']);
     assert.match(refused.stderr, /^kube-ipvs: .*CAP_NET_ADMIN.*\n$/);
   });

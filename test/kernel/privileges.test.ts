@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { deployed } from '../support/deployment.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
-import { bundle, kubeIpvs, type Run } from '../support/program.ts';
+import { kubeIpvs, type Run } from '../support/program.ts';
 import { boundAddresses, ipvsLines } from '../support/witness.ts';
 
 const objects = list([serviceObject('web', { clusterIPs: ['10.96.0.10'] }), sliceObject('web', ['10.244.0.1'])]);
@@ -29,7 +29,7 @@ describe('the containers of the DaemonSet', () => {
   function reconcile(input: string, mounts: readonly string[], ...limits: readonly string[]): Promise<Run> {
     const setUp = [...mounts, 'PATH=/nowhere exec "$@"'].join(' && ');
     const prefix = ['ip', 'netns', 'exec', node.name, 'unshare', '--mount', 'sh', '-c', setUp, 'sh', ...limits];
-    return kubeIpvs(['reconcile', '--once', '--manifests', '-'], { input, prefix, program: bundle });
+    return kubeIpvs(['reconcile', '--once', '--manifests', '-'], { input, prefix });
   }
 
   /** User 0 with these capabilities, and no way to others. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { Network } from '../support/network.ts';
-import { bundle, kubeIpvs } from '../support/program.ts';
+import { kubeIpvs } from '../support/program.ts';
 import { boundAddresses, boundRoutes } from '../support/witness.ts';
 
 describe('a node that never had kube-proxy', () => {
@@ -26,13 +26,13 @@ describe('a node that never had kube-proxy', () => {
     await network.serve(pod, 'TCP', 8080, 'web');
     const web = [serviceObject('web', { clusterIPs: ['10.96.0.10'] }), sliceObject('web', ['10.244.0.1'])];
     const args = ['--manifests', '-', '--netns', network.node, '--cluster-cidr=10.244.0.0/16', '--vip-binding=route'];
-    const made = await kubeIpvs(['reconcile', '--once', ...args], { input: list(web), program: bundle });
+    const made = await kubeIpvs(['reconcile', '--once', ...args], { input: list(web) });
     assert.equal(made.status, 0, made.stderr);
     const connection = await network.connect(client, '10.96.0.10', 80);
     assert.equal(await connection.ask(), 'web');
 
     const release = (...flags: readonly string[]) =>
-      kubeIpvs(['cleanup', '--release', '--netns', network.node, ...flags], { program: bundle });
+      kubeIpvs(['cleanup', '--release', '--netns', network.node, ...flags]);
     const first = await release();
     assert.equal(first.status, 3, first.stderr);
     assert.match(

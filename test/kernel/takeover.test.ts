@@ -19,7 +19,7 @@ import {
   staleServices,
 } from '../support/kube-proxy-state.ts';
 import { type Connection, Network } from '../support/network.ts';
-import { bundle, kubeIpvs, type Run } from '../support/program.ts';
+import { kubeIpvs, type Run } from '../support/program.ts';
 import { boundAddresses, ipvsLines } from '../support/witness.ts';
 
 /** What an administrator, the kubelet, Docker and kube-router have beside it. */
@@ -159,11 +159,11 @@ describe('a node of kube-proxy', () => {
 
   function takeover(...flags: readonly string[]): Promise<Run> {
     const args = ['--manifests', join(folder, 'objects.json'), '--netns', network.node, ...kubeProxyFlags, ...flags];
-    return kubeIpvs(['takeover', ...args], { program: bundle });
+    return kubeIpvs(['takeover', ...args]);
   }
 
   function release(...flags: readonly string[]): Promise<Run> {
-    return kubeIpvs(['cleanup', '--release', '--netns', network.node, ...flags], { program: bundle });
+    return kubeIpvs(['cleanup', '--release', '--netns', network.node, ...flags]);
   }
 
   it('tells beforehand all that a takeover would do, and changes nothing', async () => {

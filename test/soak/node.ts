@@ -6,7 +6,7 @@ import { Daemon, type DaemonSettings, type Exit, Workplace } from '../support/da
 import { KernelNamespace } from '../support/kernel-namespace.ts';
 import { dismissAgent, KernelNetwork } from '../support/kernel-network.ts';
 import { tablesText } from '../support/kernel-state.ts';
-import { bundle, kubeIpvs } from '../support/program.ts';
+import { kubeIpvs } from '../support/program.ts';
 import { parseSurroundings } from '../support/surroundings.ts';
 import { ipvsLines } from '../support/witness.ts';
 import { podAddresses } from './cluster.ts';
@@ -65,7 +65,7 @@ export class SoakNode {
     for (;;) {
       const flags = ['--dry-run', '--config', this.daemon.mount.file, '--netns', this.namespace.name];
       const args = ['reconcile', '--once', ...flags, '--hostname-override', 'node-a'];
-      const { status, stdout, stderr } = await kubeIpvs(args, { program: bundle });
+      const { status, stdout, stderr } = await kubeIpvs(args);
       if (status === 0) return '';
       if (performance.now() > end) return `exit status ${status}\n${stdout}${stderr}`;
       await sleep(verifying.every);

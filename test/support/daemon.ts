@@ -11,7 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { StatusReport } from '../../src/model/status.ts';
 import type { ApiServer } from './api-server/api-server.ts';
 import { ask, freePort, type Heard } from './http.ts';
-import { bundle, kubeIpvs, type Run, startKubeIpvs } from './program.ts';
+import { kubeIpvs, type Run, startKubeIpvs } from './program.ts';
 
 /** What stays the same over the lives of a daemon. */
 export interface DaemonSettings {
@@ -115,7 +115,7 @@ export class Daemon {
     });
     if (config !== undefined) mount.become(config);
     const configured = config === undefined ? plain : ['--config', mount.file];
-    const child = startKubeIpvs(['run', ...configured, ...own, ...place, ...args], prefix, bundle);
+    const child = startKubeIpvs(['run', ...configured, ...own, ...place, ...args], prefix);
     return new Daemon(child, folder, mount, ports);
   }
 
@@ -211,7 +211,7 @@ export class Daemon {
 
   /** `kube-ipvs status`, with these flags. */
   askStatus(...flags: readonly string[]): Promise<Run> {
-    return kubeIpvs(['status', '--status-socket', this.socket, ...flags], { program: bundle });
+    return kubeIpvs(['status', '--status-socket', this.socket, ...flags]);
   }
 
   async status(): Promise<StatusReport> {

@@ -1,11 +1,16 @@
 /** The program as its users run it: argv in; exit status, standard output and standard error out. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
-/** What is shipped: the same in few files, which start much faster in an emulated guest but have no source maps. */
+/** What is shipped. */
 export const bundle = fileURLToPath(new URL('../../bundle/kube-ipvs.mjs', import.meta.url));
+/** Those of its first line, which a shell would find node with. */
+export const nodeFlags = readFileSync(bundle, 'utf8')
+  .split('\n', 1)[0]!
+  .split(' ')
+  .filter((word) => word.startsWith('--'));
 
 export interface Run {
   readonly status: number | null;
@@ -13,21 +18,18 @@ export interface Run {
   readonly stderr: string;
 }
 
-export function startKubeIpvs(
-  args: readonly string[],
-  prefix: readonly string[] = [],
-  program: string = main,
-): ChildProcess {
-  const [command, ...rest] = [...prefix, process.execPath, program, ...args] as [string, ...string[]];
+/** `prefix` is a command to run it under, such as `setpriv … --`. */
+export function startKubeIpvs(args: readonly string[], prefix: readonly string[] = []): ChildProcess {
+  const [command, ...rest] = [...prefix, process.execPath, ...nodeFlags, bundle, ...args] as [string, ...string[]];
   return spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
 }
 
-/** Runs to the end. `prefix` is a command to run it under, such as `setpriv … --`. */
+/** Runs to the end. */
 export async function kubeIpvs(
   args: readonly string[],
-  options: { readonly input?: string; readonly prefix?: readonly string[]; readonly program?: string } = {},
+  options: { readonly input?: string; readonly prefix?: readonly string[] } = {},
 ): Promise<Run> {
-  const child = startKubeIpvs(args, options.prefix, options.program);
+  const child = startKubeIpvs(args, options.prefix);
   child.stdin!.on('error', () => {});
   child.stdin!.end(options.input ?? '');
   let stdout = '';

@@ -15,7 +15,7 @@ import { markdownMarkers, markdownTables } from '../../src/cli/help.ts';
 import { createLog, textLine } from '../../src/cli/log.ts';
 import { commandTable, shells } from '../../src/config/commands.ts';
 import { flagNames, flagSpecs } from '../../src/config/flags.ts';
-import { kubeIpvs, startKubeIpvs } from '../support/program.ts';
+import { bundle, kubeIpvs, startKubeIpvs } from '../support/program.ts';
 
 async function run(...words: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   let stdout = '';
@@ -306,8 +306,7 @@ describe('the process', () => {
   });
 
   it('is quiet when nobody reads its output', () => {
-    const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
-    const script = `for i in 1 2 3; do ${process.execPath} ${main} completion bash | true; echo "\${PIPESTATUS[0]}"; done`;
+    const script = `for i in 1 2 3; do ${bundle} completion bash | true; echo "\${PIPESTATUS[0]}"; done`;
     const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
     assert.deepEqual([stdout, stderr], ['0\n0\n0\n', '']);
   });

@@ -8,14 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { status } from '../../src/cli/status.ts';
 import { parseArguments } from '../../src/config/arguments.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { StatusReport } from '../../src/model/status.ts';
 import { hostOf } from '../support/configured.ts';
 import { StatusServer } from '../../src/serve/status-server.ts';
-import { kubeIpvs, startKubeIpvs } from '../support/program.ts';
+import { bundle, kubeIpvs, startKubeIpvs } from '../support/program.ts';
 import { sampleReport } from '../support/status-report.ts';
 
 let folder: string;
@@ -140,9 +139,8 @@ describe('kube-ipvs status', () => {
   it('ends when nobody reads what it prints', async () => {
     let asked = 0;
     await serve(() => ({ ...sampleReport, differences: [String(asked++)] }));
-    const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
-    const script = `"$0" "$1" status -w --status-socket "$2" | head -1; echo "\${PIPESTATUS[0]}"`;
-    const child = spawn('bash', ['-c', script, process.execPath, main, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const script = `"$0" status -w --status-socket "$1" | head -1; echo "\${PIPESTATUS[0]}"`;
+    const child = spawn('bash', ['-c', script, bundle, path], { stdio: ['ignore', 'pipe', 'inherit'] });
     let stdout = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     await once(child, 'close');
