@@ -75,22 +75,22 @@ describe('the bundle', () => {
     }
   });
 
-  it('starts from compiled code, which V8 takes only from its own version and flags', () => {
-    const program = JSON.stringify(join(root, bundle, 'program.cjs'));
+  it('starts from compiled code, which V8 takes under the flags of the first line', () => {
+    const source = join(image, bundle, 'program.cjs');
+    const compiled = node([...nodeFlags, join(root, 'scripts/lib/precompile.mjs'), source]);
+    assert.deepEqual([compiled.status, compiled.error], [0, undefined]);
     const script = `import { readFileSync } from 'node:fs';
       import { Script } from 'node:vm';
-      const cachedData = readFileSync(${program} + '.cache');
-      console.log(new Script(readFileSync(${program}, 'latin1'), { cachedData }).cachedDataRejected);`;
-    const isRejected = (flags: readonly string[]) =>
-      spawnSync(process.execPath, [...flags, '--input-type=module', '-e', script], { encoding: 'utf8' }).stdout;
+      const cachedData = readFileSync('${source}.cache');
+      console.log(new Script(readFileSync('${source}', 'latin1'), { cachedData }).cachedDataRejected);`;
+    const isRejected = (flags: readonly string[]) => node([...flags, '--input-type=module', '-e', script]).stdout;
     assert.equal(isRejected(nodeFlags), 'false\n');
     assert.equal(isRejected(['--max-lazy']), 'true\n');
     assert.match(textOf('program.cjs'), /^[\0-\x7f]*$/, 'read as one byte a character');
   });
 
   it('runs under other flags of V8 too', () => {
-    const words = ['--max-lazy', program, 'version', '-o', 'json'];
-    const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+    const { stdout, stderr } = node(['--max-lazy', program, 'version', '-o', 'json']);
     assert.equal(stderr, '');
     assert.equal((JSON.parse(stdout) as PackageFile).version, packageFile.version);
   });
@@ -108,6 +108,10 @@ describe('the bundle', () => {
       assert.match(textOf('licenses.txt'), new RegExp(`^${name} \\d.* \\(MIT\\)$`, 'm'));
     }
   });
+
+  function node(words: readonly string[]) {
+    return spawnSync(process.execPath, words, { encoding: 'utf8' });
+  }
 
   function textOf(file: string): string {
     return readFileSync(join(root, bundle, file), 'utf8');
