@@ -14,6 +14,7 @@ import { ProxyHealth } from '../serve/proxy-health.ts';
 import { TrafficSeries } from '../serve/traffic-series.ts';
 import { NodeAddresses } from '../watch/node-addresses.ts';
 import { now } from './converge.ts';
+import { tuneForChanges } from './engine.ts';
 import { Journal } from './journal.ts';
 import { LocalEndpoints } from './local-endpoints.ts';
 import { levelOf, type Logger } from './log.ts';
@@ -202,6 +203,7 @@ export class Daemon {
     await this.#localEndpoints.update(report.services, store, this.#config);
     if (this.#isReady) return;
     this.#isReady = true;
+    tuneForChanges();
     this.#servers.ready();
     this.#log.info({ ms: Date.now() - this.#startedAt }, 'ready: the kernel has what the cluster asks of this node');
   }

@@ -6,7 +6,7 @@
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { tuneForDaemon } from '../../src/cli/engine.ts';
+import { tuneForChanges, tuneForDaemon } from '../../src/cli/engine.ts';
 import { wishesOf } from '../../src/cli/wishes.ts';
 import { ask } from '../../src/desired/front-ends.ts';
 import { nodeFacts } from '../../src/desired/node-facts.ts';
@@ -49,6 +49,7 @@ store.apply({ kind: 'nodeAddresses', verb: 'set', addresses: await kernel.nodeAd
 store.apply({ kind: 'synced', source: 'nodeAddresses' });
 
 const first = await start();
+tuneForChanges();
 const rss = { settled: resident('self', 'VmRSS'), most: resident('self', 'VmHWM') };
 const again = await start();
 if (again.report.applied.length > 0) throw new Error('a restart without drift changes something');
