@@ -1,6 +1,7 @@
 /**
  * Whether what an operation presumes is the case when its turn comes. A plan is made before its first operation is answered; what
- * then fails must not leave a virtual service out of reach, or unmarked as ours. Pure; costs O(1) where no cost is stated.
+ * then fails must not leave a virtual service out of reach, or unmarked as ours. To be asked once for each operation, in order; costs
+ * O(1) where no cost is stated.
  */
 
 import { type Address, familyOf, hostPrefix } from '../model/address.ts';
@@ -15,8 +16,8 @@ export class Presumptions {
   readonly #desired: Desired;
   readonly #leaving: ReadonlySet<string>;
   #routesMayGo: boolean | undefined;
-  /** By virtual service, a destination that took connections when it was looked for: most others leave while it does. */
-  readonly #servers = new Map<string, string>();
+  /** By virtual service, how many destinations take connections and were not let go. Counted when the first leaves, after the new ones. */
+  readonly #servers = new Map<string, number>();
 
   constructor(actual: Actual, { ops }: Plan, desired: Desired) {
     this.#actual = actual;
@@ -60,19 +61,15 @@ export class Presumptions {
     if (known === undefined) return false;
     const isTaking = known.destinations.get(destination.id)?.destination.weight !== 0;
     const leaves = isTaking && (verb === 'delete' || (verb === 'edit' && destination.weight === 0));
-    return !leaves || this.#isServedWithout(destination.id, known) || !this.#wantsToServe(service);
+    return !leaves || !this.#wantsToServe(service) || this.#letGo(destination.id, known);
   }
 
-  #isServedWithout(leaving: string, { service, destinations }: ActualService): boolean {
-    const isServer = (id: string) => id !== leaving && (destinations.get(id)?.destination.weight ?? 0) > 0;
-    const last = this.#servers.get(service.id);
-    if (last !== undefined && isServer(last)) return true;
-    for (const id of destinations.keys()) {
-      if (!isServer(id)) continue;
-      this.#servers.set(service.id, id);
-      return true;
-    }
-    return false;
+  /** Whether others stay. Those that were let go before do not: the answers come when all of them are under way. */
+  #letGo(leaving: string, { service, destinations }: ActualService): boolean {
+    const servers = this.#servers.get(service.id) ?? serversOf(destinations);
+    const others = destinations.has(leaving) ? servers - 1 : servers;
+    this.#servers.set(service.id, others > 0 ? others : servers);
+    return others > 0;
   }
 
   #wantsToServe({ id }: VirtualServiceKey): boolean {
@@ -139,4 +136,11 @@ export class Presumptions {
       (binding) => binding.form === 'address' || this.#wants(binding) || this.#actual.servedBy(binding).length === 0,
     );
   }
+}
+
+/** How many take connections. Costs O(destinations). */
+function serversOf(destinations: ActualService['destinations']): number {
+  let servers = 0;
+  for (const { destination } of destinations.values()) if (destination.weight > 0) servers++;
+  return servers;
 }

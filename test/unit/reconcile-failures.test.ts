@@ -96,6 +96,26 @@ test('a virtual service that cannot be deleted keeps its address', async () => {
   assert.equal(kernel.text(), device);
 });
 
+test('of two endpoints that leave one stays as long as the one that takes over is refused', async () => {
+  const { node, kernel, store } = await serving();
+  for (const leaving of ['10.244.0.1:8080', '10.244.0.2:8080']) {
+    kernel.run(`-a -t 10.96.0.10:80 -r ${leaving} -m -w 1`);
+    kernel.setConnections('10.96.0.10:80/TCP', leaving, { active: 1, inactive: 0 });
+  }
+  store.apply(webSlice('10.244.0.3'));
+  await node.reconciler.verify();
+  kernel.faults = faultsAt(new Map([[0, refused]]));
+  const report = await node.reconciler.pass();
+  assert.deepEqual(
+    report?.failures.map(({ op }) => opText(op)),
+    ['-a -t 10.96.0.10:80 -r 10.244.0.3:8080 -m -w 1'],
+  );
+  assert.deepEqual(report?.blocked.map(opText), ['-e -t 10.96.0.10:80 -r 10.244.0.2:8080 -m -w 0']);
+  assert.match(kernel.text(), /-r 10.244.0.2:8080 -m -w 1/);
+  await node.rest();
+  assert.deepEqual(kernel.text().match(/-r .* -w 1/g), ['-r 10.244.0.3:8080 -m -w 1']);
+});
+
 test('an address that is bound twice stays bound until its virtual service is gone', async () => {
   const { node, kernel, store } = await serving();
   kernel.run('ip route add local 10.96.0.10/32 dev kube-ipvs0 table local');
