@@ -45,7 +45,7 @@ export async function runErrand(invocation: Invocation, errand: Errand): Promise
   const { flags } = invocation;
   const dryRun = flags.dryRun;
   const progress = new Progress(invocation.stderr);
-  const lines = flags.output === 'text' ? new Lines(invocation.stdout, () => progress.end()) : undefined;
+  const lines = flags.output === 'json' ? undefined : new Lines(invocation.stdout, () => progress.end());
   let planned = 0;
   let applied = 0;
   const surroundings: Surroundings = {

@@ -38,6 +38,8 @@ export interface Passage {
   readonly masqueraded: boolean;
   /** The rules that did something to it, in order. */
   readonly rules: readonly Rule[];
+  /** Those of them that marked it for masquerading, of which something comes only where it then leaves the node. */
+  readonly marking: readonly Rule[];
 }
 
 const setKeys = new Map(Object.entries(setSpecs).map(([key, { name }]) => [name as string, key as SetKey]));
@@ -116,6 +118,7 @@ class Walker implements Passage {
   masqueraded = false;
   isTranslated = false;
   readonly rules: Rule[] = [];
+  readonly marking: Rule[] = [];
   readonly #table: Table;
   readonly #elements: ElementIndex;
 
@@ -131,7 +134,10 @@ class Walker implements Passage {
       if (!matches.every((match) => this.#matches(match))) continue;
       if (mark !== undefined) {
         this.packet = { ...this.packet, mark: ((this.packet.mark & mark.keep) | mark.set) >>> 0 };
-        if (mark.set !== 0) this.rules.push(rule);
+        if (mark.set !== 0) {
+          this.rules.push(rule);
+          this.marking.push(rule);
+        }
       }
       const next = verdict === undefined ? 'on' : this.#follow(verdict, rule);
       if (next !== 'on') return next;

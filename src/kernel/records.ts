@@ -98,6 +98,7 @@ function encodeDestination(records: Records, at: number, op: Extract<IpvsOp, { k
   if (op.verb === 'delete') return;
   records.setWord(at + 48, op.destination.weight);
   records.bytes[at + 52] = forwardings.indexOf(op.destination.forwarding);
+  records.setWord(at + 60, op.destination.upperThreshold ?? 0);
 }
 
 /** A dump's virtual services, without those addressed by a firewall mark, which have no address and are never ours. */
@@ -116,6 +117,7 @@ function decodeService(records: Records, at: number): ObservedVirtualService | u
   if (records.word(at + 92) !== 0 || protocol === undefined) return undefined;
   const family: Family = records.byte(at + 2) === 6 ? 6 : 4;
   const address = addressFromBytes(records.bytes, at + 16, family);
+  const persistenceEngine = records.text(at + 96, 16);
   return {
     service: {
       ...virtualServiceKey(protocol, address, records.short(at + 4)),
@@ -123,6 +125,7 @@ function decodeService(records: Records, at: number): ObservedVirtualService | u
       flags: records.word(at + 8) & ~hashedFlag,
       timeout: records.word(at + 12),
       persistencePrefix: prefixOf(family, records.word(at + 56)),
+      ...(persistenceEngine === '' ? {} : { persistenceEngine }),
     },
   };
 }
@@ -167,8 +170,10 @@ function decodeDestination(records: Records, at: number): ObservedDestination {
   const family: Family = records.byte(at + 53) === 6 ? 6 : 4;
   const address = addressFromBytes(records.bytes, at + 32, family);
   const forwarding = forwardings[records.byte(at + 52)] ?? 'masquerade';
+  const found = { ...destination(address, records.short(at + 6), records.word(at + 48)), forwarding };
+  const upperThreshold = records.word(at + 60);
   return {
-    destination: { ...destination(address, records.short(at + 6), records.word(at + 48)), forwarding },
+    destination: upperThreshold === 0 ? found : { ...found, upperThreshold },
     connections: { active: records.word(at + 80), inactive: records.word(at + 84) },
   };
 }

@@ -2,7 +2,7 @@
  * Our tables as the records of nf_tables objects: what is wanted, what a dump shows, the difference between the two, and the
  * transactions that end it. The C++ twin is `native/families/nftables_record.h`. Offsets in bytes; a rule: `rule-records.ts`:
  *
- *     table 0 verb  1 kind  2 family  = 128
+ *     table 0 verb  1 kind  2 family  4 flags  = 128
  *     chain 0 verb  1 kind  2 family  4 type  5 hook  6 policy  8 priority  32 name (32)  = 128
  *     set   0 verb  1 kind  2 family  4 flags  8 key type  12 key length  16 data type  20 data length  24 field lengths (8)
  *           32 name (32)  = 128
@@ -19,6 +19,8 @@ import { encodeRule, nameSize, objectKinds } from './rule-records.ts';
 /** Records without verbs and handles, so that what is there equals what was added. */
 export interface TableRecords {
   readonly family: Family;
+  /** None of its chains sees a packet (nft's `flags dormant`). */
+  readonly isDormant: boolean;
   readonly sets: ReadonlyMap<string, Uint8Array>;
   readonly chains: ReadonlyMap<string, ChainRecords>;
 }
@@ -30,6 +32,7 @@ interface ChainRecords {
 }
 
 // linux/netfilter/nf_tables.h, linux/netfilter.h
+const dormantFlag = 1;
 const setFlags = { anonymous: 1, interval: 4, map: 8, concatenation: 0x80 } as const;
 const verdictData = 0xffffff00;
 const policyAccept = 1;
@@ -48,6 +51,7 @@ export function encodeTable(table: Table): TableRecords {
   const { family } = table;
   return {
     family,
+    isDormant: false,
     sets: new Map(table.sets.map((spec) => [spec.name, encodeSet(family, spec)])),
     chains: new Map(
       table.chains.map((chain) => [
@@ -67,12 +71,16 @@ export function decodeTable(family: Family, dump: Uint8Array): TableRecords | un
   const chains = new Map<string, ChainRecords>();
   const records = new Records(new Uint8Array(dump));
   let found = false;
+  let isDormant = false;
   for (let at = 0; at < dump.length; ) {
     const kind = records.byte(at + 1);
     const end = at + (kind === objectKinds.rule ? 1 + records.word(at + 4) : 1) * objectSize;
     const name = records.text(at + nameAt, nameSize);
     const record = records.bytes.subarray(at, end);
-    if (kind === objectKinds.table) found = true;
+    if (kind === objectKinds.table) {
+      found = true;
+      isDormant = (records.word(at + 4) & dormantFlag) !== 0;
+    }
     if (kind === objectKinds.set) sets.set(name, record);
     if (kind === objectKinds.chain) chains.set(name, { record, rules: [] });
     if (kind === objectKinds.rule) {
@@ -81,12 +89,13 @@ export function decodeTable(family: Family, dump: Uint8Array): TableRecords | un
     }
     at = end;
   }
-  return found ? { family, sets, chains } : undefined;
+  return found ? { family, isDormant, sets, chains } : undefined;
 }
 
 /** Costs O(rules). */
 export function tableState(held: TableRecords | undefined, wanted: TableRecords): TableState {
   if (held === undefined) return 'absent';
+  if (held.isDormant) return 'other';
   for (const [name, record] of wanted.sets) if (!sameBytes(held.sets.get(name), record)) return 'other';
   const otherSets = surplusSets(held, wanted);
   const otherChains = Array.from(held.chains.keys()).filter((name) => !wanted.chains.has(name));

@@ -76,9 +76,9 @@ export function networkText(cidr: Cidr): string {
   return cidr.prefix === hostPrefix(familyOf(cidr.address)) ? cidr.address : cidrText(cidr);
 }
 
-/** Address with a port as ipvsadm and URLs print it: `10.0.0.1:80`, `[fd00::1]:80`. */
-export function endpointText(address: Address, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+/** Host, which may be an address, with a port as ipvsadm and URLs print it: `10.0.0.1:80`, `[fd00::1]:80`. */
+export function endpointText(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Network-order bytes: 4 or 16. */

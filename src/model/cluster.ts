@@ -134,7 +134,13 @@ export type ClusterEvent =
   | { readonly kind: 'node'; readonly verb: 'delete' }
   | { readonly kind: 'nodeAddresses'; readonly verb: 'set'; readonly addresses: readonly NodeAddress[] }
   /** The object could not be read: what was last known of it stays. */
-  | { readonly kind: 'unreadable'; readonly object: 'Service' | 'EndpointSlice' | 'Node'; readonly name: ObjectName }
+  | {
+      readonly kind: 'unreadable';
+      readonly object: 'Service' | 'EndpointSlice' | 'Node';
+      readonly name: ObjectName;
+      /** Of an EndpointSlice, whose endpoints it tells of; absent where that could not be read either. */
+      readonly service?: ObjectName;
+    }
   /** The source has told everything it had at start. */
   | { readonly kind: 'synced'; readonly source: Source };
 

@@ -17,6 +17,8 @@ export interface Destination extends DestinationKey {
   /** 0 takes no new connections. */
   readonly weight: number;
   readonly forwarding: Forwarding;
+  /** Connections from which on it takes no new ones (ipvsadm's -x), where somebody set that: Services of Kubernetes have none. */
+  readonly upperThreshold?: number;
 }
 
 /** What the kernel counts for a destination at the moment of a dump. */
@@ -41,5 +43,5 @@ export function destination(address: Address, port: number, weight: number): Des
 }
 
 export function sameDestination(a: Destination, b: Destination): boolean {
-  return a.weight === b.weight && a.forwarding === b.forwarding;
+  return a.weight === b.weight && a.forwarding === b.forwarding && a.upperThreshold === b.upperThreshold;
 }

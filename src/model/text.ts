@@ -65,12 +65,15 @@ export function serviceOptionsText(service: VirtualService): string {
   if (service.flags & serviceFlags.onePacket) parts.push('-o');
   const names = schedulerFlagNames(service.scheduler, service.flags);
   if (names.length > 0) parts.push('-b', names.join(','));
+  if (service.persistenceEngine !== undefined) parts.push('--pe', service.persistenceEngine);
   return parts.join(' ');
 }
 
 /** `-r 10.244.1.7:6443 -m -w 1`. */
 export function destinationText(target: Destination): string {
-  return `-r ${target.id} ${forwardingOptions[target.forwarding]} -w ${target.weight}`;
+  const { id, forwarding, weight, upperThreshold } = target;
+  const limit = upperThreshold === undefined ? '' : ` -x ${upperThreshold}`;
+  return `-r ${id} ${forwardingOptions[forwarding]} -w ${weight}${limit}`;
 }
 
 /** The operation a line of {@link opText} names. Throws a SyntaxError that quotes the line. */
@@ -168,6 +171,7 @@ function parseService(key: VirtualServiceKey, options: readonly string[]): Virtu
   let timeout = 0;
   let persistencePrefix: number | undefined = hostPrefix(familyOf(key.address));
   let names: string[] = [];
+  let persistenceEngine: string | undefined;
   while (queue.length > 0) {
     const option = queue.shift();
     switch (option) {
@@ -187,6 +191,9 @@ function parseService(key: VirtualServiceKey, options: readonly string[]): Virtu
       case '-b':
         names = (queue.shift() ?? '').split(',');
         break;
+      case '--pe':
+        persistenceEngine = queue.shift();
+        break;
       default:
         return undefined;
     }
@@ -198,7 +205,8 @@ function parseService(key: VirtualServiceKey, options: readonly string[]): Virtu
     flags |= scheduleBits[bit]!;
   }
   if (persistencePrefix === undefined || scheduler === '' || !Number.isInteger(timeout)) return undefined;
-  return { ...key, scheduler, flags, timeout, persistencePrefix };
+  const engine = persistenceEngine === undefined ? {} : { persistenceEngine };
+  return { ...key, scheduler, flags, timeout, persistencePrefix, ...engine };
 }
 
 function parseDestination(
@@ -216,14 +224,19 @@ function parseDestination(
     (name) => forwardingOptions[name] === options[2],
   );
   const weight = Number(options[4]);
-  if (forwarding === undefined || options[3] !== '-w' || options.length !== 5 || !Number.isInteger(weight)) {
-    return undefined;
-  }
+  const limit = options.slice(5);
+  const upperThreshold = Number(limit[1] ?? 0);
+  if (forwarding === undefined || options[3] !== '-w' || !Number.isInteger(weight)) return undefined;
+  if (limit.length > 0 && (limit[0] !== '-x' || limit.length !== 2 || !(upperThreshold > 0))) return undefined;
   return {
     kind: 'destination',
     verb,
     service,
-    destination: { ...destination(at.address, at.port, weight), forwarding },
+    destination: {
+      ...destination(at.address, at.port, weight),
+      forwarding,
+      ...(limit.length === 0 ? {} : { upperThreshold }),
+    },
   };
 }
 

@@ -39,6 +39,8 @@ export interface VirtualService extends VirtualServiceKey {
   readonly timeout: number;
   /** Length of the client prefix that persistence groups by: 32 or 128 unless somebody used ipvsadm's -M. */
   readonly persistencePrefix: number;
+  /** What else persistence groups by (ipvsadm's --pe), where somebody set that: Services of Kubernetes have none. */
+  readonly persistenceEngine?: string;
 }
 
 /** A virtual service as a dump tells it. */
@@ -83,6 +85,7 @@ export function sameService(a: VirtualService, b: VirtualService): boolean {
     a.scheduler === b.scheduler &&
     a.flags === b.flags &&
     a.timeout === b.timeout &&
-    a.persistencePrefix === b.persistencePrefix
+    a.persistencePrefix === b.persistencePrefix &&
+    a.persistenceEngine === b.persistenceEngine
   );
 }

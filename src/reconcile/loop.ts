@@ -159,7 +159,7 @@ export class Reconciler {
     if (!store.synced) return undefined;
     await this.#takeChanges(limit);
     await this.#readUnknown();
-    if (this.#wanted.limits.mayDelete) for (const keys of this.#releasable()) keys.release();
+    if (!this.#wanted.isBehind) for (const keys of this.#releasable()) keys.release();
     const services = this.#dirtyServices.due(now());
     const bindings = this.#dirtyBindings.due(now());
     const elements = this.#dirtyElements.due(now());
@@ -289,13 +289,19 @@ export class Reconciler {
   async #sweep(): Promise<void> {
     const now = this.#surroundings.now();
     await inPieces(this.#actual.services.values(), ({ service, ours }) => {
-      if (ours && !this.#wanted.isClaimed(service.id)) this.#dirtyServices.mark(service.id, service, now);
+      if (!ours || this.#wanted.isClaimed(service.id)) return;
+      this.#wanted.foundUnclaimed(service.id, service);
+      this.#dirtyServices.mark(service.id, service, now);
     });
     await inPieces(this.#actual.bindings, ([id, binding]) => {
-      if (this.#wanted.wantedBinding(binding) === undefined) this.#dirtyBindings.mark(id, binding, now);
+      if (this.#wanted.wantedBinding(binding) !== undefined) return;
+      this.#wanted.foundUnclaimed(id);
+      this.#dirtyBindings.mark(id, binding, now);
     });
     await inPieces(this.#actual.filter.elements, ([id, element]) => {
-      if (this.#wanted.wantedElement(id) === undefined) this.#dirtyElements.mark(id, element, now);
+      if (this.#wanted.wantedElement(id) !== undefined) return;
+      this.#wanted.foundUnclaimed(id);
+      this.#dirtyElements.mark(id, element, now);
     });
     this.#sources.clear();
     this.#isSwept = true;

@@ -39,10 +39,13 @@ export interface Desired {
 }
 
 export interface Limits {
-  /** False while a source may still tell of something that claims it: what nobody claims is then kept. */
-  readonly mayDelete: boolean;
-  /** False while an EndpointSlice may still tell of it: a destination that none names keeps its weight. */
-  readonly mayDrain: boolean;
+  /**
+   * By id of the key. False while a source may still tell of something that claims it, or that is at `address`, which is given where a
+   * key serves all that is there: what nobody claims is then kept.
+   */
+  readonly mayDelete: (id: string, address?: Address) => boolean;
+  /** By virtual service. False while an EndpointSlice may still tell of it: a destination that none names keeps its weight. */
+  readonly mayDrain: (id: string) => boolean;
   /** Addresses at which nothing is ever deleted. */
   readonly excluded: (address: Address) => boolean;
 }
@@ -213,13 +216,15 @@ class Draft implements Plan {
   #deleteElement(there: Element): void {
     const [address] = there.key;
     if (there.set !== 'hairpins' && isAddress(address) && this.#limits.excluded(address)) return;
-    if (!this.#limits.mayDelete) this.held.push(there.id);
+    const serves = there.set === 'virtualIPs' && isAddress(address) ? address : undefined;
+    if (!this.#limits.mayDelete(there.id, serves)) this.held.push(there.id);
     else this.push(restricts(there) ? 'lift' : 'delete element', { kind: 'element', verb: 'delete', element: there });
   }
 
   #unbind(binding: Binding): void {
-    if (this.#limits.mayDelete) this.push('unbind', { kind: 'binding', verb: 'delete', binding });
-    else this.held.push(bindingId(binding));
+    const id = bindingId(binding);
+    if (this.#limits.mayDelete(id, binding.address)) this.push('unbind', { kind: 'binding', verb: 'delete', binding });
+    else this.held.push(id);
   }
 
   #bind(binding: Binding, actual: Actual): void {
@@ -234,7 +239,7 @@ class Draft implements Plan {
 
   #mayDelete(known: ActualService, actual: Actual): boolean {
     if (this.#limits.excluded(known.service.address) || !actual.isOurs(known)) return false;
-    if (this.#limits.mayDelete) return true;
+    if (this.#limits.mayDelete(known.service.id)) return true;
     this.held.push(known.service.id);
     return false;
   }
@@ -270,10 +275,11 @@ class Draft implements Plan {
 
   #drainOthers({ service, destinations, drainTimeout }: Wanted, known: ActualService): void {
     const kept = new Set(destinations.map(({ id }) => id));
+    const mayDrain = this.#limits.mayDrain(service.id);
     for (const actual of known.destinations.values()) {
       const { destination, connections } = actual;
       if (kept.has(destination.id)) continue;
-      if (!this.#limits.mayDrain) {
+      if (!mayDrain) {
         this.held.push(`${service.id} -> ${destination.id}`);
         continue;
       }

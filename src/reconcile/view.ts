@@ -53,6 +53,9 @@ function rowOf(key: VirtualServiceKey, observed: readonly ObservedDestination[],
   const { wanted: desired, actual, isFailing, isDirty } = scene;
   const known = actual.service(key.id);
   const wanted = desired.wanted(key.id);
+  const destinations = destinationRows(observed, wanted, known, scene.now());
+  // what somebody changed since the last look is seen here first
+  const differs = known === undefined || destinations.some(({ state }) => state === 'pending' || state === 'extra');
   return {
     id: key.id,
     protocol: key.protocol,
@@ -61,8 +64,8 @@ function rowOf(key: VirtualServiceKey, observed: readonly ObservedDestination[],
     scheduler: known?.service.scheduler,
     options: known === undefined ? '' : serviceOptionsText(known.service),
     owner: desired.ownerOf(key.id),
-    state: isFailing(key.id) ? 'failing' : isDirty(key.id) || known === undefined ? 'pending' : 'in sync',
-    destinations: destinationRows(observed, wanted, known, scene.now()),
+    state: isFailing(key.id) ? 'failing' : isDirty(key.id) || differs ? 'pending' : 'in sync',
+    destinations,
   };
 }
 

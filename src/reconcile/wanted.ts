@@ -15,7 +15,7 @@ import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { type Binding, type BindingForm, bindingId } from '../model/op.ts';
 import { inPieces } from '../model/pieces.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
-import type { Store } from '../store/store.ts';
+import { namespaceOf, type Store } from '../store/store.ts';
 import { AgeQueue } from './age-queue.ts';
 import type { Desired, Limits } from './plan.ts';
 
@@ -66,6 +66,8 @@ export class WantedState implements Desired {
   /** Whether the kernel has a scheduler. */
   readonly #schedulers = new Map<string, boolean>();
   readonly #missing = new Map<ObjectName, string>();
+  /** What the kernel had at start and nobody has claimed since, with the address where it is a virtual service. */
+  readonly #leftovers = new Map<string, Address | undefined>();
   #facts: NodeFacts | undefined;
   /** What the facts were made from. */
   #seen: Pick<Store, 'node' | 'nodeAddresses'> | undefined;
@@ -175,9 +177,27 @@ export class WantedState implements Desired {
 
   /** What nobody claims yet may be claimed by what could not be read, or by changes that are left. */
   get limits(): Limits {
-    const { unread, unreadSlices } = this.#store;
-    const mayDelete = unread.size === 0 && !this.isBehind;
-    return { excluded: this.#wishes.excluded, mayDelete, mayDrain: unreadSlices.size === 0 };
+    const { isBehind } = this;
+    const { unreadEndpoints } = this.#store;
+    return {
+      excluded: this.#wishes.excluded,
+      mayDelete: (id, address) => !isBehind && !this.#mayBeUnread(id, address),
+      mayDrain: (id) => {
+        const owner = this.ownerOf(id);
+        return owner === undefined || !(unreadEndpoints.has(owner) || unreadEndpoints.has(namespaceOf(owner)));
+      },
+    };
+  }
+
+  /** The kernel had it at start, and nobody who could be read wants it. `service`: it is a virtual service at the address. */
+  foundUnclaimed(id: string, service?: VirtualServiceKey): void {
+    this.#leftovers.set(id, service?.address);
+  }
+
+  /** A Service that was told later than that had nothing in the kernel before. */
+  #mayBeUnread(id: string, address: Address | undefined): boolean {
+    if (this.#store.unread.size === 0) return false;
+    return this.#leftovers.has(id) || (address !== undefined && [...this.#leftovers.values()].includes(address));
   }
 
   /**
@@ -208,11 +228,19 @@ export class WantedState implements Desired {
       for (const key of touched.services) {
         services.push(key);
         addresses.add(key.address);
+        if (this.#leftovers.has(key.id) && this.isClaimed(key.id)) this.#leftovers.delete(key.id);
       }
-      for (const one of touched.elements) elements.push(one);
+      for (const one of touched.elements) {
+        elements.push(one);
+        if (this.#leftovers.has(one.id) && this.wantedElement(one.id) !== undefined) this.#leftovers.delete(one.id);
+      }
     });
     left.forEach(enqueue);
     for (const address of addresses) bindings.push(...this.bindingsAt(address));
+    for (const one of bindings) {
+      const id = bindingId(one);
+      if (this.#leftovers.has(id) && this.wantedBinding(one) !== undefined) this.#leftovers.delete(id);
+    }
     return { names, services, elements, bindings };
   }
 

@@ -15,6 +15,8 @@ export interface EventsOptions {
   readonly instance: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Milliseconds of a clock that never goes back: how much is told is not a matter of the time of day. */
+  readonly steadyNow: () => number;
   /** An event was not taken; told once until one is. */
   readonly onError: (error: unknown) => void;
 }
@@ -60,13 +62,13 @@ export class Events {
   #allowed = burst;
   #countedAt: number;
   #posted = 0;
-  #isPosting = false;
+  #posting: Promise<void> | undefined;
   #isFailing = false;
   #isClosed = false;
 
   constructor(options: EventsOptions) {
     this.#options = options;
-    this.#countedAt = options.now();
+    this.#countedAt = options.steadyNow();
   }
 
   started(): void {
@@ -99,6 +101,11 @@ export class Events {
     this.#warn(service, { reason: 'SchedulerNotFound', action: 'ChooseScheduler', note });
   }
 
+  /** Resolves when all that was told by now is posted, or could not be. */
+  async settled(): Promise<void> {
+    await this.#posting;
+  }
+
   /** Drops what is not posted yet. */
   close(): void {
     this.#isClosed = true;
@@ -125,7 +132,7 @@ export class Events {
     if (this.#isClosed || this.#queue.length >= burst) return;
     const { kind, namespace, name, uid } = happening.regarding;
     const what = JSON.stringify([kind, namespace, name, uid, happening.reason, happening.note]);
-    const now = this.#options.now();
+    const now = this.#options.steadyNow();
     const before = this.#said.get(what);
     if (before !== undefined && now - before < repeatAfter) return;
     if (!this.#isAllowed(now)) return;
@@ -136,7 +143,7 @@ export class Events {
       this.#said.delete(oldest);
     }
     this.#queue.push(happening);
-    if (!this.#isPosting) void this.#post();
+    this.#posting ??= this.#post();
   }
 
   #isAllowed(now: number): boolean {
@@ -150,7 +157,6 @@ export class Events {
 
   async #post(): Promise<void> {
     const { post, onError } = this.#options;
-    this.#isPosting = true;
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       const namespace = next.regarding.namespace ?? 'default';
       try {
@@ -164,7 +170,7 @@ export class Events {
         this.#isFailing = true;
       }
     }
-    this.#isPosting = false;
+    this.#posting = undefined;
   }
 
   /** Node events lie in the namespace default, where the API server wants those of objects without a namespace. */

@@ -17,8 +17,8 @@ export class Store {
   readonly #synced = new Set<Source>();
   /** Services that could not be read and of which nothing earlier is known. */
   readonly #unread = new Set<ObjectName>();
-  /** Likewise, EndpointSlices. */
-  readonly #unreadSlices = new Set<ObjectName>();
+  /** Likewise, EndpointSlices, each with the Service or namespace whose endpoints it may name. */
+  readonly #unreadSlices = new Map<ObjectName, string>();
   #node: Node | undefined;
   #nodeAddresses: readonly NodeAddress[] = [];
   #dirty = new Set<ObjectName>();
@@ -39,7 +39,10 @@ export class Store {
         return;
       case 'unreadable':
         if (event.object === 'Service' && !this.#services.has(event.name)) this.#unread.add(event.name);
-        if (event.object === 'EndpointSlice' && !this.#slices.has(event.name)) this.#unreadSlices.add(event.name);
+        if (event.object === 'EndpointSlice' && !this.#slices.has(event.name)) {
+          this.#forgetUnreadSlice(event.name);
+          this.#unreadSlices.set(event.name, event.service ?? namespaceOf(event.name));
+        }
         return;
       case 'synced':
         this.#synced.add(event.source);
@@ -88,9 +91,14 @@ export class Store {
     return this.#unread;
   }
 
-  /** EndpointSlices that exist but could not be read: while there are any, a destination that nobody names may be theirs. */
-  get unreadSlices(): ReadonlySet<ObjectName> {
-    return this.#unreadSlices;
+  /** EndpointSlices that exist but could not be read. */
+  get unreadSlices(): Iterable<ObjectName> {
+    return this.#unreadSlices.keys();
+  }
+
+  /** Services, and namespaces, whose endpoints those may name. O(such slices). */
+  get unreadEndpoints(): ReadonlySet<string> {
+    return new Set(this.#unreadSlices.values());
   }
 
   /** The names of Services whose facts changed since they were last taken. */
@@ -147,8 +155,17 @@ export class Store {
     else this.#schedulers.delete(scheduler);
   }
 
+  /** Destinations were kept because of it: they are to be looked at again. O(Services) where nobody knew whose they are. */
+  #forgetUnreadSlice(name: ObjectName): void {
+    const scope = this.#unreadSlices.get(name);
+    if (scope === undefined) return;
+    this.#unreadSlices.delete(name);
+    if (scope.includes('/')) this.#dirty.add(scope);
+    else for (const service of this.#services.keys()) if (namespaceOf(service) === scope) this.#dirty.add(service);
+  }
+
   #setSlice(slice: EndpointSlice): void {
-    this.#unreadSlices.delete(slice.name);
+    this.#forgetUnreadSlice(slice.name);
     if (isDeepStrictEqual(this.#slices.get(slice.name), slice)) return;
     if (this.#slices.has(slice.name)) this.#deleteSlice(slice.name);
     else this.#pendingSlices++;
@@ -160,7 +177,7 @@ export class Store {
   }
 
   #deleteSlice(name: ObjectName): void {
-    this.#unreadSlices.delete(name);
+    this.#forgetUnreadSlice(name);
     const slice = this.#slices.get(name);
     if (slice === undefined) return;
     this.#slices.delete(name);
@@ -170,4 +187,8 @@ export class Store {
     this.#pendingSlices++;
     this.#dirty.add(slice.service);
   }
+}
+
+export function namespaceOf(name: ObjectName): string {
+  return name.slice(0, name.indexOf('/'));
 }

@@ -1,7 +1,7 @@
 /** EndpointSlice → fact. An endpoint that cannot be read is left out; anything else that is wrong refuses the slice. */
 
 import { type Family, familyOf } from '../model/address.ts';
-import type { Endpoint, EndpointPort, EndpointSlice } from '../model/cluster.ts';
+import type { Endpoint, EndpointPort, EndpointSlice, ObjectName } from '../model/cluster.ts';
 import { type Finding, type Path, quoted } from './problem.ts';
 import { identify, nameOf, type Projection, readAddress, readProtocol, valueFinding } from './projection.ts';
 import { endpointSliceShape, isPresent, type RawEndpoint, type RawEndpointSlice, readShape } from './shapes.ts';
@@ -19,15 +19,16 @@ export function projectEndpointSlice(
   const service = labels['kubernetes.io/service-name'] ?? '';
   if (service === '') return notForUs('of no Service');
 
+  const owner = `${namespace}/${service}`;
   const read = readShape(endpointSliceShape, raw);
-  if (!read.ok) return refused(raw, read.findings);
+  if (!read.ok) return refused(raw, read.findings, owner);
   const slice = read.value;
   if (slice.addressType === 'FQDN') return notForUs('FQDN');
 
   const problems: Finding[] = [];
   const family = readFamily(slice, problems);
   const ports = readPorts(slice, problems);
-  if (problems.length > 0 || family === undefined) return { outcome: 'refused', name, problems, warnings: [] };
+  if (problems.length > 0 || family === undefined) return refused(raw, problems, owner);
   const endpoints: Endpoint[] = [];
   for (const [i, endpoint] of (slice.endpoints ?? []).entries()) {
     const fact = readEndpoint(endpoint, { index: i, family, shared, problems });
@@ -35,12 +36,13 @@ export function projectEndpointSlice(
   }
   const trigger = slice.metadata.annotations?.['endpoints.kubernetes.io/last-change-trigger-time'] ?? '';
   const triggeredAt = readTime(trigger);
-  const fact: EndpointSlice = { name, service: `${namespace}/${service}`, family, ports, endpoints, triggeredAt };
+  const fact: EndpointSlice = { name, service: owner, family, ports, endpoints, triggeredAt };
   return { outcome: 'fact', name, fact, problems, warnings: [] };
 }
 
-function refused(raw: unknown, problems: readonly Finding[]): Projection<EndpointSlice> {
-  return { outcome: 'refused', name: nameOf(raw, 'namespaced'), problems, warnings: [] };
+function refused(raw: unknown, problems: readonly Finding[], service?: ObjectName): Projection<EndpointSlice> {
+  const name = nameOf(raw, 'namespaced');
+  return { outcome: 'refused', name, problems, warnings: [], ...(service !== undefined && { service }) };
 }
 
 /** What cannot be read only a metric misses. */

@@ -19,8 +19,8 @@ export interface FileWatchOptions {
 /** Milliseconds without a further change, after which one is told. */
 export const quietMilliseconds = 200;
 
-/** A file that never stops changing is told after so many looks. */
-const mostUnquietLooks = 10;
+/** A file that never stops changing is told after so many looks: half a minute, in which whoever writes slowly should be done. */
+const mostUnquietLooks = 150;
 
 /**
  * Milliseconds of pause for each file and folder: a look at one takes about 5 µs, so that looking takes a thousandth of one core

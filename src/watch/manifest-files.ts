@@ -12,11 +12,18 @@ export interface ManifestTexts {
   readonly warnings: readonly Problem[];
 }
 
+export interface TextOptions {
+  /** What `-` reads. */
+  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly signal?: AbortSignal;
+  /** Paths are read again and again: a pipe is refused, which can be read once and makes its reader wait. */
+  readonly isRepeated?: boolean;
+}
+
 /** In the order given; a folder's files sorted by name, its folders among them. `-` is `stdin`. */
 export async function readTexts(
   paths: readonly string[],
-  stdin: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
+  { stdin, signal, isRepeated = false }: TextOptions,
 ): Promise<ManifestTexts> {
   const texts: SourceText[] = [];
   const problems: Problem[] = [];
@@ -46,11 +53,11 @@ export async function readTexts(
     }
     try {
       if (!(await stat(path)).isDirectory()) {
-        await read(path, () => readFile(path, { signal }));
+        await read(path, () => (isRepeated ? readRegular(path, signal) : readFile(path, { signal })));
         continue;
       }
       const files = await manifestsIn(path, []);
-      for (const file of files) await read(file, () => readFile(file, { signal }));
+      for (const file of files) await read(file, () => readRegular(file, signal));
       if (files.length === 0) {
         const message = 'the folder holds no *.yaml, *.yml or *.json; give the folder that holds the manifests';
         warnings.push({ class: 'value', file: path, line: 0, column: 0, message });
@@ -84,6 +91,14 @@ async function manifestsIn(folder: string, outer: readonly string[]): Promise<st
   return files;
 }
 
+/** Nobody may ever write into a pipe that lies in a folder, and a device may have no end. */
+async function readRegular(file: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  if ((await stat(file)).isFile()) return await readFile(file, { signal });
+  throw Object.assign(new Error('no regular file'), { code: notRegular });
+}
+
+const notRegular = 'NOT_REGULAR';
+
 async function readAll(stream: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   // Nothing else would end the wait for a stream that says nothing.
@@ -105,6 +120,8 @@ function unreadable(error: unknown): string {
       return `no permission to read it (${code}); run as a user who may`;
     case 'ELOOP':
       return 'its symbolic links lead in a circle (ELOOP); give the path of the file itself';
+    case notRegular:
+      return 'a pipe, a socket or a device is no manifest; put a file there, or take it away';
     case 'ERR_FS_FILE_TOO_LARGE':
       return 'the file is too large to be held in memory; split it into smaller files';
     default:

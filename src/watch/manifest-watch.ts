@@ -87,7 +87,7 @@ export class ManifestWatch {
     try {
       while (this.#isStale) {
         this.#isStale = false;
-        this.#take(await readManifests(paths, { nodeName, stdin: Readable.from([]), signal }));
+        this.#take(await readManifests(paths, { nodeName, stdin: Readable.from([]), signal, isRepeated: true }));
       }
     } catch (error) {
       if (!signal.aborted) throw error;

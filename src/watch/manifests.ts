@@ -5,24 +5,21 @@
 
 import type { ClusterEvent } from '../model/cluster.ts';
 import { projectEndpointSlice } from './endpoint-slice-projection.ts';
-import { readTexts } from './manifest-files.ts';
+import { readTexts, type TextOptions } from './manifest-files.ts';
 import { type ManifestObject, manifestObjects, type Spot } from './manifest-objects.ts';
 import { projectNode } from './node-projection.ts';
 import { pace } from './pace.ts';
 import { printable } from '../model/printable.ts';
 import { type Finding, fieldText, type Problem, quoted } from './problem.ts';
 import { locate, type Remark } from './remarks.ts';
-import type { Projection } from './projection.ts';
+import { type Projection, unreadable } from './projection.ts';
 import { projectService } from './service-projection.ts';
 
 export { type Problem, type ProblemClass, problemText } from './problem.ts';
 
-export interface ManifestOptions {
+export interface ManifestOptions extends TextOptions {
   /** The Node of this name is a fact; other Nodes are not. */
   readonly nodeName: string;
-  /** What `-` reads. */
-  readonly stdin: AsyncIterable<Uint8Array>;
-  readonly signal?: AbortSignal;
   /** Characters done and in all; called between stretches of work of about 20 ms. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -48,7 +45,7 @@ export interface Manifests {
  * reason when aborted. Costs time in proportion to the text: about 120 ms per MB of YAML, 15 ms per MB of JSON.
  */
 export async function readManifests(paths: readonly string[], options: ManifestOptions): Promise<Manifests> {
-  const { texts, problems, warnings } = await readTexts(paths, options.stdin, options.signal);
+  const { texts, problems, warnings } = await readTexts(paths, options);
   const total = texts.reduce((sum, source) => sum + source.text.length, 0);
   const steps = pace(total, options.signal, options.onProgress);
   const reading = new Reading(options.nodeName);
@@ -247,9 +244,4 @@ class Reading {
         return kind satisfies never;
     }
   }
-}
-
-function unreadable(object: Kind, projection: Projection<unknown>): ClusterEvent | undefined {
-  if (projection.outcome !== 'refused' || projection.name === undefined) return undefined;
-  return { kind: 'unreadable', object, name: projection.name };
 }

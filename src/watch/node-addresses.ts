@@ -16,7 +16,7 @@ export interface Watching {
 
 export interface NodeAddressListener {
   readonly onEvent: (event: ClusterEvent) => void;
-  /** A read failed; it is made again after `retryDelay`. */
+  /** A read failed, and is made again after `retryDelay`; told once until the reason is another or one succeeds. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -34,6 +34,7 @@ export class NodeAddresses implements Watching {
   #told: readonly NodeAddress[] | undefined;
   #isReading = false;
   #isStale = false;
+  #toldError: string | undefined;
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -61,16 +62,26 @@ export class NodeAddresses implements Watching {
     while (this.#isStale && !this.#isClosed) {
       this.#isStale = false;
       try {
-        this.#tell(await this.#source.nodeAddresses());
+        const addresses = await this.#source.nodeAddresses();
+        this.#toldError = undefined;
+        this.#tell(addresses);
       } catch (error) {
         // the kernel's socket was closed meanwhile
         if (this.#isClosed) break;
-        this.#listener.onError(error);
+        this.#complain(error);
+        // one that was set before a notification led here would go on beside this one
+        clearTimeout(this.#retry);
         this.#retry = setTimeout(() => this.#changed(), retryDelay).unref();
         break;
       }
     }
     this.#isReading = false;
+  }
+
+  #complain(error: unknown): void {
+    const reason = String(error);
+    if (reason !== this.#toldError) this.#listener.onError(error);
+    this.#toldError = reason;
   }
 
   #tell(addresses: readonly NodeAddress[]): void {

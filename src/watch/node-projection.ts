@@ -16,23 +16,25 @@ export function projectNode(raw: unknown, nodeName: string): Projection<Node> {
   const read = readShape(nodeShape, raw);
   if (!read.ok) return refused(raw, read.findings);
   const problems: Finding[] = [];
+  const warnings: Finding[] = [];
   const addresses: Address[] = [];
   for (const type of ['InternalIP', 'ExternalIP']) {
     for (const [i, entry] of (read.value.status?.addresses ?? []).entries()) {
       if (entry.type !== type) continue;
       const path: Path = ['status', 'addresses', i, 'address'];
-      const address = readAddress(entry.address ?? '', path, problems, 'any');
+      // No API server checks them, and clouds write names and nothing too: the zone and the networks count all the same.
+      const address = readAddress(entry.address ?? '', path, warnings, 'any');
       if (address !== undefined) addresses.push(address);
     }
   }
   const podCIDRs = readPodCIDRs(read.value.spec ?? {}, problems);
-  if (problems.length > 0) return { outcome: 'refused', name, problems, warnings: [] };
+  if (problems.length > 0) return { outcome: 'refused', name, problems, warnings };
   const zone = labels['topology.kubernetes.io/zone'] ?? '';
   const { taints } = read.value.spec ?? {};
   const eligible =
     !isPresent(read.value.metadata.deletionTimestamp) && taints?.some(({ key }) => key === leaving) !== true;
   const fact: Node = { name, zone: zone === '' ? undefined : zone, addresses, podCIDRs, eligible };
-  return { outcome: 'fact', name, fact, problems, warnings: [] };
+  return { outcome: 'fact', name, fact, problems, warnings };
 }
 
 /** The taint by which the cluster autoscaler announces that it will delete the Node. */

@@ -4,7 +4,7 @@
  */
 
 import { type Address, type Cidr, parseAddress, parseCidr } from '../model/address.ts';
-import type { ObjectName, TrafficPolicy } from '../model/cluster.ts';
+import type { ClusterEvent, ObjectName, TrafficPolicy } from '../model/cluster.ts';
 import type { Protocol } from '../model/virtual-service.ts';
 import { type Finding, fieldText, type Path, quoted } from './problem.ts';
 import { type Identity, identityShape, readShape } from './shapes.ts';
@@ -21,7 +21,8 @@ export type Projection<Fact> = {
 } & (
   | { readonly outcome: 'fact'; readonly name: ObjectName; readonly fact: Fact }
   | { readonly outcome: 'notForUs'; readonly name: ObjectName; readonly reason: string }
-  | { readonly outcome: 'refused' }
+  /** `service`: of an EndpointSlice, where that much could be read. */
+  | { readonly outcome: 'refused'; readonly service?: ObjectName }
 );
 
 export interface Identified {
@@ -71,6 +72,16 @@ export function nameOf(raw: unknown, scope: 'namespaced' | 'cluster'): ObjectNam
   if (scope === 'cluster') return name;
   const space = (namespace ?? '') || 'default';
   return isName(space) ? `${space}/${name}` : undefined;
+}
+
+/** What a source tells of an object that was refused; undefined of any other, and of one without a usable name. */
+export function unreadable(
+  object: Extract<ClusterEvent, { kind: 'unreadable' }>['object'],
+  projection: Projection<unknown>,
+): ClusterEvent | undefined {
+  if (projection.outcome !== 'refused' || projection.name === undefined) return undefined;
+  const { name, service } = projection;
+  return { kind: 'unreadable', object, name, ...(service !== undefined && { service }) };
 }
 
 export function valueFinding(path: Path, found: string, why: string): Finding {

@@ -28,7 +28,7 @@ export function readExposure(
   const checked = isLoadBalancer && externalTrafficPolicy === 'Local';
   return {
     externalTrafficPolicy,
-    externalIPs: distinct(readExternalIPs(written, problems), families),
+    externalIPs: distinct(readExternalIPs(written, problems, warnings), families),
     loadBalancerIPs: isLoadBalancer ? distinct(readIngress(status, problems, warnings), families) : [],
     sourceRanges: isLoadBalancer ? readSourceRanges(spec, families, problems) : [],
     healthCheckNodePort: checked ? readNodePort(spec.healthCheckNodePort, healthCheckPath, problems) : undefined,
@@ -49,11 +49,17 @@ function distinct(addresses: readonly Address[], families: ReadonlySet<Family>):
   return [...new Set(addresses)].filter((address) => families.has(familyOf(address)));
 }
 
-function readExternalIPs(written: readonly string[], problems: Finding[]): Address[] {
-  return written.flatMap((text, i) => readAddress(text, ['spec', 'externalIPs', i], problems) ?? []);
+function readExternalIPs(written: readonly string[], problems: Finding[], warnings: Finding[]): Address[] {
+  return written.flatMap((text, i) => readReachable(text, ['spec', 'externalIPs', i], problems, warnings) ?? []);
 }
 
-/** Clients of an address with ipMode Proxy come to the load balancer first. An address that none can route to is left out. */
+/** An address that nobody can route to is left out with a warning: an API server takes some of them. */
+function readReachable(text: string, path: Path, problems: Finding[], warnings: Finding[]): Address | undefined {
+  const address = readAddress(text, path, problems, 'any');
+  return address === undefined ? undefined : readAddress(text, path, warnings);
+}
+
+/** Clients of an address with ipMode Proxy come to the load balancer first. */
 function readIngress(status: RawServiceStatus, problems: Finding[], warnings: Finding[]): Address[] {
   const addresses: Address[] = [];
   for (const [i, { ip, ipMode }] of (status.loadBalancer?.ingress ?? []).entries()) {
@@ -64,8 +70,8 @@ function readIngress(status: RawServiceStatus, problems: Finding[], warnings: Fi
       problems.push(valueFinding([...path, 'ipMode'], quoted(mode), 'not a mode; write VIP or Proxy'));
     }
     if (mode !== 'VIP') continue;
-    const address = readAddress(ip, [...path, 'ip'], problems, 'any');
-    if (address !== undefined && readAddress(ip, [...path, 'ip'], warnings) !== undefined) addresses.push(address);
+    const address = readReachable(ip, [...path, 'ip'], problems, warnings);
+    if (address !== undefined) addresses.push(address);
   }
   return addresses;
 }

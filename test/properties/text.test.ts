@@ -46,12 +46,13 @@ const services: fc.Arbitrary<VirtualService> = fc
     flags: fc.subarray(Object.values(serviceFlags)).map((bits) => bits.reduce<number>((sum, bit) => sum | bit, 0)),
     timeout: fc.integer({ min: 1, max: 2_000_000 }),
     prefix: fc.integer({ min: 1, max: 128 }),
+    engine: fc.option(fc.constant({ persistenceEngine: 'sip' }), { nil: {} }),
   })
-  .map(({ key, scheduler, flags, timeout, prefix }) => {
+  .map(({ key, scheduler, flags, timeout, prefix, engine }) => {
     const host = hostPrefix(familyOf(key.address));
     const persistent = (flags & serviceFlags.persistent) !== 0;
     const persistencePrefix = persistent ? Math.min(prefix, host) : host;
-    return { ...key, scheduler, flags, timeout: persistent ? timeout : 0, persistencePrefix };
+    return { ...key, scheduler, flags, timeout: persistent ? timeout : 0, persistencePrefix, ...engine };
   });
 
 const destinations = fc
@@ -60,8 +61,13 @@ const destinations = fc
     port: ports,
     weight: fc.nat(65_535),
     forwarding: fc.constantFrom<Forwarding>('masquerade', 'local', 'tunnel', 'route', 'bypass'),
+    limit: fc.option(fc.record({ upperThreshold: fc.integer({ min: 1, max: 2 ** 32 - 1 }) }), { nil: {} }),
   })
-  .map(({ address, port, weight, forwarding }) => ({ ...destination(address, port, weight), forwarding }));
+  .map(({ address, port, weight, forwarding, limit }) => ({
+    ...destination(address, port, weight),
+    forwarding,
+    ...limit,
+  }));
 
 const bindings: fc.Arbitrary<Binding> = families.chain((family) =>
   fc

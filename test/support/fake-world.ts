@@ -230,12 +230,16 @@ function changes(before: readonly ClusterEvent[], after: readonly ClusterEvent[]
     return event.kind;
   };
   const left = new Set(after.map(nameOf));
-  const gone = before.filter((event) => 'verb' in event && event.verb === 'set' && !left.has(nameOf(event)));
+  const isObject = (event: ClusterEvent) => event.kind === 'unreadable' || ('verb' in event && event.verb === 'set');
+  const gone = before.filter((event) => isObject(event) && !left.has(nameOf(event)));
   const deletions = gone.flatMap((event): ClusterEvent[] => {
     if (event.kind === 'service' && event.verb === 'set')
       return [{ kind: event.kind, verb: 'delete', name: event.service.name }];
     if (event.kind === 'endpointSlice' && event.verb === 'set') {
       return [{ kind: event.kind, verb: 'delete', name: event.slice.name }];
+    }
+    if (event.kind === 'unreadable' && event.object !== 'Node') {
+      return [{ kind: event.object === 'Service' ? 'service' : 'endpointSlice', verb: 'delete', name: event.name }];
     }
     return event.kind === 'node' ? [{ kind: 'node', verb: 'delete' }] : [];
   });

@@ -65,8 +65,8 @@ export class Exchange {
   }
 
   /** The head of an answer; what it says follows. */
-  begin(status = 200, retryAfter?: number): this {
-    this.#resolve({ status, retryAfter, body: this.#body() });
+  begin(status = 200, retryAfter?: number, location?: string): this {
+    this.#resolve({ status, retryAfter, location, body: this.#body() });
     return this;
   }
 

@@ -11,6 +11,8 @@ export interface Watched {
   readonly clock: Clock;
   readonly watch: ListWatch;
   readonly events: ClusterEvent[];
+  /** What was added to the time of day when somebody set it. */
+  readonly date: { shift: number };
   /** Events as `set demo/web`, `delete demo/web`, `unreadable demo/web`, `synced`; each call gives those since the last. */
   readonly told: () => string[];
   readonly remarks: string[];
@@ -22,6 +24,7 @@ export interface Watched {
 export function watched(resource: Resource, random: () => number = () => 0.5): Watched {
   const client = new ScriptedClient();
   const clock = new Clock();
+  const date = { shift: 0 };
   const events: ClusterEvent[] = [];
   const remarks: string[] = [];
   const restarts: string[] = [];
@@ -31,7 +34,8 @@ export function watched(resource: Resource, random: () => number = () => 0.5): W
     onEvent: (event) => events.push(event),
     onRemark: (level, message) => remarks.push(`${level} ${message}`),
     onRestart: (source, reason) => restarts.push(`${source} ${reason}`),
-    now: clock.now,
+    now: () => clock.now() + date.shift,
+    steadyNow: clock.now,
     random,
     sleep: async (milliseconds) => {
       waits.push(milliseconds);
@@ -40,6 +44,7 @@ export function watched(resource: Resource, random: () => number = () => 0.5): W
   return {
     client,
     clock,
+    date,
     watch,
     events,
     told: () => {

@@ -219,6 +219,21 @@ describe('a slice', () => {
   }
 });
 
+it('a slice that is refused says whose it is, as far as that can be read', () => {
+  const labels = { 'kubernetes.io/service-name': 'web' };
+  const metadata = { name: 'web-1', namespace: 'shop', labels };
+  const rows: readonly (readonly [object, string | undefined])[] = [
+    [{ metadata, addressType: 'IPv5' }, 'shop/web'],
+    [{ metadata, addressType: 'IPv4', ports: 80 }, 'shop/web'],
+    [{ metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 7 } }, addressType: 'IPv4' }, undefined],
+  ];
+  for (const [raw, service] of rows) {
+    const projection = projectEndpointSlice(raw);
+    assert.ok(projection.outcome === 'refused');
+    assert.equal(projection.service, service);
+  }
+});
+
 function node(fields: object = {}): object {
   return {
     metadata: { name: 'node-a', labels: { 'topology.kubernetes.io/zone': 'zone-a' } },
@@ -303,9 +318,21 @@ describe('a Node', () => {
     assert.equal(projectNode(node({ status: 'nonsense' }), 'node-b').outcome, 'notForUs');
   });
 
-  it('with a bad address is refused', () => {
-    const projection = projectNode(node({ status: { addresses: [{ type: 'InternalIP', address: 'x' }] } }), 'node-a');
-    assert.equal(projection.outcome, 'refused');
-    assert.match(projection.problems[0]!.message, /^status\.addresses\[0\]\.address is "x": not an IP address/);
+  it('with addresses that are none keeps the others, its zone and its networks', () => {
+    const addresses = [
+      { type: 'ExternalIP', address: '' },
+      { type: 'InternalIP', address: 'node-a.example.com' },
+      { type: 'InternalIP', address: '10.0.2.15' },
+    ];
+    const projection = projectNode(node({ status: { addresses } }), 'node-a');
+    assert.ok(projection.outcome === 'fact');
+    assert.deepEqual(projection.fact.addresses, ['10.0.2.15']);
+    assert.equal(projection.fact.zone, 'zone-a');
+    assert.equal(projection.fact.podCIDRs.length, 2);
+    assert.deepEqual(projection.problems, []);
+    assert.deepEqual(
+      projection.warnings.map(({ message }) => message.replace(/: not an IP address; .*$/, '')),
+      ['status.addresses[1].address is "node-a.example.com"', 'status.addresses[0].address is ""'],
+    );
   });
 });

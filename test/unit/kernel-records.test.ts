@@ -17,7 +17,7 @@ import {
   routeRecordSize,
 } from '../../src/kernel/records.ts';
 import type { Binding } from '../../src/model/op.ts';
-import { parseOp } from '../../src/model/text.ts';
+import { parseOp, serviceText } from '../../src/model/text.ts';
 import { address } from '../support/cluster.ts';
 import fc from '../support/property.ts';
 
@@ -26,6 +26,7 @@ const protocolAt = 3;
 const flagsAt = 8;
 const activeAt = 80;
 const inactiveAt = 84;
+const engineAt = 96;
 
 function ipvs(...lines: readonly string[]): IpvsOp[] {
   return lines.map(parseOp) as IpvsOp[];
@@ -69,6 +70,7 @@ const destinations = [
   '-a -t [fd00::10]:80 -r 10.244.1.7:8080 -i -w 2147483647',
   '-a -t 10.96.0.10:80 -r 10.244.1.7:8080 -l -w 1',
   '-a -t 10.96.0.10:80 -r 10.244.1.7:8080 -b -w 1',
+  '-a -t 10.96.0.10:80 -r 10.244.1.7:8080 -m -w 1 -x 4294967295',
 ];
 
 for (const line of destinations) {
@@ -120,6 +122,13 @@ test('many operations lie one behind the other, in order', () => {
 test('a scheduler name that a kernel cannot hold is refused, not cut', () => {
   assert.throws(() => encodeIpvs(ipvs('-A -t 10.96.0.10:80 -s sixteen_letters_')), RangeError);
   assert.equal(encodeIpvs(ipvs('-A -t 10.96.0.10:80 -s fifteen_letters')).length, 80);
+});
+
+test('the persistence engine of a virtual service is told, where there is one', () => {
+  const dump = entries(encodeIpvs(ipvs('-A -u 10.96.0.10:5060 -s rr -p 60')));
+  dump.set(Buffer.from('sip'), engineAt);
+  const [found] = decodeServices(dump);
+  assert.equal(serviceText(found!.service), '-u 10.96.0.10:5060 -s rr -p 60 --pe sip');
 });
 
 test("the kernel's own HASHED bit is no configuration", () => {

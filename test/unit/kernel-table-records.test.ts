@@ -190,6 +190,14 @@ for (const [what, held, expected] of states) {
   test(`a table compared with ${what}: ${expected}`, () => assert.equal(state(held), expected));
 }
 
+test('a table that somebody put to sleep is another', () => {
+  const held = dump(table, (bytes) => {
+    assert.equal(bytes[1], 1);
+    bytes[4] = 1;
+  });
+  assert.equal(tableState(held, wanted), 'other');
+});
+
 test('another policy is another rule', () => {
   const held = dump(table, (bytes) => {
     const at = 3 * 128; // behind the table, the set and the first chain

@@ -1,7 +1,8 @@
 /** Files → events, counts, warnings. */
 
 import assert from 'node:assert/strict';
-import { readFile, symlink } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
@@ -217,6 +218,18 @@ describe('paths', () => {
       ],
     );
     assert.deepEqual(manifests.counts, { services: 1, endpointSlices: 0, nodes: 0 });
+  });
+
+  it('may be pipes where they are named, not where they lie in a folder', async (test) => {
+    const folder = await writeManifests(test, {});
+    const pipe = join(folder, 'pipe.yaml');
+    execFileSync('mkfifo', [pipe]);
+    assert.deepEqual(
+      problemLines(await readPaths([folder])).map((line) => line.replaceAll(folder, '')),
+      ['syntax /pipe.yaml: a pipe, a socket or a device is no manifest; put a file there, or take it away'],
+    );
+    const [manifests] = await Promise.all([readPaths([pipe]), writeFile(pipe, serviceText('a', '10.96.0.1'))]);
+    assert.deepEqual(manifests.events.map(eventText), ['set service default/a', ...synced]);
   });
 
   it('of what is no text are refused by name', async (test) => {

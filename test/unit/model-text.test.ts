@@ -94,6 +94,10 @@ const rows: readonly [text: string, op: Op][] = [
     { kind: 'destination', verb: 'add', service: key, destination: { ...pod, forwarding: 'tunnel' } },
   ],
   [
+    '-a -t 10.96.0.10:80 -r 10.244.1.7:8080 -m -w 1 -x 100',
+    { kind: 'destination', verb: 'add', service: key, destination: { ...pod, upperThreshold: 100 } },
+  ],
+  [
     '-d -t 10.96.0.10:80 -r 10.244.1.7:8080',
     { kind: 'destination', verb: 'delete', service: key, destination: destinationKey(pod.address, pod.port) },
   ],
@@ -165,6 +169,7 @@ const edits: readonly [what: string, change: Partial<VirtualService>][] = [
   ['flags', { flags: serviceFlags.persistent }],
   ['timeout', { timeout: 60 }],
   ['persistence prefix', { persistencePrefix: 24 }],
+  ['persistence engine', { persistenceEngine: 'sip' }],
 ];
 
 for (const [what, change] of edits) {
@@ -178,4 +183,5 @@ test('destinations are the same when an edit would change nothing', () => {
   assert.ok(sameDestination(pod, { ...pod }));
   assert.ok(!sameDestination(pod, { ...pod, weight: 0 }));
   assert.ok(!sameDestination(pod, { ...pod, forwarding: 'route' }));
+  assert.ok(!sameDestination(pod, { ...pod, upperThreshold: 1 }));
 });

@@ -84,6 +84,37 @@ test('a failed read is told and made again', async () => {
   }
 });
 
+test('reads that go on failing are told once, and made once a second, however many notifications come', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const { source, errors, addresses } = watched();
+    const fail = async () => {
+      assert.equal(source.pending.length, 1);
+      source.pending.shift()!.fail();
+      await turn();
+    };
+    await fail();
+    for (let i = 0; i < 3; i++) {
+      source.change();
+      await fail();
+    }
+    for (let second = 0; second < 3; second++) {
+      mock.timers.tick(retryDelay);
+      await fail();
+      assert.equal(source.pending.length, 0);
+    }
+    assert.equal(errors.length, 1);
+    mock.timers.tick(retryDelay);
+    await source.answer('192.168.1.10');
+    source.change();
+    await fail();
+    assert.equal(errors.length, 2);
+    addresses.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
 test('after closing nothing is told', async () => {
   const { source, events, addresses } = watched();
   addresses.close();

@@ -4,7 +4,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { opText } from '../../src/model/text.ts';
 import { Store } from '../../src/store/store.ts';
-import { deleteService, endpoint, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
+import {
+  deleteService,
+  deleteSlice,
+  endpoint,
+  port,
+  service,
+  setService,
+  setSlice,
+  slice,
+  storeOf,
+} from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
 import { stateText } from '../support/kernel-state.ts';
@@ -219,6 +229,47 @@ test("what an unreadable Service may own is kept, and goes as soon as it is know
     kernel.text(),
     stateText([device, '-A -t 10.96.0.10:80 -s rr', 'ip addr add 10.96.0.10/32 dev kube-ipvs0']),
   );
+});
+
+test('what a Service had goes with it, while others cannot be read that came later, or of which something older is kept', async () => {
+  const old = ['-A -t 10.96.0.99:80 -s rr', 'ip addr add 10.96.0.99/32 dev kube-ipvs0'];
+  const kernel = FakeKernel.from([device, ...old].join('\n'), { faults: noFaults });
+  const broken = (name: string) => ({ kind: 'unreadable', object: 'Service', name }) as const;
+  const both = service('default/both', { vips: ['10.96.0.99', '10.96.0.20'], ports: [port(443)] });
+  const store = storeOf(setService(web), webSlice('10.244.0.1'), setService(both), broken('default/broken'));
+  const node = new NodeLoop(kernel, store);
+  await node.converge();
+  store.apply(broken('default/later'));
+  store.apply(deleteService('default/web'));
+  store.apply(deleteService('default/both'));
+  await node.rest();
+  assert.equal(kernel.text(), stateText([device, ...old]));
+  assert.deepEqual(kernel.filter.lines(), ['ip virtual-ips 10.96.0.99']);
+  store.apply(deleteService('default/broken'));
+  store.apply(deleteService('default/later'));
+  await node.rest();
+  assert.equal(kernel.text(), device);
+  assert.deepEqual(kernel.filter.lines(), []);
+});
+
+test('endpoints leave their Service while an EndpointSlice of another cannot be read, and while one of their own cannot they stay', async () => {
+  const broken = { kind: 'unreadable', object: 'EndpointSlice', name: 'default/broken' } as const;
+  for (const [unreadable, expected] of [
+    [{ ...broken, service: 'default/other' }, ['-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 0']],
+    [{ ...broken, service: 'default/web' }, []],
+    [broken, []],
+  ] as const) {
+    const { node, store, kernel } = await serving('10.244.0.1', '10.244.0.2');
+    kernel.setConnections('10.96.0.10:80/TCP', '10.244.0.1:8080', { active: 1, inactive: 0 });
+    store.apply(unreadable);
+    store.apply(webSlice('10.244.0.2'));
+    await node.rest();
+    assert.deepEqual(texts(node), expected);
+    store.apply({ kind: 'unreadable', object: 'Service', name: 'default/broken' });
+    store.apply(deleteSlice('default/broken'));
+    await node.rest();
+    assert.deepEqual(texts(node), ['-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 0']);
+  }
 });
 
 test('a scrub finds and repairs what somebody else changed: weights, schedulers, destinations, addresses', async () => {

@@ -54,7 +54,7 @@ function planOf(given: Case): Plan {
     bindings: new Map<string, Binding>([...desired.bindings, ...actual.bindings]).values(),
     elements: new Map<string, Element>([...desired.elements, ...actual.filter.elements]).values(),
   };
-  const all: Limits = { mayDelete: true, mayDrain: true, excluded: () => false, ...limits };
+  const all: Limits = { mayDelete: () => true, mayDrain: () => true, excluded: () => false, ...limits };
   return plan(keys, desired, actual, all, thisPass, now);
 }
 
@@ -259,7 +259,7 @@ const rows: (Case & { readonly what: string; readonly ops: readonly string[] })[
     wanted: [web, webPod(1), webAddress],
     there: [device, web, webPod(1), webPod(2), webAddress, old, oldAddress],
     connections: ['10.96.0.10:80/TCP 10.244.0.2:8080 0 0'],
-    limits: { mayDelete: false },
+    limits: { mayDelete: () => false },
     ops: ['-d -t 10.96.0.10:80 -r 10.244.0.2:8080'],
   },
 ];
@@ -407,7 +407,7 @@ test('a plan tells what drains, what is held back, and what needs nothing', () =
   assert.deepEqual(draining.unchanged, { services: 1, destinations: 1, addresses: 1, elements: 0 });
   assert.deepEqual(draining.held, []);
 
-  const { held } = planOf({ there: [device, old, oldAddress], limits: { mayDelete: false } });
+  const { held } = planOf({ there: [device, old, oldAddress], limits: { mayDelete: () => false } });
   assert.deepEqual(held, ['10.96.0.99:80/TCP', 'address 10.96.0.99/32']);
 });
 
@@ -416,6 +416,6 @@ test('keys that nobody asks about are not looked at', () => {
   actual.device = { kind: 'dummy', up: false };
   for (const line of [web, webPod(1), webAddress]) fold(actual, parseOp(line), 'done', now);
   const none = { services: [], bindings: [], elements: [] };
-  const limits: Limits = { mayDelete: true, mayDrain: true, excluded: () => false };
+  const limits: Limits = { mayDelete: () => true, mayDrain: () => true, excluded: () => false };
   assert.deepEqual(lines(plan(none, desiredBy([], true), actual, limits, thisPass, now)), []);
 });

@@ -24,7 +24,7 @@ test('a Service that changes while others are folded in is not known before the 
   const first = await wanted.takeChanges(Number.POSITIVE_INFINITY);
   assert.deepEqual(first.names, ['default/older']);
   assert.equal(wanted.isBehind, true);
-  assert.equal(wanted.limits.mayDelete, false);
+  assert.equal(wanted.limits.mayDelete('10.96.0.9:80/TCP'), false);
   wanted.endTurn();
 
   const second = await wanted.takeChanges(Number.POSITIVE_INFINITY);

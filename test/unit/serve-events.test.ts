@@ -16,14 +16,15 @@ interface Posted {
 
 /** Events of node-a, and an API server that takes them unless the test says otherwise. */
 function events(options: Partial<EventsOptions> = {}) {
-  const clock = { time: 1_795_272_172_000.25 };
+  const clock = { time: 1_795_272_172_000.25, shift: 0 };
   const posted: Posted[] = [];
   const errors: string[] = [];
   const all = new Events({
     post: async (path, body) => void posted.push({ path, body: body as Posted['body'] }),
     nodeName: 'node-a',
     instance: 'kube-ipvs-node-a',
-    now: () => clock.time,
+    now: () => clock.time + clock.shift,
+    steadyNow: () => clock.time,
     onError: (error) => errors.push(String(error)),
     ...options,
   });
@@ -143,6 +144,18 @@ test('at most 25 are told at once, and then one every ten seconds', async () => 
   clock.time += 86_400_000;
   await flood();
   assert.equal(await flood(), 55, 'no more than 25 are saved up');
+});
+
+test('when the clock is set back others are told as before', async () => {
+  const { events: all, posted, clock } = events();
+  for (let i = 0; i < 25; i++) all.conflict(web, String(i));
+  await turn();
+  clock.shift = -86_400_000;
+  clock.time += 10_000;
+  all.conflict(web, 'late');
+  await turn();
+  assert.equal(posted.length, 26);
+  assert.equal(posted[25]!.body.eventTime, '2026-11-20T14:43:02.000250Z');
 });
 
 test('what could not be told for want of a turn may be told later', async () => {

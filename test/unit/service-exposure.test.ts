@@ -147,12 +147,11 @@ describe('a Service is reached from outside', () => {
 describe('a Service that is reached from outside is refused', () => {
   const rows: readonly (readonly [string, Fields, readonly Fields[], readonly string[]])[] = [
     [
-      'when an external IP is none, or nobody’s',
-      { externalIPs: ['203.0.113.300', '127.0.0.1'] },
+      'when an external IP is none',
+      { externalIPs: ['203.0.113.7', '203.0.113.300'] },
       [],
       [
-        'spec.externalIPs[0] is "203.0.113.300": not an IP address; write four numbers from 0 to 255, such as 10.96.0.10',
-        'spec.externalIPs[1] is "127.0.0.1": a loopback address, which no Service can use; write a routable one',
+        'spec.externalIPs[1] is "203.0.113.300": not an IP address; write four numbers from 0 to 255, such as 10.96.0.10',
       ],
     ],
     [
@@ -213,6 +212,16 @@ describe('a Service that is reached from outside is refused', () => {
       assert.ok(projection.problems.every((problem) => problem.class === 'value'));
     });
   }
+
+  it('and not when an external IP is one that no packet is routed to, as an API server takes: that IP is left out, with a warning', () => {
+    const projection = projectService(written({ externalIPs: ['239.1.1.1', '203.0.113.9'] }));
+    assert.ok(projection.outcome === 'fact');
+    assert.deepEqual(projection.fact.externalIPs, ['203.0.113.9']);
+    assert.deepEqual(
+      projection.warnings.map(({ message }) => message),
+      ['spec.externalIPs[0] is "239.1.1.1": a multicast address, which no Service can use; write a routable one'],
+    );
+  });
 
   it('and not when a load balancer’s IP is one that no packet is routed to: that IP is left out, with a warning', () => {
     const projection = projectService(written({ type: 'LoadBalancer' }, [{ ip: '127.0.0.1' }, { ip: '203.0.113.9' }]));

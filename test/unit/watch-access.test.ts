@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { AccessConfig } from '../../src/watch/kubernetes/http-client.ts';
 import type { PodAccess } from '../../src/watch/kubernetes/kubeconfig.ts';
+import { patience } from '../../src/watch/kubernetes/transport.ts';
 import { type Answer, listening, type Served, serve } from '../support/http-servers.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { clientOf, get, textOf } from '../support/clients.ts';
@@ -38,6 +39,7 @@ describe('a user of a kubeconfig is known by', () => {
     ['nothing', {}, { client: undefined }, undefined],
     ['a token', { token: 'secret' }, {}, 'Bearer secret'],
     ['name and password', { username: 'me', password: 'gr\u00fc\u00df' }, {}, 'Basic bWU6Z3LDvMOf'],
+    ['a name without password', { username: 'me' }, {}, 'Basic bWU6'],
     [
       'a certificate in files',
       { 'client-certificate': '../client.crt', 'client-key': join(folder, 'client.key') },
@@ -62,6 +64,21 @@ describe('a user of a kubeconfig is known by', () => {
       assert.equal(served.protocol, '2.0');
     });
   }
+});
+
+test('a user may ask in the name of another one, with groups, uid and whatever else is said of that one', async () => {
+  const { headers } = await told({
+    token: 'x',
+    as: 'jane',
+    'as-uid': '7',
+    'as-groups': ['a', 'b'],
+    'as-user-extra': { 'example.com/Scopes': ['one', 'two'] },
+  });
+  const names = ['user', 'uid', 'group', 'extra-example.com%2fscopes'];
+  assert.deepEqual(
+    names.map((name) => headers[`impersonate-${name}`]),
+    ['jane', '7', 'a, b', 'one, two'],
+  );
 });
 
 describe('the server of a cluster', () => {
@@ -250,6 +267,55 @@ test('a plugin that fails is told with its words, and run again with the next re
   client.close();
 });
 
+test('a plugin that hangs is ended, told of, and run again with the next request', async () => {
+  const exec = { command: '/bin/sh', args: ['-c', 'echo $$ >>"$RUNS"; exec sleep 1000'] };
+  const runs = join(mkdtempSync(join(folder, 'plugin-')), 'runs');
+  const user = { exec: { ...exec, env: [{ name: 'RUNS', value: runs }] } };
+  const kubeconfig = kubeconfigFile(folder, { server: 'https://127.0.0.1:1' }, user);
+  const client = await clientOf({ kubeconfig }, { patience: { ...patience, plugin: 500 } });
+  const message = `${kubeconfig}: user "node" has no credentials: its plugin failed, or took too long, without a word`;
+  await assert.rejects(get(client, '/'), { code: 'NO_ACCESS', message });
+  await assert.rejects(get(client, '/'), { code: 'NO_ACCESS', message });
+  const ids = readFileSync(runs, 'utf8').trim().split('\n').map(Number);
+  assert.equal(ids.length, 2);
+  for (const id of ids) assert.throws(() => process.kill(id, 0), { code: 'ESRCH' });
+  client.close();
+});
+
+describe('whoever gives no credentials', () => {
+  const plugin = (output: string) => ({ exec: { command: '/bin/echo', args: [output] } });
+  const rows: readonly (readonly [string, object, string])[] = [
+    [
+      'as a plugin whose output is none',
+      plugin('{"kind":"ExecCredential"}'),
+      'what its plugin printed is no ExecCredential with a status',
+    ],
+    ['as a plugin that says nothing', plugin(''), 'what its plugin printed is no ExecCredential with a status'],
+    [
+      'as a plugin that has none',
+      plugin('{"kind":"ExecCredential","status":{}}'),
+      'its plugin gave neither a token nor a certificate',
+    ],
+    [
+      'as a provider that nobody knows',
+      { 'auth-provider': { name: 'mine' } },
+      'the auth-provider "mine" gave none; use exec or a token',
+    ],
+  ];
+  for (const [what, user, why] of rows) {
+    test(`${what} is told, and nobody is asked without them`, async () => {
+      const server = await serve('h2', answerNothing, certificates);
+      const kubeconfig = kubeconfigFile(folder, { server: `https://127.0.0.1:${server.port}` }, { ...user });
+      const client = await clientOf({ kubeconfig });
+      const message = `${kubeconfig}: user "node" has no credentials: ${why}`;
+      await assert.rejects(get(client, '/'), { code: 'NO_ACCESS', message });
+      assert.deepEqual(server.served, []);
+      client.close();
+      await server.close();
+    });
+  }
+});
+
 describe('what is wrong is told with file, field and cure:', () => {
   const work = mkdtempSync(join(tmpdir(), 'kube-ipvs-kubeconfig-'));
   after(() => rmSync(work, { recursive: true }));
@@ -291,6 +357,16 @@ describe('what is wrong is told with file, field and cure:', () => {
       'a server that is no URL',
       ofCluster({ server: 'ftp://x' }),
       'FILE: clusters[0].cluster.server is "ftp://x", no URL of an API server; write https://HOST:PORT',
+    ],
+    [
+      'a proxy that is no URL',
+      ofCluster({ 'proxy-url': 'proxy:3128' }),
+      'FILE: clusters[0].cluster.proxy-url is "proxy:3128", no URL of a proxy; write http://, https:// or socks5://HOST:PORT',
+    ],
+    [
+      'groups of nobody',
+      ofUser({ token: 'x', 'as-groups': ['a'] }),
+      'FILE: users[0].user.as-groups stands without as; write the name of the user there',
     ],
     [
       'a field of another type',

@@ -103,6 +103,16 @@ test('Retry-After is kept to, the one of the answer and the one of the Status', 
   watch.close();
 });
 
+test('a redirection is told with where it leads', async () => {
+  const { client, remarks, watch } = watched(services);
+  const stream = await client.next();
+  stream.begin(302, undefined, 'https://login.test/').send('<html>moved</html>').end();
+  await client.next();
+  const cure = 'name the API server itself in the kubeconfig or with --master';
+  assert.deepEqual(remarks, [`warn services: HTTP 302, a redirection to "https://login.test/"; ${cure}`]);
+  watch.close();
+});
+
 test('a page in place of a Status is told in part, and printable', async () => {
   const { client, changes, remarks, watch } = await watching();
   changes.send(refusal(500, 'etcdserver: request timed out'));
@@ -238,7 +248,7 @@ test('of an object without a usable name there is a line and no event', async ()
 });
 
 test('thousands of bad objects fill twenty lines a minute', async () => {
-  const { clock, changes, told, remarks, watch } = await watching();
+  const { clock, date, changes, told, remarks, watch } = await watching();
   const bad = (name: string, version: string) => added(service(name, version, { type: 'Nonsense' }));
   changes.send(...Array.from({ length: 1000 }, (_, i) => bad(`bad-${i}`, `${i + 20}`)));
   await settled();
@@ -246,6 +256,8 @@ test('thousands of bad objects fill twenty lines a minute', async () => {
   assert.equal(remarks.length, 21);
   assert.equal(remarks[20], 'warn 20 lines about objects in a minute: the next are left out until it is over');
   clock.pass(60_000);
+  // how long a minute is does not depend on what the date is set to
+  date.shift = -86_400_000;
   changes.send(bad('bad-500', '2000'));
   await settled();
   assert.match(remarks[21]!, /^error Service default\/bad-500: spec.type is "Nonsense"/);

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { createGzip } from 'node:zlib';
 import type { ApiClient, RequestReport } from '../../src/watch/kubernetes/api-client.ts';
 import { patience } from '../../src/watch/kubernetes/transport.ts';
 import { type Answer, listening, serve, type TestServer, wireTo } from '../support/http-servers.ts';
@@ -99,6 +100,31 @@ for (const protocol of protocols) {
       await closed(client, server);
     });
 
+    test('an answer that a gateway zipped unasked is read while it is written, and where a redirection leads is told', async () => {
+      const zip = createGzip();
+      const answer: Answer = ({ url }, response) => {
+        if (url === '/elsewhere') {
+          response.writeHead(302, { location: 'https://else.test/' }).end();
+          return;
+        }
+        response.writeHead(200, { 'content-encoding': 'gzip' });
+        zip.pipe(response);
+        zip.write('first');
+        zip.flush();
+      };
+      const server = await serve(protocol, answer, certificates);
+      const client = await connect(protocol, server.port);
+      const elsewhere = await get(client, '/elsewhere');
+      assert.deepEqual([elsewhere.location, await textOf(elsewhere)], ['https://else.test/', '']);
+      const pieces = (await get(client, '/')).body[Symbol.asyncIterator]();
+      assert.equal(await pieceOf(pieces), 'first');
+      zip.write('second');
+      zip.flush();
+      assert.equal(await pieceOf(pieces), 'second');
+      await pieces.return!();
+      await closed(client, server);
+    });
+
     test('an answer is read while it is written; its reader may leave', async () => {
       const server = await serve(protocol, streaming, certificates);
       const client = await connect(protocol, server.port);
@@ -158,6 +184,18 @@ for (const protocol of protocols) {
       await assert.rejects(pieces.next(), /the client is closed/);
       await assert.rejects(get(client, '/watch'), /the client is closed/);
       await closed(client, server);
+    });
+
+    test('closing the client while it connects rejects what was asked, at whatever moment', async () => {
+      const server = await serve(protocol, echo, certificates);
+      for (let moments = 0; moments < 20; moments++) {
+        const client = await connect(protocol, server.port);
+        const asked = assert.rejects(get(client, '/'), /the client is closed|the connection is closed/);
+        for (let moment = 0; moment < moments; moment++) await Promise.resolve();
+        client.close();
+        await asked;
+      }
+      await server.close();
     });
 
     test('a server that takes a request and does not answer it is given up', async () => {

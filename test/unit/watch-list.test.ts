@@ -102,6 +102,50 @@ for (const [what, body] of [
   });
 }
 
+for (const [what, unnamed] of [
+  ['no metadata', { spec: { clusterIP: '10.96.0.1' } }],
+  ['a name that is none', { metadata: { name: 7, resourceVersion: '19' } }],
+] as const) {
+  test(`of a list with an object that has ${what} the others count, and nothing is deleted before the next list`, async () => {
+    const { client, told, watch } = await listed();
+    (await client.next()).begin(400).send('{}').end();
+    (await client.next())
+      .begin()
+      .send(page([unnamed, service('b', '9'), service('c', '19')], '20'))
+      .end();
+    const watching = await client.next();
+    assert.deepEqual(told(), ['set default/c']);
+    watching.begin(410).send('{}').end();
+    (await client.next())
+      .begin()
+      .send(page([service('b', '9')], '21'))
+      .end();
+    await client.next();
+    assert.deepEqual(told(), ['delete default/a', 'delete default/c']);
+    watch.close();
+  });
+}
+
+test('of a streamed list with what is no object likewise', async () => {
+  const { client, told, watch } = await listed();
+  (await client.next()).begin().send('{"type":"ADDED","object":null}\n', added(service('c', '19')), listEnd('20'));
+  await settled();
+  assert.deepEqual(told(), ['set default/c']);
+  watch.close();
+});
+
+test('pages that lead in a circle are a malformed list, and are not asked for without end', async () => {
+  const { client, told, restarts, waits, watch } = await listed();
+  (await client.next()).begin(400).send('{}').end();
+  const more = page([service('b', '9')], '20', 'more');
+  (await client.next()).begin().send(more).end();
+  (await client.next()).begin().send(more).end();
+  const again = await client.next();
+  assert.equal(again.query.continue, undefined);
+  assert.deepEqual([told(), restarts.at(-1), waits.length], [[], 'services malformed', 1]);
+  watch.close();
+});
+
 test('a server that never says where a streamed list ends is asked for pages', async () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   try {

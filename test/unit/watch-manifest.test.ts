@@ -1,7 +1,8 @@
 /** Manifests that change while they are watched. Time passes as the tests say. */
 
 import assert from 'node:assert/strict';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it, mock, type TestContext } from 'node:test';
 import { quietMilliseconds } from '../../src/watch/file-watch.ts';
@@ -205,6 +206,26 @@ describe('manifests that cannot be read', () => {
       assert.equal(watched.source.synced, true);
     });
   }
+
+  it('because a pipe or a device lies among them change nothing until it is gone', async (test) => {
+    const folder = await writeManifests(test, { 'cluster.json': everything });
+    const watched = new Watched(test, folder);
+    await watched.reading();
+    for (const [name, make] of [
+      ['pipe.yaml', (path: string) => execFileSync('mkfifo', [path])],
+      ['endless.yaml', (path: string) => symlinkSync('/dev/zero', path)],
+    ] as const) {
+      make(join(folder, name));
+      const { events, remarks } = await watched.change({});
+      assert.deepEqual(events, []);
+      assert.deepEqual(remarks, [
+        `error ${name}: a pipe, a socket or a device is no manifest; put a file there, or take it away`,
+        `error the manifests are applied as they were before: ${again}`,
+      ]);
+      assert.deepEqual((await watched.change({ [name]: undefined })).events, []);
+      assert.equal(watched.source.phase, 'watching');
+    }
+  });
 
   it('because they are not there yet are waited for', async (test) => {
     const outer = await writeManifests(test, {});

@@ -16,6 +16,8 @@ export interface ApiAnswer {
   readonly status: number;
   /** Milliseconds of Retry-After. */
   readonly retryAfter: number | undefined;
+  /** Where a redirection leads: it is not followed, since credentials are for the server that was named. */
+  readonly location?: string | undefined;
   /**
    * Read it, to its end or not, or abort the request: what is done with neither keeps its place on the connection. Rejects when the
    * connection ends before the answer does, or when nothing is heard from a server that is gone.

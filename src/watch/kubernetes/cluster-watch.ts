@@ -25,6 +25,8 @@ export interface ClusterWatchOptions {
   readonly onRestart?: (source: string, reason: RestartReason) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Milliseconds of a clock that never goes back; by default the machine's. */
+  readonly steadyNow?: () => number;
   /** From 0 to below 1. */
   readonly random: () => number;
   /** Waits before something is tried again; rejects when aborted. By default in real time. */
@@ -36,9 +38,9 @@ export class ClusterWatch {
   readonly #watches: readonly ListWatch[];
 
   constructor(client: ApiClient, options: ClusterWatchOptions) {
-    const { nodeName, sleep = sleepFor, ...rest } = options;
+    const { nodeName, sleep = sleepFor, steadyNow = machineClock, ...rest } = options;
     this.#watches = [services, endpointSliceResource(), nodeResource(nodeName)].map(
-      (resource) => new ListWatch(client, resource, { ...rest, sleep }),
+      (resource) => new ListWatch(client, resource, { ...rest, sleep, steadyNow }),
     );
   }
 
@@ -54,4 +56,8 @@ export class ClusterWatch {
 
 function sleepFor(milliseconds: number, signal: AbortSignal): Promise<void> {
   return setTimeout(milliseconds, undefined, { signal });
+}
+
+function machineClock(): number {
+  return performance.now();
 }

@@ -6,8 +6,8 @@ import type { Consequence } from './known-objects.ts';
 
 export interface ComplaintOptions {
   readonly onRemark: (level: 'warn' | 'error', message: string) => void;
-  /** Milliseconds. */
-  readonly now: () => number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly steadyNow: () => number;
 }
 
 /** Lines in a minute. */
@@ -48,7 +48,7 @@ export class Complaints {
   /** `about` is what the problem belongs to; '' when it has no name. Says nothing that was said of it last. */
   add(about: ObjectName, level: 'warn' | 'error', message: string): void {
     if (this.#said.get(about) === message) return;
-    const now = this.#options.now();
+    const now = this.#options.steadyNow();
     if (now - this.#minuteBegan >= minute) {
       this.#minuteBegan = now;
       this.#lines = 0;

@@ -1,13 +1,16 @@
 /** What a request needs to be let in, by @kubernetes/client-node's KubeConfig, kept for a minute and fetched anew when it is refused. */
 
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { spawn, type SpawnOptions } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type Agent, validateHeaderValue } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { createSecureContext } from 'node:tls';
+import { quoted } from '../problem.ts';
 import { AccessError } from './access-error.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
+import type { HeaderFields } from './transport.ts';
 
 /** Options of node:tls. */
 export interface TlsOptions {
@@ -20,7 +23,7 @@ export interface TlsOptions {
 
 export interface Credentials {
   readonly server: URL;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderFields;
   readonly tls: TlsOptions;
   /** Leads through the proxy; undefined without one. */
   readonly proxy: Agent | undefined;
@@ -32,13 +35,16 @@ const lifetime = 60_000;
 /** Credentials of one kubeconfig. Files are read again after a minute, or once they are forgotten. */
 export class CredentialSource {
   readonly #read: () => Promise<Kubeconfig>;
+  readonly #pluginLimit: number;
   /** It holds what plugins and providers gave until that expires. */
   #config: Promise<LoadedConfig> | undefined;
   #credentials: Promise<Credentials> | undefined;
   #fetchedAt = 0;
 
-  constructor(read: () => Promise<Kubeconfig>) {
+  /** `pluginLimit`: milliseconds after which a plugin that still runs is ended. */
+  constructor(read: () => Promise<Kubeconfig>, pluginLimit: number) {
     this.#read = read;
+    this.#pluginLimit = pluginLimit;
   }
 
   /** Rejects with an AccessError for what is wrong with files and plugins. Asked by many at once it is fetched once. */
@@ -72,7 +78,7 @@ export class CredentialSource {
 
   #loaded(): Promise<LoadedConfig> {
     if (this.#config !== undefined) return this.#config;
-    const config = this.#read().then(load);
+    const config = this.#read().then((kubeconfig) => load(kubeconfig, this.#pluginLimit));
     this.#config = config;
     config.catch(() => {
       if (this.#config === config) this.#config = undefined;
@@ -86,7 +92,7 @@ interface LoadedConfig {
   readonly keeper: KubeConfig;
 }
 
-async function load(kubeconfig: Kubeconfig): Promise<LoadedConfig> {
+async function load(kubeconfig: Kubeconfig, pluginLimit: number): Promise<LoadedConfig> {
   // Not the package's index: with all of its API classes it takes half a second and 75 MB. Bundled, this file takes a fifth of that.
   const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
   const { server, userName } = kubeconfig;
@@ -94,7 +100,9 @@ async function load(kubeconfig: Kubeconfig): Promise<LoadedConfig> {
   const skips = server.protocol === 'http:' || kubeconfig.cluster['insecure-skip-tls-verify'] === true;
   const cluster = { ...kubeconfig.cluster, server: server.href, 'insecure-skip-tls-verify': skips };
   // tokenFile it ignores; see readToken
-  const { tokenFile: _tokenFile, ...user } = kubeconfig.user;
+  const { tokenFile: _tokenFile, ...known } = kubeconfig.user;
+  // it would write undefined for a password that is not there
+  const user = known.username ? { ...known, password: known.password ?? '' } : known;
   const keeper = new KubeConfig();
   keeper.loadFromString(
     JSON.stringify({
@@ -104,7 +112,19 @@ async function load(kubeconfig: Kubeconfig): Promise<LoadedConfig> {
       'current-context': 'context',
     }),
   );
+  limitPlugins(keeper, pluginLimit);
   return { kubeconfig, keeper };
+}
+
+/** client-node waits for ever, and a plugin that hangs would be run beside itself with each minute. */
+function limitPlugins(keeper: KubeConfig, timeout: number): void {
+  const { authenticators } = keeper as unknown as { readonly authenticators: readonly { execFn?: typeof spawn }[] };
+  for (const authenticator of authenticators) {
+    if (authenticator.execFn === undefined) continue;
+    const run = (command: string, args: readonly string[], options: SpawnOptions) =>
+      spawn(command, args, { ...options, timeout, killSignal: 'SIGKILL' });
+    authenticator.execFn = run as typeof spawn;
+  }
 }
 
 async function apply({ kubeconfig, keeper }: LoadedConfig): Promise<Credentials> {
@@ -116,13 +136,13 @@ async function apply({ kubeconfig, keeper }: LoadedConfig): Promise<Credentials>
   try {
     await keeper.applyToHTTPSOptions(options);
   } catch (error) {
-    const { message } = error as Error;
-    const why = message.trim() || 'its plugin failed without a word';
-    throw new AccessError(`${origin}: user "${userName}" has no credentials: ${why}`);
+    throw new AccessError(`${origin}: user "${userName}" has no credentials: ${whyNone(error as Error, user)}`);
   }
   const headers = headersOf(options);
   const token = await readToken(kubeconfig);
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  checkGiven(headers, options, kubeconfig);
+  Object.assign(headers, impersonation(user));
   checkHeaders(headers, kubeconfig);
   const { ca, cert, key, servername, rejectUnauthorized } = options as RequestOptions & {
     readonly servername?: string;
@@ -139,8 +159,41 @@ async function apply({ kubeconfig, keeper }: LoadedConfig): Promise<Credentials>
   return { server, headers, tls, proxy: cluster['proxy-url'] ? (options.agent as Agent) : undefined };
 }
 
-function headersOf({ headers, auth }: RequestOptions): Record<string, string> {
-  const all: Record<string, string> = {};
+/** What client-node says of a plugin whose output it cannot use speaks of its own variables. */
+function whyNone(error: Error, { exec }: Kubeconfig['user']): string {
+  const isOutput = exec && (error instanceof SyntaxError || error instanceof TypeError);
+  if (isOutput) return 'what its plugin printed is no ExecCredential with a status';
+  return error.message.trim() || 'its plugin failed, or took too long, without a word';
+}
+
+/** A plugin that gives nothing, and a provider that client-node does not know, would leave us anonymous without a word. */
+function checkGiven(headers: HeaderFields, { cert }: RequestOptions, { origin, user, userName }: Kubeconfig): void {
+  if (headers.authorization !== undefined || cert !== undefined) return;
+  const none = `${origin}: user "${userName}" has no credentials: `;
+  if (user.exec) throw new AccessError(`${none}its plugin gave neither a token nor a certificate`);
+  const provider = user['auth-provider'] as { readonly name: string } | null | undefined;
+  if (provider)
+    throw new AccessError(`${none}the auth-provider ${quoted(provider.name)} gave none; use exec or a token`);
+}
+
+/** In whose name we ask (transport/round_trippers.go of client-go); client-node knows no groups. */
+function impersonation(user: Kubeconfig['user']): HeaderFields {
+  const groups = (user['as-groups'] ?? []) as string[];
+  const extra = Object.entries((user['as-user-extra'] ?? {}) as Readonly<Record<string, string[] | null>>);
+  return {
+    ...(user['as-uid'] ? { 'impersonate-uid': user['as-uid'] as string } : {}),
+    ...(groups.length > 0 ? { 'impersonate-group': groups } : {}),
+    ...Object.fromEntries(extra.map(([key, values]) => [`impersonate-extra-${fieldName(key)}`, values ?? []])),
+  };
+}
+
+/** As much of a key as may stand in the name of a header; the rest percent-encoded. */
+function fieldName(key: string): string {
+  return encodeURIComponent(key.toLowerCase()).replace(/[()]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+}
+
+function headersOf({ headers, auth }: RequestOptions): Record<string, string | string[]> {
+  const all: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers ?? {})) all[name.toLowerCase()] = String(value).trim();
   if (typeof auth === 'string') all.authorization = `Basic ${Buffer.from(auth).toString('base64')}`;
   return all;
@@ -174,10 +227,10 @@ async function checkFile(origin: string, fields: Readonly<Record<string, unknown
   }
 }
 
-function checkHeaders(headers: Readonly<Record<string, string>>, { origin, userName }: Kubeconfig): void {
+function checkHeaders(headers: HeaderFields, { origin, userName }: Kubeconfig): void {
   for (const [name, value] of Object.entries(headers)) {
     try {
-      validateHeaderValue(name, value);
+      for (const text of [value].flat()) validateHeaderValue(name, text);
     } catch {
       throw new AccessError(
         `${origin}: the token or name of user "${userName}" has characters that no header may have`,

@@ -9,6 +9,7 @@ import type { Patience, Transport } from './transport.ts';
 
 /** Rejects when the server cannot be reached, when TLS fails, and when aborted. */
 export async function dial(credentials: Credentials, patience: Patience, signal: AbortSignal): Promise<Transport> {
+  signal.throwIfAborted();
   const { server, proxy } = credentials;
   if (server.protocol === 'http:' || proxy !== undefined) return new Http1Transport(credentials, patience);
   const limit = new AbortController();
@@ -19,7 +20,6 @@ export async function dial(credentials: Credentials, patience: Patience, signal:
     patience.connect,
   );
   try {
-    signal.throwIfAborted();
     const socket = await connection(credentials, limit.signal);
     if (socket.alpnProtocol === 'h2') return await openHttp2(socket, credentials, patience);
     socket.destroy();

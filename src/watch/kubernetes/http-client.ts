@@ -1,5 +1,7 @@
 /** The client of a real API server: credentials, one connection for all requests where that can be, and a limit to every wait. */
 
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { AccessError } from './access-error.ts';
 import type { ApiAnswer, ApiClient, ApiRequest, RequestReport } from './api-client.ts';
 import { type Credentials, CredentialSource } from './credentials.ts';
@@ -30,7 +32,7 @@ export async function openApiClient(access: AccessConfig, options: ApiClientOpti
     host: process.env.KUBERNETES_SERVICE_HOST,
     port: process.env.KUBERNETES_SERVICE_PORT,
   };
-  const source = new CredentialSource(() => readKubeconfig(access, pod));
+  const source = new CredentialSource(() => readKubeconfig(access, pod), (options.patience ?? patience).plugin);
   if (!(await source.isDynamic())) await source.current();
   return new HttpApiClient(source, options);
 }
@@ -71,7 +73,8 @@ class HttpApiClient implements ApiClient {
       return {
         status: answer.status,
         retryAfter: retryAfterOf(answer.headers['retry-after']),
-        body: until(answer, end),
+        ...(answer.status >= 300 && answer.status < 400 && { location: answer.headers.location }),
+        body: until(decoded(answer, abort), end),
       };
     } catch (error) {
       report('<error>');
@@ -173,11 +176,29 @@ class HttpApiClient implements ApiClient {
   }
 }
 
-async function* until(answer: WireAnswer, end: () => void): AsyncGenerator<Uint8Array> {
+async function* until(body: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
   try {
-    yield* answer.body;
+    yield* body;
   } finally {
     end();
+  }
+}
+
+/** Nobody asks for gzip, and yet gateways answer so. */
+function decoded({ headers, body }: WireAnswer, abort: AbortController): AsyncIterable<Uint8Array> {
+  const coding = headers['content-encoding']?.trim().toLowerCase();
+  return coding === 'gzip' || coding === 'x-gzip' ? unzipped(body, abort) : body;
+}
+
+async function* unzipped(body: AsyncIterable<Uint8Array>, abort: AbortController): AsyncGenerator<Uint8Array> {
+  const unzip = createGunzip();
+  // the loop below hears of what goes wrong
+  pipeline(Readable.from(body), unzip, () => {});
+  try {
+    for await (const chunk of unzip) yield chunk as Uint8Array;
+  } finally {
+    // it was read ahead: whoever leaves early would leave the connection waiting for more
+    abort.abort(new Error('the answer is not read any more'));
   }
 }
 

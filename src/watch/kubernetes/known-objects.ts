@@ -2,6 +2,7 @@
 
 import type { ClusterEvent, ObjectName } from '../../model/cluster.ts';
 import type { Finding } from '../problem.ts';
+import { unreadable } from '../projection.ts';
 import type { Resource } from './resources.ts';
 import { versionOf } from './watch-event.ts';
 
@@ -36,7 +37,8 @@ export class KnownObjects {
     const version = versionOf(raw);
     const known = this.#resource.nameOf(raw);
     if (version !== undefined && known !== undefined && this.#version(known) === version) return undefined;
-    const { name, problems, warnings, ...projection } = this.#resource.read(raw);
+    const projection = this.#resource.read(raw);
+    const { name, problems, warnings } = projection;
     if (projection.outcome === 'notForUs') {
       const event = this.delete(name!);
       this.#others.set(name!, version);
@@ -47,9 +49,7 @@ export class KnownObjects {
       this.#told.set(name, version);
     }
     if (projection.outcome === 'fact') return { name, event: projection.fact, isRefused: false, problems, warnings };
-    const { kind } = this.#resource;
-    const event: ClusterEvent | undefined = name === undefined ? undefined : { kind: 'unreadable', object: kind, name };
-    return { name, event, isRefused: true, problems, warnings };
+    return { name, event: unreadable(this.#resource.kind, projection), isRefused: true, problems, warnings };
   }
 
   /** What tells that the object is gone; undefined when it was never told. */

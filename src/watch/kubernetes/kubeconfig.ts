@@ -60,6 +60,10 @@ const userShape = z.looseObject({
   tokenFile: text,
   username: text,
   password: text,
+  as: text,
+  'as-uid': text,
+  'as-groups': z.array(z.string()).nullish(),
+  'as-user-extra': z.record(z.string(), z.array(z.string()).nullish()).nullish(),
   exec: z
     .looseObject({
       command: z.string(),
@@ -110,13 +114,15 @@ async function readFileOf(file: string, master: string): Promise<Kubeconfig> {
     clusterIndex,
     'cluster',
   ]);
-  const field = `${file}: clusters[${clusterIndex}].cluster.server`;
-  const server = master === '' ? serverUrl(cluster.server ?? '', field) : serverUrl(master, '--master');
+  const field = `${file}: clusters[${clusterIndex}].cluster`;
+  const server = master === '' ? serverUrl(cluster.server ?? '', `${field}.server`) : serverUrl(master, '--master');
+  checkProxy(cluster['proxy-url'] ?? '', `${field}.proxy-url`);
   // without a user the server is asked as anonymous
   if ((context.user ?? '') === '')
     return { origin: file, server, cluster: absolute(cluster, file), user: {}, userName: '' };
   const userIndex = indexOf(users, context.user, file, `the user of context ${quoted(current)}`);
   const user = checked(userShape, users![userIndex]!.user ?? {}, file, ['users', userIndex, 'user']);
+  checkImpersonation(user, `${file}: users[${userIndex}].user`);
   return {
     origin: file,
     server,
@@ -171,6 +177,26 @@ function serverUrl(written: string, field: string): URL {
   const url = URL.canParse(full) ? new URL(full) : undefined;
   if (url !== undefined && (url.protocol === 'https:' || url.protocol === 'http:')) return url;
   throw new AccessError(`${field} is ${quoted(written)}, no URL of an API server; write https://HOST:PORT`);
+}
+
+/** Those that client-go knows (clientcmd/client_config.go). */
+const proxySchemes: ReadonlySet<string> = new Set(['http:', 'https:', 'socks5:', 'socks5h:']);
+
+function checkProxy(written: string, field: string): void {
+  if (written === '' || (URL.canParse(written) && proxySchemes.has(new URL(written).protocol))) return;
+  throw new AccessError(
+    `${field} is ${quoted(written)}, no URL of a proxy; write http://, https:// or socks5://HOST:PORT`,
+  );
+}
+
+/** Without a name the server would take us for ourselves. */
+function checkImpersonation(user: z.output<typeof userShape>, field: string): void {
+  if ((user.as ?? '') !== '') return;
+  const stray = (['as-uid', 'as-groups', 'as-user-extra'] as const).find(
+    (name) => user[name] && Object.keys(user[name]).length > 0,
+  );
+  if (stray !== undefined)
+    throw new AccessError(`${field}.${stray} stands without as; write the name of the user there`);
 }
 
 /** Paths of a kubeconfig file are relative to its folder. */

@@ -21,6 +21,8 @@ import { readWatchEvent, type WatchEvent } from './watch-event.ts';
 
 export interface ListWatchOptions extends ProgressOptions {
   readonly onEvent: (event: ClusterEvent) => void;
+  /** Milliseconds of a clock that never goes back: how long something lasts is not a matter of the time of day. */
+  readonly steadyNow: () => number;
   /** From 0 to below 1. */
   readonly random: () => number;
   /** Rejects when aborted. */
@@ -53,6 +55,8 @@ export class ListWatch {
   #version: string | undefined;
   #streamsLists = true;
   #pageSize: number | undefined = pageSize;
+  /** The list under way has something that says not which object it is: it may be any that the list does not name. */
+  #hasUnnamed = false;
   /** Streamed lists that ended without their end, in a row. */
   #endlessLists = 0;
   /** When the watch under way began; in the infinite future before. */
@@ -85,7 +89,7 @@ export class ListWatch {
       const ending = await this.#request();
       if (this.#isClosed) return;
       if (ending.kind === 'unsupported') this.#giveUpStreaming(ending.message);
-      const { wait, relists, restart } = this.#retries.after(ending, this.#options.now() - this.#watchingSince);
+      const { wait, relists, restart } = this.#retries.after(ending, this.#options.steadyNow() - this.#watchingSince);
       if (relists) this.#version = undefined;
       // Where etcd was restored from a backup, versions are given out a second time.
       if (relists && ending.kind !== 'expired') this.#objects.distrust();
@@ -101,6 +105,7 @@ export class ListWatch {
     try {
       if (this.#version !== undefined) return await this.#watch(this.#version);
       this.#progress.enter('listing');
+      this.#hasUnnamed = false;
       return this.#streamsLists ? await this.#streamList() : await this.#pageList();
     } catch (error) {
       const isMalformed = error instanceof MalformedAnswer;
@@ -128,6 +133,7 @@ export class ListWatch {
   async #pageList(): Promise<Ending> {
     const listed = new Set<ObjectName>();
     const steps = pace(0, this.#abort.signal, undefined);
+    const tokens = new Set<string>();
     let token = '';
     do {
       const limit = this.#pageSize === undefined ? [] : [`limit=${this.#pageSize}`];
@@ -146,6 +152,8 @@ export class ListWatch {
       }
       const frame = list.frame();
       token = frame.continue;
+      if (tokens.has(token)) throw new MalformedAnswer('the pages of the list lead in a circle');
+      tokens.add(token);
       if (token === '') await this.#listed(listed, frame.version, steps);
     } while (token !== '');
     this.#pageSize = pageSize;
@@ -213,6 +221,7 @@ export class ListWatch {
         return endingOf(refusal, listing === undefined ? 'watch' : 'stream');
       }
       case 'odd':
+        this.#hasUnnamed = true;
         this.#complaints.add('', 'error', `${this.#resource.name}: ${event.message}`);
         return undefined;
       case 'broken':
@@ -229,7 +238,7 @@ export class ListWatch {
   }
 
   #watching(): void {
-    this.#watchingSince = this.#options.now();
+    this.#watchingSince = this.#options.steadyNow();
     this.#progress.enter('watching');
   }
 
@@ -247,7 +256,8 @@ export class ListWatch {
 
   #set(raw: object, listing: Set<ObjectName> | undefined): void {
     const listed = this.#resource.nameOf(raw);
-    if (listed !== undefined) listing?.add(listed);
+    if (listed === undefined) this.#hasUnnamed = true;
+    else listing?.add(listed);
     const consequence = this.#objects.set(raw);
     if (consequence === undefined) return;
     this.#complaints.about(this.#resource.kind, consequence);
@@ -272,6 +282,16 @@ export class ListWatch {
   /** A complete list was read: only now what it does not name is known to be gone. */
   async #listed(names: ReadonlySet<ObjectName>, version: string | undefined, steps: Pace): Promise<void> {
     if (version === undefined) throw new MalformedAnswer('the list names no version (metadata.resourceVersion)');
+    if (!this.#hasUnnamed) await this.#deleteOthers(names, steps);
+    this.#endlessLists = 0;
+    this.#advance(version);
+    if (!this.#progress.synced()) return;
+    const { whenEmpty } = this.#resource;
+    if (whenEmpty !== undefined && this.#objects.size === 0) this.#progress.remark('warn', whenEmpty);
+    this.#tell({ kind: 'synced', source: this.#resource.source });
+  }
+
+  async #deleteOthers(names: ReadonlySet<ObjectName>, steps: Pace): Promise<void> {
     for (const name of this.#objects.names()) {
       const pause = steps.step(1);
       if (pause !== undefined) await pause;
@@ -279,12 +299,6 @@ export class ListWatch {
       this.#complaints.remove(name);
       this.#tell(this.#objects.delete(name));
     }
-    this.#endlessLists = 0;
-    this.#advance(version);
-    if (!this.#progress.synced()) return;
-    const { whenEmpty } = this.#resource;
-    if (whenEmpty !== undefined && this.#objects.size === 0) this.#progress.remark('warn', whenEmpty);
-    this.#tell({ kind: 'synced', source: this.#resource.source });
   }
 
   #giveUpStreaming(why: string): void {

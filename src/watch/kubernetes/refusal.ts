@@ -30,9 +30,11 @@ export async function readRefusal(answer: ApiAnswer): Promise<Refusal> {
   const refusal = refusalOf(parsed(text), answer.status);
   if (refusal !== undefined) return { ...refusal, retryAfter: answer.retryAfter ?? refusal.retryAfter };
   const said = text.trim() === '' ? '' : `: ${quoted(text.trim())}`;
+  const { location } = answer;
+  const leads = `, a redirection to ${quoted(location ?? '')}; name the API server itself in the kubeconfig or with --master`;
   return {
     code: answer.status,
-    message: `HTTP ${answer.status}${said}`,
+    message: `HTTP ${answer.status}${location === undefined ? said : leads}`,
     retryAfter: answer.retryAfter,
     isAhead: false,
   };

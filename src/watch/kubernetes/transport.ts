@@ -3,11 +3,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiRequest } from './api-client.ts';
 
+/** Several values of one name are sent as several fields. */
+export type HeaderFields = Readonly<Record<string, string | string[]>>;
+
 export interface WireRequest {
   readonly method: ApiRequest['method'];
   readonly path: string;
   /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderFields;
   readonly body: string | undefined;
   readonly signal: AbortSignal;
 }
@@ -45,6 +48,8 @@ export interface Patience {
   readonly silence: number;
   /** For the answer to a ping, or to that question. */
   readonly sign: number;
+  /** For a credential plugin to end; then it is ended. */
+  readonly plugin: number;
 }
 
 export const patience: Patience = {
@@ -53,6 +58,7 @@ export const patience: Patience = {
   pingEvery: 15_000,
   silence: 25_000,
   sign: 15_000,
+  plugin: 60_000,
 };
 
 /** With the words of all attempts: where a name has several addresses Node tells the failures as one without a message. */

@@ -1,0 +1,60 @@
+/** What one pass prints, in each form that -o asks for. */
+
+import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import { it } from 'node:test';
+import { converge } from '../../src/cli/converge.ts';
+import { createLog } from '../../src/cli/log.ts';
+import { parseArguments } from '../../src/config/arguments.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { endpoint, setService, storeOf } from '../support/cluster.ts';
+import { hostOf } from '../support/configured.ts';
+import { plainWishes } from '../support/node-loop.ts';
+import { started, web, webSlice } from '../support/served-node.ts';
+
+/** Standard output of `reconcile --once` with these words, on a node that has nothing yet. */
+async function printed(...words: readonly string[]): Promise<string> {
+  const { flags, given } = parseArguments(['reconcile', '--once', ...words]);
+  const loaded = loadConfig({ flags, given }, hostOf({}, 'node-a'));
+  assert.ok('config' in loaded);
+  const { config } = loaded;
+  const out: string[] = [];
+  const stdout = { write: (text: string) => out.push(text) };
+  const stderr = { write: (text: string) => assert.fail(text) };
+  const signal = new AbortController().signal;
+  const streams = { stdin: Readable.from([]), stdout, stderr };
+  const { kernel, store } = started(storeOf(setService(web), webSlice(endpoint('10.244.0.1'))));
+  const status = await converge(
+    { command: 'reconcile', operands: [], flags, given, config, signal, ...streams },
+    {
+      command: 'reconcile',
+      wishes: plainWishes,
+      store,
+      kernel,
+      startedAt: 0,
+      log: createLog(config, stderr),
+      extra: {},
+    },
+  );
+  assert.equal(status, 0);
+  return out.join('');
+}
+
+/** Without the summary, which has times in it. */
+function operationLines(text: string): string[] {
+  return text.trimEnd().split('\n').slice(0, -1);
+}
+
+it('text is a line for each operation, and so is wide', async () => {
+  const lines = operationLines(await printed());
+  assert.ok(lines.includes('-a -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1'), lines.join('\n'));
+  assert.deepEqual(operationLines(await printed('-o', 'wide')), lines);
+});
+
+it('JSON is one document and nothing else', async () => {
+  const { operations } = JSON.parse(await printed('-o', 'json')) as { operations: readonly { text: string }[] };
+  assert.deepEqual(
+    operations.map(({ text }) => text),
+    operationLines(await printed()),
+  );
+});

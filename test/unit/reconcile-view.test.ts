@@ -1,0 +1,41 @@
+/** What the daemon tells of its virtual services. */
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { serving } from '../support/served-node.ts';
+
+const rows: readonly (readonly [string, string, string])[] = [
+  ['nothing', '', 'in sync: 10.244.0.1:8080 serving, 10.244.0.2:8080 serving'],
+  [
+    'a destination less',
+    '-d -t 10.96.0.10:80 -r 10.244.0.1:8080',
+    'pending: 10.244.0.1:8080 pending, 10.244.0.2:8080 serving',
+  ],
+  [
+    'another weight',
+    '-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 0',
+    'pending: 10.244.0.1:8080 pending, 10.244.0.2:8080 serving',
+  ],
+  [
+    'a destination more',
+    '-a -t 10.96.0.10:80 -r 10.244.0.9:8080 -m -w 1',
+    'pending: 10.244.0.1:8080 serving, 10.244.0.2:8080 serving, 10.244.0.9:8080 extra',
+  ],
+  [
+    'a destination more that takes nothing new',
+    '-a -t 10.96.0.10:80 -r 10.244.0.9:8080 -m -w 0',
+    'in sync: 10.244.0.1:8080 serving, 10.244.0.2:8080 serving, 10.244.0.9:8080 draining',
+  ],
+  ['all of it', '-D -t 10.96.0.10:80', 'pending: 10.244.0.1:8080 pending, 10.244.0.2:8080 pending'],
+];
+
+for (const [what, line, expected] of rows) {
+  it(`a virtual service of which somebody changed ${what} is told as it is, before the next look`, async () => {
+    const { node, kernel } = await serving('10.244.0.1', '10.244.0.2');
+    if (line !== '') kernel.run(line);
+    const told = (await node.reconciler.view()).map(
+      ({ state, destinations }) => `${state}: ${destinations.map((one) => `${one.id} ${one.state}`).join(', ')}`,
+    );
+    assert.deepEqual(told, [expected]);
+  });
+}
