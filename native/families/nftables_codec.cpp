@@ -234,11 +234,13 @@ bool unpackTable(const Message& message, std::string_view table, std::vector<Obj
   Bytes attributes;
   if (!message.split(header, attributes)) return false;
   bool ours = false;
+  Table record = ofKind<Table>(Kind::table, header);
   AttributeReader reader(attributes);
   while (reader.next()) {
     if (reader.type() == NFTA_TABLE_NAME) ours = reader.string() == table;
+    if (reader.type() == NFTA_TABLE_FLAGS) record.flags = reader.u32be();
   }
-  if (ours) objects.push_back(ofKind<Object>(Kind::table, header));
+  if (ours) objects.push_back(std::bit_cast<Object>(record));
   return reader.wellFormed();
 }
 

@@ -4,7 +4,7 @@
 // An object is 128 bytes, of which the first three say what the others are:
 //
 //        0        1        2        3        4                 8                12
-//     0 | verb   | kind   | family | 0      |                                                           table
+//     0 | verb   | kind   | family | 0      | flags                                                     table
 //     0 | verb   | kind   | family | 0      | type   | hook   | policy | 0      | priority …             chain
 //     0 | verb   | kind   | family | 0      | flags                    | key type | key length |         set
 //    16 |                                     data type | data length | field lengths …
@@ -48,6 +48,17 @@ struct alignas(8) Object {
   uint8_t rest[124];
 };
 static_assert(sizeof(Object) == 128);
+
+struct alignas(8) Table {
+  Verb verb;
+  Kind kind;
+  uint8_t family;
+  uint8_t reserved;
+  uint32_t flags;  // NFT_TABLE_F_*, in dumps
+  uint8_t reserved2[120];
+};
+static_assert(sizeof(Table) == sizeof(Object));
+static_assert(offsetof(Table, flags) == 4);
 
 enum class ChainType : uint8_t { regular = 0, filter = 1, nat = 2, other = 255 };
 

@@ -245,6 +245,23 @@ Expression read(const char* name, const char* attributes) {
 }
 
 void otherTests() {
+  test("a table that sleeps says so", [] {
+    uint8_t room[512];
+    MessageWriter writer(room);
+    writer.begin(0, 0, 1);
+    writer.header(nfgenmsg{.nfgen_family = NFPROTO_IPV6, .version = 0, .res_id = 0});
+    writer.string(NFTA_TABLE_NAME, tableName);
+    writer.u32be(NFTA_TABLE_FLAGS, NFT_TABLE_F_DORMANT);
+    const size_t size = writer.finish();
+    Objects objects;
+    CHECK(nftables::unpackTable({.type = 0,
+                                 .flags = 0,
+                                 .sequence = 1,
+                                 .payload = netlink::Bytes(room).subspan(NLMSG_HDRLEN, size - NLMSG_HDRLEN)},
+                                tableName, objects));
+    CHECK(objects.size() == 1 && std::bit_cast<nftables::Table>(objects[0]).flags == NFT_TABLE_F_DORMANT);
+  });
+
   test("an expression is another one if an attribute is missing, strange, too wide or unknown", [] {
     const auto other = [](const char* name, const char* attributes) {
       const Expression step = read(name, attributes);
