@@ -50,18 +50,19 @@ async function runKernelCommand(
   const wrong = command === 'reconcile' ? missingFlags(parsed) : await questionProblems(parsed);
   const loaded = await load(parsed);
   if (wrong.length > 0 || 'problems' in loaded) {
-    return refuse([...wrong, ...('problems' in loaded ? loaded.problems : [])], command, streams);
+    const more = 'problems' in loaded ? [...loaded.problems, ...(await unwatchable(parsed))] : [];
+    return refuse([...wrong, ...more], command, streams);
   }
   const { config } = loaded;
-  const { writeConfigTo = '', cleanup, initOnly } = parsed.flags;
+  const { writeConfigTo = '', cleanup } = parsed.flags;
   const asked = cleanup ? 'cleanup' : command;
-  const isDaemon = asked === 'run' && !initOnly && writeConfigTo === '';
+  const isDaemon = isOfDaemon(parsed);
   // first: what was said by then would be said twice
-  if (isDaemon) (await import('./privileges.ts')).shedPrivileges(config);
+  if (isDaemon) await (await import('./privileges.ts')).shedPrivileges(config, signal);
   await warn(config, [...parsed.warnings, ...loaded.remarks], streams);
   if (writeConfigTo !== '') return writeConfig(config, writeConfigTo, streams);
-  const unwatchable = isDaemon ? (await import('../config/config.ts')).daemonProblems(config) : [];
-  if (unwatchable.length > 0) return refuse(unwatchable, command, streams);
+  const problems = await unwatchable(parsed, config);
+  if (problems.length > 0) return refuse(problems, command, streams);
   const { operands, flags, given } = parsed;
   return execute(asked, { ...streams, command: asked, operands, flags, given, config, signal });
 }
@@ -108,7 +109,18 @@ async function writeConfig(config: Config, path: string, { stderr }: Streams): P
 async function configProblems(parsed: Arguments): Promise<readonly UsageProblem[]> {
   if (!configuredCommands.some((command) => command === parsed.command)) return [];
   const loaded = await load(parsed);
-  return [...(await questionProblems(parsed)), ...('problems' in loaded ? loaded.problems : [])];
+  const problems = 'problems' in loaded ? loaded.problems : [];
+  return [...(await questionProblems(parsed)), ...problems, ...(await unwatchable(parsed))];
+}
+
+/** Whether the command line starts what goes on. */
+function isOfDaemon({ command, flags: { writeConfigTo = '', cleanup, initOnly } }: Arguments): boolean {
+  return command === 'run' && !cleanup && !initOnly && writeConfigTo === '';
+}
+
+/** What a daemon cannot watch; without a configuration, of what the flags say. */
+async function unwatchable(parsed: Arguments, config: Pick<Config, 'manifests'> = parsed.flags) {
+  return isOfDaemon(parsed) ? (await import('../config/config.ts')).daemonProblems(config) : [];
 }
 
 /** Of the command explain. */

@@ -1,5 +1,6 @@
 /** The daemon's parts and who tells whom: sources → proxy → journal, servers and health-check ports; and what a new configuration changes. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { refusalText } from '../kernel/refusals.ts';
@@ -32,6 +33,9 @@ export interface DaemonOptions {
   /** A listener failed that must not, or our network namespace is gone: the daemon should end. */
   readonly onFatal: (error: Error) => void;
 }
+
+/** How long an Event about the end may take. */
+const lastWordsMilliseconds = 2_000;
 
 const families: readonly FamilyLabel[] = ['IPv4', 'IPv6'];
 
@@ -76,6 +80,7 @@ export class Daemon {
       nodeName: config.nodeName,
       instance: `kube-ipvs-${config.nodeName}`,
       now: Date.now,
+      steadyNow: now,
       onError: (error) => log.warn(`events cannot be told to the API server: ${(error as Error).message}`),
     });
     this.#journal = new Journal({ log, metrics: this.#metrics, events: this.#events });
@@ -94,7 +99,9 @@ export class Daemon {
       report: () => this.#report(),
       onFatal: (server, error) => {
         this.#events.listenFailed(server, error.message);
-        onFatal(error);
+        // nobody posts it once the end has begun
+        const posted = Promise.race([this.#events.settled(), sleep(lastWordsMilliseconds, undefined, { ref: false })]);
+        void posted.then(() => onFatal(error));
       },
     });
     const journal = this.#journal;
@@ -116,11 +123,11 @@ export class Daemon {
     );
   }
 
-  /** Listens, and opens the sources. Rejects when they cannot be opened at all. */
+  /** Opens the sources, and listens: why it cannot is told by way of them. Rejects when they cannot be opened at all. */
   async open(): Promise<void> {
-    this.#servers.listen(this.#config);
     this.#openAddresses();
     this.#take(await openSources(this.#config, this.#listener()));
+    if (!this.#isClosed) this.#servers.listen(this.#config);
     if (this.#config.manifests.length === 0) this.#events.started();
     this.#health.started();
   }
@@ -167,7 +174,7 @@ export class Daemon {
     this.#addresses = new NodeAddresses(this.#kernel, {
       onEvent: (event) => this.#hear(event),
       onError: (error) =>
-        this.#log.warn(`the node's addresses cannot be read: ${(error as Error).message}; again soon`),
+        this.#log.warn(`the node's addresses cannot be read: ${(error as Error).message}; it is tried again`),
     });
   }
 
@@ -205,7 +212,14 @@ export class Daemon {
     this.#isReady = true;
     tuneForChanges();
     this.#servers.ready();
-    this.#log.info({ ms: Date.now() - this.#startedAt }, 'ready: the kernel has what the cluster asks of this node');
+    const ms = Date.now() - this.#startedAt;
+    const rest = report.failures.length + report.blocked.length;
+    if (rest === 0) this.#log.info({ ms }, 'ready: the kernel has what the cluster asks of this node');
+    else
+      this.#log.warn(
+        { ms, rest },
+        'ready: the first pass is done, but the kernel refuses some of it; that is tried again',
+      );
   }
 
   #subject(name: ObjectName) {

@@ -38,7 +38,7 @@ export const exitStatus = {
   failed: 1,
   /** --dry-run found changes. */
   changes: 2,
-  /** `takeover`, `cleanup --release`: done, but for something that is kube-proxy's, or ours, and could not go yet. */
+  /** `takeover`, `cleanup`: done, but for something that is kube-proxy's, or ours, and could not go yet, or comes back. */
   remaining: 3,
   /** Bad usage or bad manifests (EX_USAGE of sysexits.h). */
   usage: 64,

@@ -24,6 +24,8 @@ export interface JournalOptions {
 
 /** Lines of one plan that are logged at most, at debug. */
 const mostPlanLines = 1_000;
+/** What prints all failures and remarks. */
+const whole = 'kube-ipvs status -o json';
 
 export class Journal {
   readonly #log: Logger;
@@ -133,6 +135,7 @@ export class Journal {
       this.#log,
       'warn',
       lines.filter((line) => !this.#toldRemarks.has(line)),
+      whole,
     );
     this.#toldRemarks = new Set(lines);
     return lines;
@@ -143,6 +146,7 @@ export class Journal {
       this.#log,
       'warn',
       lines.filter((line) => !this.#toldFailures.has(line)),
+      whole,
     );
     this.#toldFailures = new Set(lines);
   }

@@ -28,10 +28,10 @@ export function levelOf(verbosity: number): 'info' | 'debug' | 'trace' {
 /** Beyond this many lines of one kind the rest is counted only; `-o json` has all. */
 const mostLines = 20;
 
-/** Logs a list without flooding whoever reads it. */
-export function logSome(log: Logger, level: 'error' | 'warn', lines: readonly string[]): void {
+/** Logs a list without flooding whoever reads it; `whole` is where all of it is. */
+export function logSome(log: Logger, level: 'error' | 'warn', lines: readonly string[], whole = '-o json'): void {
   for (const line of lines.slice(0, mostLines)) log[level](line);
-  if (lines.length > mostLines) log[level](`… and ${lines.length - mostLines} more; -o json prints all`);
+  if (lines.length > mostLines) log[level](`… and ${lines.length - mostLines} more; ${whole} prints all`);
 }
 
 /** `warn Service default/web has no port service="default/web" after=12`. */

@@ -1,6 +1,7 @@
 /** What the daemon may do: what a start as root has beyond its needs is gone before anything of the cluster is read. */
 
 import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import type { Config, ListenAddress } from '../config/config.ts';
 import { loadAddon } from '../kernel/addon.ts';
 import { setOomScore } from './oom-score.ts';
@@ -49,15 +50,22 @@ export function hasExcess(status: string, needed: number): boolean {
 
 /**
  * Gives up every capability that is not needed, and the way to get others, by executing this very program once more with less: only so
- * no thread keeps any (native/families/privileges.h). Returns where there is nothing to give up, as in that second life; throws when it
- * cannot be done.
+ * no thread keeps any (native/families/privileges.h). Returns where there is nothing to give up, as in that second life; rejects when it
+ * cannot be done, or with the signal's reason where that was raised.
  */
-export function shedPrivileges(config: Needs & Pick<Config, 'oomScoreAdj'>): void {
+export async function shedPrivileges(config: Needs & Pick<Config, 'oomScoreAdj'>, signal: AbortSignal): Promise<void> {
   const needed = neededCapabilities(config);
   if (!hasExcess(readFileSync('/proc/thread-self/status', 'utf8'), needed)) return;
   // takes CAP_SYS_RESOURCE; the second life inherits the score, and says where it is not what it should be
   setOomScore(config.oomScoreAdj);
-  loadAddon().execute(process.execPath, [process.argv0, ...process.execArgv, ...process.argv.slice(1)], needed);
+  const addon = loadAddon();
+  // A SIGTERM that was caught and not told yet would end with this life: what came is seen first, and what comes now ends the process.
+  // The second turn of the event loop is a whole one, in which signals are told.
+  await setImmediate();
+  await setImmediate();
+  signal.throwIfAborted();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.removeAllListeners(name);
+  addon.execute(process.execPath, [process.argv0, ...process.execArgv, ...process.argv.slice(1)], needed);
 }
 
 /** A number in hexadecimal digits, as it is there. */

@@ -27,7 +27,9 @@ const lasting = ['netns', 'loggingFormat', 'oomScoreAdj'] as const;
 export function reloader({ invocation, kernel, log, reload }: ReloadOptions): () => Promise<void> {
   let current: Config = invocation.config;
   let last = Promise.resolve();
+  let isRefused = false;
   const keep = (reasons: readonly string[]) => {
+    isRefused = true;
     for (const reason of reasons) log.error(reason);
     log.error('the configuration is not taken: the one before stays in force');
   };
@@ -37,7 +39,9 @@ export function reloader({ invocation, kernel, log, reload }: ReloadOptions): ()
     if ('problems' in loaded || problems.length > 0) return keep(problems.map(({ message }) => message));
     const { config, remarks } = loaded;
     if (isDeepStrictEqual(config, current)) {
-      log.debug('the configuration was read again, and says the same');
+      // whoever was told that something is wrong wants to know that it is mended
+      log[isRefused ? 'info' : 'debug']('the configuration was read again, and says the same as the one in force');
+      isRefused = false;
       return;
     }
     const refusal = await refusedScheduler(kernel, config.scheduler);
@@ -48,6 +52,7 @@ export function reloader({ invocation, kernel, log, reload }: ReloadOptions): ()
       if (config[name] !== current[name]) log.warn(`${name} changed: that takes effect when kube-ipvs starts again`);
     }
     current = config;
+    isRefused = false;
     log.info('the configuration was read again, and is in force');
   };
   return () => {

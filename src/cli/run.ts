@@ -23,6 +23,8 @@ export async function run(invocation: Invocation): Promise<number> {
   const log = createLog(config, invocation.stderr);
   applyOomScore(config.oomScoreAdj, log);
   const kernel = openKernel({ netns: config.netns });
+  // before somebody listens to it, it would end the process
+  process.on('SIGHUP', ignore);
   try {
     const refusal = await refusedScheduler(kernel, config.scheduler);
     if (refusal !== undefined) {
@@ -36,9 +38,13 @@ export async function run(invocation: Invocation): Promise<number> {
     if (signal.aborted) return exitStatus.converged;
     throw error;
   } finally {
+    process.off('SIGHUP', ignore);
     kernel.close();
   }
 }
+
+/** The configuration file is read again when the daemon begins, whoever asked for that earlier. */
+function ignore(): void {}
 
 async function serve(invocation: Invocation, kernel: Kernel, log: Logger): Promise<number> {
   const { config, flags, signal } = invocation;

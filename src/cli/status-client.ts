@@ -2,6 +2,7 @@
 
 import { request } from 'node:http';
 import * as z from 'zod';
+import type { Config } from '../config/config.ts';
 import { printable } from '../model/printable.ts';
 import type { StatusReport } from '../model/status.ts';
 
@@ -42,6 +43,20 @@ export async function askDaemon(path: string, options: AskOptions): Promise<Stat
     throw new StatusError(`the daemon at ${path} answers with ${answer.status}: ${reason}; see its log`);
   }
   return reportOf(path, answer.text);
+}
+
+/** Whether a daemon would make again what is removed here. One that does not say what it should runs all the same. */
+export async function runsHere(
+  { netns, statusSocket }: Pick<Config, 'netns' | 'statusSocket'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (netns !== undefined) return false;
+  try {
+    return (await askDaemon(statusSocket, { signal })) !== undefined;
+  } catch (error) {
+    if (error instanceof StatusError) return true;
+    throw error;
+  }
 }
 
 interface Answer {

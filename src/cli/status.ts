@@ -65,13 +65,13 @@ function failureText(error: unknown): string {
   return `kube-ipvs: ${printable(error.message)}\n`;
 }
 
-function textOf(report: StatusReport, { flags }: Invocation): string {
+function textOf(report: StatusReport, { flags, config }: Invocation): string {
   if (flags.output === 'json') return `${statusJson(report, flags.watch ? 0 : 2)}\n`;
-  return statusText(report, { wide: flags.output === 'wide', socket: flags.statusSocket });
+  return statusText(report, { wide: flags.output === 'wide', socket: config.statusSocket });
 }
 
-async function read({ flags, config, signal }: Invocation): Promise<StatusReport> {
-  const report = await askDaemon(flags.statusSocket, { signal });
+async function read({ config, signal }: Invocation): Promise<StatusReport> {
+  const report = await askDaemon(config.statusSocket, { signal });
   if (report !== undefined) return report;
   try {
     const kernel = openKernel({ netns: config.netns });
@@ -82,6 +82,6 @@ async function read({ flags, config, signal }: Invocation): Promise<StatusReport
     }
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
-    throw new StatusError(`no daemon answers at ${flags.statusSocket}, and ${error.message}`, { cause: error });
+    throw new StatusError(`no daemon answers at ${config.statusSocket}, and ${error.message}`, { cause: error });
   }
 }

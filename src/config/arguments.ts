@@ -229,6 +229,16 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
   ...['0', 'f', 'F', 'false', 'FALSE', 'False'].map((word) => [word, false] as const),
 ]);
 
+/** Of an int32, as kube-proxy's numbers are. */
+const largest = 2 ** 31 - 1;
+
+function limited(digits: string): Read {
+  const value = Number(digits);
+  if (Math.abs(value) <= largest) return { ok: true, value };
+  const cure = value > 0 ? `at most ${largest}` : `at least -${largest}`;
+  return { ok: false, why: `is ${quoted(digits)}; write ${cure}` };
+}
+
 function readValue(flag: FlagSpec, value: string | undefined): Read {
   if (flag.kind === 'boolean') {
     const read = value === undefined ? true : booleans.get(value);
@@ -243,10 +253,10 @@ function readValue(flag: FlagSpec, value: string | undefined): Read {
       if (flag.choices?.includes(value) === true) return { ok: true, value };
       return { ok: false, why: `is ${quoted(value)}; write ${flag.choices?.join(' or ')}` };
     case 'number':
-      if (/^\d{1,9}$/.test(value)) return { ok: true, value: Number(value) };
+      if (/^\d+$/.test(value)) return limited(value);
       return { ok: false, why: `is ${quoted(value)}; write a whole number from 0` };
     case 'integer':
-      if (/^[+-]?\d{1,9}$/.test(value)) return { ok: true, value: Number(value) };
+      if (/^[+-]?\d+$/.test(value)) return limited(value);
       return { ok: false, why: `is ${quoted(value)}; write a whole number` };
     case 'decimal':
       if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)) return { ok: true, value: Number(value) };

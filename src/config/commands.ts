@@ -90,8 +90,8 @@ export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
     help: [
       'Virtual services whose address kube-ipvs0 does not hold, fwmark services and addresses of other devices stay.',
       'With --release only our tables of the packet filter go, and kube-proxy takes over what stays: start kube-proxy first.',
-      'Exit status: 0 clean (with --dry-run: nothing to do), 2 --dry-run found changes, 3 --release keeps something for as long',
-      'as kube-proxy is not there, 1 something could not be removed, 64 bad usage.',
+      'Exit status: 0 clean (with --dry-run: nothing to do), 2 --dry-run found changes, 3 a daemon runs and makes it again, or',
+      '--release keeps something for as long as kube-proxy is not there, 1 something could not be removed, 64 bad usage.',
     ],
   },
   explain: {

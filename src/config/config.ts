@@ -100,14 +100,17 @@ export type Loaded =
 /** All of the config but the document that is made from it. */
 export type Effective = Omit<Config, 'document'>;
 
+/** What was asked on the command line. */
+export type Asked = Pick<Arguments, 'flags' | 'given'> & Partial<Pick<Arguments, 'command'>>;
+
 /** The config of flags and file. The same arguments and files give an equal one: it may be asked again when a file changed. */
-export function loadConfig(parsed: Pick<Arguments, 'flags' | 'given'>, host: Host): Loaded {
+export function loadConfig(parsed: Asked, host: Host): Loaded {
   const path = parsed.flags.config ?? '';
   const file = path === '' ? undefined : configFile(path, host);
   const { values, ...sources } = sourcesOf(parsed, file);
   const read = new Readings(sources.origin);
   const bindAddress = read.nodeAddress('bindAddress', values.bindAddress);
-  read.mode('proxyMode', values.proxyMode);
+  if (!leavesAlone(parsed)) read.mode('proxyMode', values.proxyMode);
   const effective: Effective = {
     ...nodeOf(values, bindAddress, read, host),
     ...servicesOf(values, read),
@@ -120,6 +123,11 @@ export function loadConfig(parsed: Pick<Arguments, 'flags' | 'given'>, host: Hos
   const document = documentOf(effective, { hostnameOverride: hasOverride ? effective.nodeName : '', bindAddress });
   const remarks = [...sources.remarks, ...(file?.remarks ?? [])];
   return { config: Object.freeze({ ...effective, document }), remarks };
+}
+
+/** What a daemon left is taken down, and looked at, most of all when another mode was chosen. */
+function leavesAlone({ command, flags }: Asked): boolean {
+  return flags.cleanup || command === 'cleanup' || command === 'status';
 }
 
 /** What a single pass can work from and a daemon cannot. */

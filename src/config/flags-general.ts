@@ -137,7 +137,7 @@ export const generalFlags = {
     kind: 'choice',
     choices: ['text', 'json', 'wide'],
     default: 'text',
-    summary: 'form of what is printed on standard output; wide is for status',
+    summary: 'form of what is printed on standard output; wide is for status, and text elsewhere',
     commands: [...kernelCommands, 'status', 'explain', 'doctor', 'version'],
   },
   help: {

@@ -147,6 +147,26 @@ describe('kubectl changes', () => {
     );
   });
 
+  it('a Service into being by its ports, and gets it among all else', async (test) => {
+    const { server, kubectl } = await start(test);
+    const create = (...args: string[]) => kubectl.run(['-n', 'demo', 'create', 'service', ...args]);
+    await create('clusterip', 'made', '--tcp', '81:8081', '--tcp', '444:https');
+    await create('nodeport', 'made-np', '--tcp', '82:8082', '--node-port', '30099');
+    await create('externalname', 'made-ext', '--external-name', 'example.org');
+    const ports = (name: string) => service(server, name).spec.ports;
+    assert.deepEqual(ports('made'), [
+      { name: '81-8081', port: 81, protocol: 'TCP', targetPort: 8081 },
+      { name: '444-https', port: 444, protocol: 'TCP', targetPort: 'https' },
+    ]);
+    assert.deepEqual(ports('made-np'), [
+      { name: '82-8082', port: 82, protocol: 'TCP', targetPort: 8082, nodePort: 30099 },
+    ]);
+    assert.match(
+      await kubectl.run(['-n', 'demo', 'get', 'all']),
+      /^service\/made-ext +ExternalName +<none> +example.org/m,
+    );
+  });
+
   it('nothing when the same is applied again', async (test) => {
     const { server, kubectl } = await start(test);
     const { revision } = server;

@@ -1,14 +1,16 @@
 /** What operators see of `reconcile` and `cleanup` on a real kernel: exit status, texts, and what the witnesses say is there. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { StatusServer } from '../../src/serve/status-server.ts';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { Network } from '../support/network.ts';
-import { kubeIpvs, type Run } from '../support/program.ts';
+import { bundle, kubeIpvs, type Run } from '../support/program.ts';
+import { sampleReport } from '../support/status-report.ts';
 import { boundAddresses, device, ipvsLines } from '../support/witness.ts';
 
 const web = [serviceObject('web', { clusterIPs: ['10.96.0.10'] }), sliceObject('web', ['10.244.0.1', '10.244.0.2'])];
@@ -147,6 +149,25 @@ describe('kube-ipvs', () => {
     const { status, stderr } = await kubeIpvs([`--config=${file}`, '--hostname-override=node-a', '--cleanup']);
     assert.deepEqual([status, stderr], [0, '']);
     assert.deepEqual([ipvsLines(network.node), boundAddresses(network.node)], [[], ['10.97.0.1/32']]);
+  });
+
+  it('says that a daemon which runs will make again what is cleaned up', async () => {
+    await reconcile(list(web));
+    const [socket, file] = [join(folder, 'status.sock'), join(folder, 'config.conf')];
+    const identity = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+    writeFileSync(file, `${identity}kubeIpvs: {statusSocket: ${socket}}\n`);
+    const server = new StatusServer({ path: socket, report: async () => sampleReport, onError: assert.fail });
+    await server.listening;
+    const command = ['netns', 'exec', network.node, process.execPath, bundle, 'cleanup', '--config', file];
+    const { status, stderr } = await new Promise<{ readonly status: unknown; readonly stderr: string }>((resolve) =>
+      execFile('ip', command, (error, _, text) => resolve({ status: error?.code ?? 0, stderr: text })),
+    );
+    await server.close();
+    assert.deepEqual([status, ipvsLines(network.node)], [3, []]);
+    assert.match(
+      stderr,
+      /^warn kube-ipvs runs here and makes all of it again within syncPeriod: stop it, and run again\n$/,
+    );
   });
 
   it('protects what lies in excluded networks, addresses and virtual services alike', async () => {

@@ -231,6 +231,14 @@ describe('watches', () => {
     assert.deepEqual(list['items'], [{ metadata: 7, data: ['x'] }]);
   });
 
+  it('end before their time', async (test) => {
+    const server = await startApiServer(test);
+    server.faults.longestWatch = 0.01;
+    const { events } = await watchMaps(server);
+    assert.deepEqual(await events, []);
+    assert.equal(server.watches(), 0);
+  });
+
   it('expire', async (test) => {
     const server = await startApiServer(test);
     const { events } = await watchMaps(server);

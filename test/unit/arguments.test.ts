@@ -237,6 +237,8 @@ describe('bad usage', () => {
     ['reconcile -o yaml', ['-o is "yaml"; write text or json or wide']],
     ['reconcile --v=high', ['--v is "high"; write a whole number from 0']],
     ['reconcile --v=-1', ['--v is "-1"; write a whole number from 0']],
+    ['run --conntrack-min=2147483648', ['--conntrack-min is "2147483648"; write at most 2147483647']],
+    ['run --oom-score-adj=-9999999999', ['--oom-score-adj is "-9999999999"; write at least -2147483647']],
     ['reconcile --drain-timeout 30', ['--drain-timeout is "30"; write a duration from 0s, such as 30s or 1h30m']],
     ['reconcile --drain-timeout=-5s', ['--drain-timeout is "-5s"; write a duration from 0s, such as 30s or 1h30m']],
     [

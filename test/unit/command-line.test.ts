@@ -82,6 +82,16 @@ describe('bad usage', () => {
       ['--manifests', '-'],
       /^kube-ipvs: --manifests is "-", and standard input cannot be watched; name files or folders, or write kube-ipvs reconcile --once\nRun 'kube-ipvs help run'/,
     ],
+    [
+      'a daemon over standard input, beside the rest',
+      ['--manifests', '-', '--netns', 'a/b'],
+      /^kube-ipvs: --netns is "a\/b".*\nkube-ipvs: --manifests is "-"/,
+    ],
+    [
+      'a daemon over standard input, beside a flag that is none',
+      ['--manifests', '-', '--nonsense'],
+      /^kube-ipvs: "--nonsense" is no flag.*\nkube-ipvs: --manifests is "-"/,
+    ],
     ['an unknown command', ['reconsile'], /did you mean reconcile\?\nRun 'kube-ipvs help' for usage\.\n$/],
     ['an unknown flag', ['reconcile', '--dryrun'], /did you mean --dry-run\?\nRun 'kube-ipvs help reconcile'/],
     [

@@ -135,6 +135,7 @@ describe('the config of flags', () => {
         },
       },
     ],
+    ['--conntrack-min=2147483647', { conntrack: { ...defaults.conntrack, min: 2_147_483_647 } }],
     ['--netns=blue', { netns: 'blue' }],
     ['--inject-kernel-faults=seed=7,rate=0.1', { kernelFaults: { seed: 7, rate: 0.1 } }],
     ['--inject-kernel-faults seed=0,rate=1', { kernelFaults: { seed: 0, rate: 1 } }],
@@ -282,6 +283,18 @@ describe('flags that mean nothing', () => {
   ];
   for (const [line, message] of rows) {
     it(`${line} is refused with a cure`, () => assert.deepEqual(refused(`run ${line}`), [message]));
+  }
+
+  const other = {
+    'config.conf': 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: nftables\n',
+  };
+  for (const line of ['cleanup', 'cleanup --release', 'run --cleanup', 'status']) {
+    it(`${line} takes a file that has another mode by now`, () =>
+      assert.equal(configured(`${line} --config config.conf`, other).scheduler, 'rr'));
+  }
+  for (const line of ['run', 'reconcile --once', 'takeover', 'run --init-only']) {
+    it(`${line} takes no file that has another mode`, () =>
+      assert.equal(refused(`${line} --config config.conf`, other).length, 1));
   }
 
   it('are told all at once', () => {

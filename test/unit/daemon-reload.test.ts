@@ -73,6 +73,21 @@ describe('a configuration that is read again', () => {
     });
   }
 
+  test('is told to be in force once what was wrong is taken back, and never else', async () => {
+    write('rr', '');
+    const { again, lines } = started(async () => assert.fail('it was taken'));
+    await again();
+    write('rr', 'mode: iptables');
+    await again();
+    write('rr', '');
+    await again();
+    await again();
+    assert.deepEqual(lines.slice(1), [
+      kept,
+      'info the configuration was read again, and says the same as the one in force\n',
+    ]);
+  });
+
   test('is taken after one that could not be, each in its turn', async () => {
     write('rr', '');
     const order: string[] = [];

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Daemon } from '../../src/cli/daemon.ts';
+import { ApiServer } from '../support/api-server/api-server.ts';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { configured } from '../support/configured.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
@@ -23,9 +24,9 @@ function config(flags: string) {
   return configured(`run --status-socket=${join(folder, 'socket')} --metrics-bind-address= ${flags}`);
 }
 
-function started(flags: string) {
-  const kernel = new FakeKernel({ faults: noFaults });
-  const { log, line } = logged();
+function started(flags: string, faults = noFaults) {
+  const kernel = new FakeKernel({ faults });
+  const { log, line, lines } = logged();
   const end = new AbortController();
   const daemon = new Daemon({ config: config(flags), kernel, log, signal: end.signal, onFatal: assert.fail });
   const running = daemon
@@ -36,7 +37,7 @@ function started(flags: string) {
     end.abort();
     return running;
   };
-  return { daemon, kernel, line, ended };
+  return { daemon, kernel, line, lines, ended };
 }
 
 /** A port of the loopback address that nobody listens at. */
@@ -76,6 +77,21 @@ test('a daemon whose new API server cannot be made out goes on with what it watc
   await ended();
 });
 
+test('a daemon whose kernel refuses some of the first pass is ready, but does not say that all is as it should be', async () => {
+  const manifests = join(folder, 'refused.json');
+  const services = Array.from({ length: 30 }, (_, i) => serviceObject(`s${i}`, { clusterIPs: [`10.96.0.${10 + i}`] }));
+  writeFileSync(manifests, list(services));
+  const { line, lines, ended } = started(`--healthz-bind-address= --manifests ${manifests}`, {
+    ...noFaults,
+    ofOperation: ({ kind }) => (kind === 'service' ? { kind: 'refused', errno: 'ENOMEM' } : undefined),
+  });
+  await line(/^warn ready: .* refuses some of it; .* rest=\d+$/m);
+  await ended();
+  assert.equal(lines.filter((one) => one.includes('failed with ENOMEM')).length, 20);
+  assert.ok(lines.some((one) => one.includes('… and 10 more; kube-ipvs status -o json prints all')));
+  assert.ok(!lines.some((one) => one.includes('the kernel has what the cluster asks')));
+});
+
 test('a daemon that waits for an API server is alive, however long, and not ready', async (context) => {
   const time = Date.now;
   let ahead = 0;
@@ -90,4 +106,34 @@ test('a daemon that waits for an API server is alive, however long, and not read
   assert.equal((await ask({ port, path: '/livez' })).code, 200);
   assert.equal((await ask({ port, path: '/readyz' })).code, 503);
   await ended();
+});
+
+test('a daemon that must listen and cannot says so by Events before it ends', async () => {
+  const server = await ApiServer.start();
+  const taken = createServer();
+  const at = `127.0.0.1:${await listening(taken)}`;
+  const flags = `--bind-address-hard-fail --healthz-bind-address=${at} --master ${server.url}`;
+  const end = new AbortController();
+  const daemon = new Daemon({
+    config: { ...config(flags), metricsAddress: config(flags).healthzAddress },
+    kernel: new FakeKernel({ faults: noFaults }),
+    log: logged().log,
+    signal: end.signal,
+    onFatal: (error) => end.abort(error),
+  });
+  await daemon.open();
+  await assert.rejects(
+    daemon.run().then(() => end.signal.throwIfAborted()),
+    /EADDRINUSE/,
+  );
+  daemon.close();
+  assert.deepEqual(
+    server
+      .keys('Event')
+      .map((key) => server.get('Event', key)!['reason'] as string)
+      .toSorted(),
+    ['FailedToStartMetricServer', 'FailedToStartProxierHealthcheck', 'Starting'],
+  );
+  taken.close();
+  await server.close();
 });

@@ -271,6 +271,28 @@ describe('clients', () => {
     assert.deepEqual(fates(await explained('10.96.0.10:80 --from pod', elsewhere, byNetwork)), ['pod any: refused']);
   });
 
+  it('that are refused, or reach the node itself, are not told that they would be masqueraded', async () => {
+    const ports = { loadBalancerIPs: [address('203.0.113.5')] };
+    const reasons = async (words: string, ...endpoints: Parameters<typeof slice>[1]) => {
+      const events = [
+        ...nodeFacts,
+        setService(service('default/web', ports)),
+        setSlice(slice('default/web', endpoints)),
+      ];
+      return (await explained(words, events, byNetwork)).clients.map(({ from, outcome, rules }) =>
+        [from, outcome.kind, ...rules].join(', '),
+      );
+    };
+    const none = ['pod, refused', 'host, refused', 'external, refused'];
+    assert.deepEqual(await reasons('10.96.0.10:80'), none);
+    assert.deepEqual(await reasons('203.0.113.5:80'), none);
+    assert.deepEqual(await reasons('10.96.0.10:80', endpoint('192.168.1.10', here)), [
+      'pod, reaches',
+      'host, reaches, clients of a ClusterIP that are no Pods',
+      'external, reaches',
+    ]);
+  });
+
   it('from some sources only are told apart', async () => {
     const ranges = ['192.0.2.0/24', '198.18.0.0/15', '10.244.0.128/25'].map(cidr);
     const restricted = web({ loadBalancerIPs: [address('203.0.113.5')], sourceRanges: ranges });
@@ -368,6 +390,8 @@ describe('an address that nobody claims', () => {
     assert.deepEqual(await all('10.96.0.10:443'), ['refused', 'refused', 'refused']);
     assert.deepEqual(await all('192.168.1.10:443'), ['host', 'host', 'host']);
     assert.deepEqual(await all('192.0.2.99:443'), ['elsewhere', 'elsewhere', 'elsewhere']);
+    assert.deepEqual(await all('127.0.0.1:30080'), ['dropped', 'host', 'dropped']);
+    assert.deepEqual(await all('[::1]:30080'), ['dropped', 'host', 'dropped']);
   });
 
   it('tells what the kernel has there all the same', async () => {
@@ -386,6 +410,21 @@ describe('an address that nobody claims', () => {
       'the kernel has a virtual service there that no Service asks for; it is not ours, and left alone',
     ]);
   });
+});
+
+it('says of what is ours and stays that it is excluded', async () => {
+  const after: Told['after'] = (kernel) => {
+    kernel.run('ip addr add 10.97.0.1/32 dev kube-ipvs0');
+    kernel.run('-A -t 10.97.0.1:80 -s rr');
+  };
+  const told = async (wishes: Told['wishes'] = {}) => {
+    const { differences, remarks } = await explained('10.97.0.1:80', web(), { wishes, after });
+    return [differences.length, ...remarks];
+  };
+  const what = 'the kernel has a virtual service there that no Service asks for; it is';
+  assert.deepEqual(await told(), [2, `${what} marked as ours`]);
+  const excluded = { excluded: (one: string) => one.startsWith('10.97.') };
+  assert.deepEqual(await told(excluded), [0, `${what} left alone, because --ipvs-exclude-cidrs has its address`]);
 });
 
 it('prints all of it in columns, and nothing that a terminal obeys', async () => {

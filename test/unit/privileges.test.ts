@@ -1,6 +1,7 @@
 /** What the daemon keeps of what it was started with. */
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { hasExcess, neededCapabilities } from '../../src/cli/privileges.ts';
 
@@ -75,5 +76,25 @@ describe('a start', () => {
 
   it('where the kernel does not say what it has fails', () => {
     assert.throws(() => hasExcess('Name:\tnode\n', netAdmin), /has no CapPrm/);
+  });
+});
+
+describe('a daemon that gives up privileges', () => {
+  it('does not forget a signal that came just before', () => {
+    const script = `
+      import { shedPrivileges } from '${new URL('../../src/cli/privileges.js', import.meta.url).href}';
+      const abort = new AbortController();
+      process.once('SIGTERM', () => abort.abort(new Error('told to end')));
+      process.kill(process.pid, 'SIGTERM');
+      await shedPrivileges({ healthzAddress: undefined, metricsAddress: undefined, netns: undefined, oomScoreAdj: 0 }, abort.signal).then(
+        () => process.stdout.write('went on'),
+        ({ message }) => process.stdout.write(message),
+      );
+    `;
+    // where there is nothing to give up there is nothing to be forgotten
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, 'told to end', stderr);
   });
 });

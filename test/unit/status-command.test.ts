@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -84,6 +84,19 @@ describe('kube-ipvs status', () => {
     const told = JSON.parse(stdout) as StatusReport;
     assert.deepEqual([told.at, told.daemon?.pid, told.virtualServices.length], [sampleReport.at, 4711, 3]);
     assert.match(stdout, /^\{\n {2}"nodeName": "worker-1",\n/);
+  });
+
+  it('asks where the file of --config says that the daemon listens', async () => {
+    await serve(() => sampleReport);
+    const file = join(folder, 'config.conf');
+    const identity = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+    writeFileSync(file, `${identity}kubeIpvs: {statusSocket: ${path}, netns: no-such-namespace}\n`);
+    const run = await kubeIpvs(['status', '--config', file]);
+    assert.deepEqual([run.status, run.stderr], [0, '']);
+    assert.match(run.stdout, /^Node: {8}worker-1\n/);
+    const other = await kubeIpvs(['status', '--config', file, '--status-socket', join(folder, 'none.sock')]);
+    assert.equal(other.status, 1);
+    assert.match(other.stderr, /^kube-ipvs: no daemon answers at \S+\/none\.sock, and there is no network namespace /);
   });
 
   it('fails with both reasons when there is neither a daemon nor a kernel to ask', async () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findLeftovers, leftoverLines, type Sight } from '../../src/cli/takeover/leftovers.ts';
-import { removeLeftovers } from '../../src/cli/takeover/remove.ts';
+import { removalSummary, removeLeftovers } from '../../src/cli/takeover/remove.ts';
 import type { Ran } from '../../src/cli/takeover/tools.ts';
 import { filterNames } from '../support/filter-names.ts';
 
@@ -100,6 +100,22 @@ describe('on a node', () => {
     assert.equal(remaining.length, 2);
     assert.match(remaining[0]!, /^kube-proxy has rules in the tables of iptables-nft \(nat\), and no iptables /);
     assert.match(remaining[1]!, /^kube-proxy has ipsets \(2\), and no ipset that could remove them is on this machine/);
+  });
+
+  it('the last line says nothing is left only where nothing is', async () => {
+    const missing = sight({ nftables: nat });
+    const left = await removeLeftovers(missing, await findLeftovers(missing), signal);
+    assert.equal(removalSummary(left, false), 'kube-proxy: nothing of it removed');
+    assert.equal(removalSummary({ done: [], remaining: [] }, false), 'kube-proxy: nothing of it to remove');
+    const done = [
+      'iptables-nft -t nat -D PREROUTING -j KUBE-SERVICES',
+      'iptables-nft -t nat -X KUBE-SERVICES',
+      'ipset destroy KUBE-LOOP-BACK',
+    ];
+    assert.equal(
+      removalSummary({ done, remaining: ['something stays'] }, true),
+      'kube-proxy: would be: 1 rules, 1 chains, 1 ipsets, 0 tables removed',
+    );
   });
 
   it('ipsets are found by name, and those that rules look into which stay are told', async () => {

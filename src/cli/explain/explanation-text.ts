@@ -224,7 +224,7 @@ function below(text: string): ClientLine {
 
 function becauseText({ kind }: Outcome, rules: readonly string[]): string {
   if (rules.length > 0) return rules.join('; ');
-  if (kind === 'dropped') return 'a loopback address does not leave the node';
+  if (kind === 'dropped') return 'packets from and to a loopback address stay on the machine that sends them';
   return kind === 'refused' ? 'no destination takes new connections' : '';
 }
 

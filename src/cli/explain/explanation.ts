@@ -199,10 +199,9 @@ function remarks({ question, wanted, store, observation, differences, pods }: Ev
   if (service !== undefined && weights.size > 1 && unweighted.has(service.scheduler)) {
     lines.push(`the scheduler ${service.scheduler} looks at no weight but 0`);
   }
-  const { unread, unreadSlices } = store;
-  if (unread.size + unreadSlices.size > 0) {
-    const names = [...unread, ...unreadSlices].join(', ');
-    lines.push(`objects that could not be read may ask for something else here: ${names}`);
+  const unread = [...store.unread, ...store.unreadSlices];
+  if (unread.length > 0) {
+    lines.push(`objects that could not be read may ask for something else here: ${unread.join(', ')}`);
   }
   for (const { service, destination, active, inactive } of differences.draining) {
     const counts = `${active} active, ${inactive} inactive`;
@@ -210,7 +209,11 @@ function remarks({ question, wanted, store, observation, differences, pods }: Ev
   }
   const known = observation.actual.service(key.id);
   if (wanted.wanted(key.id) !== undefined || known === undefined) return lines;
-  const whose = observation.actual.isOurs(known) ? 'marked as ours' : 'not ours, and left alone';
+  const whose = !observation.actual.isOurs(known)
+    ? 'not ours, and left alone'
+    : wanted.limits.excluded(key.address)
+      ? 'left alone, because --ipvs-exclude-cidrs has its address'
+      : 'marked as ours';
   lines.push(`the kernel has a virtual service there that no Service asks for; it is ${whose}`);
   return lines;
 }

@@ -34,7 +34,7 @@ export type Outcome =
     }
   /**
    * `refused`: the client is told; by IPVS for want of a destination where no rule of the packet filter did it. `dropped` without a rule:
-   * from a loopback address none leaves the node, and without net.ipv4.ip_forward only the host's own do.
+   * from a loopback address none leaves the node, to one none comes in, and without net.ipv4.ip_forward only the host's own do.
    */
   | { readonly kind: 'refused' | 'dropped' }
   /** To a process of the node, if one listens. */
@@ -46,18 +46,20 @@ export type Outcome =
 
 export interface Journey {
   readonly outcome: Outcome;
-  /** Comments of the rules that did something, in order, each once. */
+  /** Comments of the rules that made the outcome, in order, each once. */
   readonly rules: readonly string[];
 }
 
 export function journey(sender: Sender, key: VirtualServiceKey, terrain: Terrain): Journey {
   const traveller = new Traveller(sender, key, terrain);
   const outcome = traveller.go();
-  return { outcome, rules: [...traveller.rules] };
+  const isMasqueraded = outcome.kind === 'reaches' && outcome.destinations.some(({ masqueraded }) => masqueraded);
+  return { outcome, rules: [...traveller.rules].filter((rule) => isMasqueraded || !traveller.marking.has(rule)) };
 }
 
 class Traveller {
   readonly rules = new Set<string>();
+  readonly marking = new Set<string>();
   readonly #terrain: Terrain;
   readonly #asked: string;
   readonly #isFromHost: boolean;
@@ -71,6 +73,8 @@ class Traveller {
   }
 
   go(): Outcome {
+    // ip_route_input_slow, ip6_rcv_core, 6.1
+    if (!this.#isFromHost && isLoopback(this.#packet.destination)) return { kind: 'dropped' };
     const first = this.#pass(this.#isFromHost ? 'output' : 'prerouting');
     if (first !== 'on') return { kind: first };
     if (this.#isFromHost) return this.#balance() ?? this.#input();
@@ -128,8 +132,9 @@ class Traveller {
     return passage.fate;
   }
 
-  #remember({ rules }: Passage): void {
+  #remember({ rules, marking }: Passage): void {
     for (const { comment } of rules) this.rules.add(comment);
+    for (const { comment } of marking) this.marking.add(comment);
   }
 
   #isLocal(address: Address): boolean {

@@ -1,6 +1,7 @@
 /** Whether kube-proxy runs in the network namespace: it would undo what we do, and write again what is removed. */
 
 import type { ListenAddress } from '../../config/config.ts';
+import { endpointText } from '../../model/address.ts';
 import type { HostFiles } from '../host-files.ts';
 
 /** Milliseconds that something on this machine has to show its metrics. */
@@ -41,9 +42,9 @@ async function kubeProxyProcess(files: HostFiles, netns: string | undefined): Pr
 
 /** kube-ipvs has the same address and serves Node.js' metrics there, kube-proxy Go's. */
 async function servesGoMetrics({ host, port }: ListenAddress): Promise<boolean> {
-  const at = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
+  const at = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   try {
-    const answer = await fetch(`http://${at}:${port}/metrics`, { signal: AbortSignal.timeout(patience) });
+    const answer = await fetch(`http://${endpointText(at, port)}/metrics`, { signal: AbortSignal.timeout(patience) });
     return /^go_goroutines /m.test(await answer.text());
   } catch {
     return false; // nobody is there

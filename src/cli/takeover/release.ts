@@ -16,7 +16,7 @@ import { Reader } from '../../reconcile/reader.ts';
 import { exitStatus, type Invocation } from '../invocation.ts';
 import { masquerades } from '../kube-proxy/traces.ts';
 import type { Logger } from '../log.ts';
-import { askDaemon, StatusError } from '../status-client.ts';
+import { runsHere } from '../status-client.ts';
 
 interface Release {
   /** Each presumes that all before it are done: an address is there before its route goes. */
@@ -58,21 +58,11 @@ export async function release(invocation: Invocation, kernel: Kernel, log: Logge
   }
   for (const failure of failures) log.error(failure);
   for (const family of keptNat) log.warn(keptRemark(family));
-  const isRunning = config.netns === undefined && (await runsHere(config.statusSocket, signal));
+  const isRunning = await runsHere(config, signal);
   if (isRunning) log.warn('kube-ipvs runs here and makes its tables again within syncPeriod: stop it, and run again');
   if (failures.length > 0) return exitStatus.failed;
   if (flags.dryRun && planned.length > 0) return exitStatus.changes;
   return keptNat.length > 0 || isRunning ? exitStatus.remaining : exitStatus.converged;
-}
-
-/** A daemon that does not say what it should runs all the same. */
-async function runsHere(socket: string, signal: AbortSignal): Promise<boolean> {
-  try {
-    return (await askDaemon(socket, { signal })) !== undefined;
-  } catch (error) {
-    if (error instanceof StatusError) return true;
-    throw error;
-  }
 }
 
 function keptRemark(family: Family): string {

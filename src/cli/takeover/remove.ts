@@ -50,6 +50,19 @@ export async function removeLeftovers(sight: Sight, leftovers: Leftovers, signal
   return { done: planned.filter((line) => !left.has(line)), remaining: [...reasons, ...after.remaining] };
 }
 
+/** One line of what was removed, or with a dry run would be. */
+export function removalSummary({ done, remaining }: Removed, dryRun: boolean): string {
+  const count = (part: RegExp) => done.filter((line) => part.test(line)).length;
+  if (done.length === 0) return `kube-proxy: nothing of it ${remaining.length > 0 ? 'removed' : 'to remove'}`;
+  const counts = [
+    `${count(/^ip6?tables\S* -t \S+ -D /)} rules`,
+    `${count(/^ip6?tables\S* -t \S+ -X /)} chains`,
+    `${count(/^ipset /)} ipsets`,
+    `${count(/^nft /)} tables`,
+  ];
+  return `kube-proxy: ${dryRun ? 'would be: ' : ''}${counts.join(', ')} removed`;
+}
+
 /** Why the set is still there. */
 async function destroy(tools: Tools, set: string): Promise<string | undefined> {
   const ran = await tools.run(tools.find('ipset') ?? 'ipset', ['destroy', set]);

@@ -12,7 +12,7 @@ import { isConverged } from '../report.ts';
 import { wishesOf } from '../wishes.ts';
 import { namedBy } from './adoption.ts';
 import { findLeftovers, leftoverLines, type Leftovers, openSight, type Sight } from './leftovers.ts';
-import { type Removed, removeLeftovers } from './remove.ts';
+import { removalSummary, type Removed, removeLeftovers } from './remove.ts';
 
 export async function takeover(invocation: Invocation): Promise<number> {
   return withFacts(invocation, 'nothing was changed', (groundwork) => takeOver(invocation, groundwork));
@@ -38,9 +38,9 @@ async function takeOver(invocation: Invocation, groundwork: Groundwork): Promise
   const isApplied = !facts.hasProblems && (flags.dryRun || isConverged(outcome));
   const removed = await removal(sight, leftovers, { isApplied, dryRun: flags.dryRun, signal });
   const extra = { kubeProxy: { running: running ?? null, removed: removed.done, remaining: removed.remaining } };
-  if (flags.output === 'text') printLines(invocation, removed.done);
+  if (flags.output !== 'json') printLines(invocation, removed.done);
   printOutcome(invocation, log, outcome, { ...facts.json, ...extra });
-  if (flags.output === 'text') invocation.stdout.write(`${summary(removed.done, flags.dryRun)}\n`);
+  if (flags.output !== 'json') invocation.stdout.write(`${removalSummary(removed, flags.dryRun)}\n`);
   for (const line of remarksOf(leftovers)) log.warn(line);
   tellRest(log, removed, running);
   if (!isApplied) return exitStatus.failed;
@@ -78,18 +78,6 @@ function printLines({ stdout }: Invocation, texts: readonly string[]): void {
   const lines = new Lines(stdout, () => {});
   for (const text of texts) lines.write(printable(text));
   lines.flush();
-}
-
-function summary(done: readonly string[], dryRun: boolean): string {
-  const count = (part: RegExp) => done.filter((line) => part.test(line)).length;
-  if (done.length === 0) return 'kube-proxy: nothing of it to remove';
-  const counts = [
-    `${count(/^ip6?tables\S* -t \S+ -D /)} rules`,
-    `${count(/^ip6?tables\S* -t \S+ -X /)} chains`,
-    `${count(/^ipset /)} ipsets`,
-    `${count(/^nft /)} tables`,
-  ];
-  return `kube-proxy: ${dryRun ? 'would be: ' : ''}${counts.join(', ')} removed`;
 }
 
 function tellRest(log: Logger, { remaining }: Removed, running: string | undefined): void {
