@@ -44,9 +44,9 @@ describe('a running kube-ipvs whose kernel somebody else changes', () => {
     workplace.close();
   });
 
-  /** Without counters. */
+  /** Without counters. One family after the other: a table that was made anew is the last of all. */
   function state(): string[] {
-    return [node.text(), node.show('nft -s list ruleset')];
+    return [node.text(), node.show('nft -s list ruleset ip'), node.show('nft -s list ruleset ip6')];
   }
 
   /** Connections of a virtual service since it was added: to delete it and to add it again would begin anew. */
@@ -81,6 +81,7 @@ describe('a running kube-ipvs whose kernel somebody else changes', () => {
     ],
     ['kube-ipvs0, which is gone', ['ip link delete kube-ipvs0'], /\d binding/],
     ['a packet filter that is gone', ['nft flush ruleset'], /\d table/],
+    ['a packet filter that sleeps', ["nft 'add table ip kube-ipvs { flags dormant; }'"], /\d table/],
     [
       'an element less and a setting',
       [

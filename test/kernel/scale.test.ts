@@ -10,7 +10,7 @@ import { Network } from '../support/network.ts';
 import { kubeIpvs, startKubeIpvs } from '../support/program.ts';
 import { boundAddresses, ipvsLines } from '../support/witness.ts';
 
-const services = 1000;
+const services = 500;
 const endpoints = 20;
 /** A virtual service, its destinations, and its two elements of the packet filter. */
 const exchanged = 1 + endpoints + 2;

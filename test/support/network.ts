@@ -5,6 +5,7 @@
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { endpointText } from '../../src/model/address.ts';
 
 const gateway4 = '169.254.1.1';
 const gateway6 = 'fd00:169::1';
@@ -72,8 +73,7 @@ export class Network {
 
   /** What one request from the namespace is answered: the answer's text, or '' when refused or silent. */
   ask(namespace: string, protocol: 'TCP' | 'UDP', address: string, port: number): string {
-    const host = address.includes(':') ? `[${address}]` : address;
-    const target = `${protocol}:${host}:${port}${protocol === 'TCP' ? ',connect-timeout=5' : ''}`;
+    const target = `${protocol}:${endpointText(address, port)}${protocol === 'TCP' ? ',connect-timeout=5' : ''}`;
     try {
       const args = clientIn(namespace, protocol, target);
       return execFileSync('ip', args, { input: 'hello\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }).trim();
@@ -84,8 +84,7 @@ export class Network {
 
   /** The answer to one TCP request; 'refused' at once, or 'silent'. */
   reach(namespace: string, address: string, port: number): string {
-    const host = address.includes(':') ? `[${address}]` : address;
-    const args = clientIn(namespace, 'TCP', `TCP:${host}:${port},connect-timeout=2`);
+    const args = clientIn(namespace, 'TCP', `TCP:${endpointText(address, port)},connect-timeout=2`);
     const { status, stdout, stderr } = spawnSync('ip', args, { input: 'hello\n', encoding: 'utf8' });
     if (status === 0) return stdout.trim();
     return stderr.includes('Connection refused') ? 'refused' : 'silent';
@@ -93,8 +92,7 @@ export class Network {
 
   /** A TCP connection that stays open. */
   async connect(namespace: string, address: string, port: number): Promise<Connection> {
-    const host = address.includes(':') ? `[${address}]` : address;
-    const child = this.start(namespace, 'socat', '-', `TCP:${host}:${port},connect-timeout=5`);
+    const child = this.start(namespace, 'socat', '-', `TCP:${endpointText(address, port)},connect-timeout=5`);
     this.#processes.push(child);
     return new Connection(child);
   }

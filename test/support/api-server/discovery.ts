@@ -74,23 +74,26 @@ function resourceList(apiVersion: string): JsonObject {
     kind: 'APIResourceList',
     apiVersion: 'v1',
     groupVersion: apiVersion,
-    resources: ofVersion(apiVersion).flatMap(({ name, singular, namespaced, kind, shortNames, subresources }) => [
-      {
-        name,
-        singularName: singular,
-        namespaced,
-        kind,
-        verbs,
-        ...(shortNames.length === 0 ? {} : { shortNames: [...shortNames] }),
-      },
-      ...subresources.map((subresource) => ({
-        name: `${name}/${subresource}`,
-        singularName: '',
-        namespaced,
-        kind,
-        verbs: ['get', 'patch', 'update'],
-      })),
-    ]),
+    resources: ofVersion(apiVersion).flatMap(
+      ({ name, singular, namespaced, kind, shortNames, categories, subresources }) => [
+        {
+          name,
+          singularName: singular,
+          namespaced,
+          kind,
+          verbs,
+          ...(shortNames.length === 0 ? {} : { shortNames: [...shortNames] }),
+          ...(categories.length === 0 ? {} : { categories: [...categories] }),
+        },
+        ...subresources.map((subresource) => ({
+          name: `${name}/${subresource}`,
+          singularName: '',
+          namespaced,
+          kind,
+          verbs: ['get', 'patch', 'update'],
+        })),
+      ],
+    ),
   };
 }
 

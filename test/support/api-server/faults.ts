@@ -27,6 +27,8 @@ export class Faults {
   repeatsEvents = false;
   /** A watch from a compacted revision: 200 and an event, as now, or status 410, as servers before 1.17 did in places. */
   expiredWatchIs: 'event' | 'status' = 'event';
+  /** Watches that begin from now on end after so many seconds, whatever they asked for. */
+  longestWatch = Infinity;
   readonly #due: Due[] = [];
 
   /** The next so many requests that match fail. */
@@ -46,6 +48,7 @@ export class Faults {
     this.chunkBytes = undefined;
     this.repeatsEvents = false;
     this.expiredWatchIs = 'event';
+    this.longestWatch = Infinity;
     this.#due.length = 0;
   }
 }

@@ -198,7 +198,7 @@ export class Handler {
     const everything = startsWithEverything(query);
     const sendsInitial = query.has('sendInitialEvents');
     if (everything && sendsInitial) await reached(store, asked, futureMilliseconds);
-    const seconds = query.get('timeoutSeconds');
+    const seconds = Math.min(Number(query.get('timeoutSeconds') ?? Infinity), faults.longestWatch);
     const stream = new WatchStream(
       {
         resource,
@@ -207,7 +207,7 @@ export class Handler {
         from: everything ? undefined : asked,
         bookmarks: isTrue(query.get('allowWatchBookmarks')),
         marksInitialEnd: sendsInitial,
-        seconds: seconds === null ? undefined : Number(seconds),
+        seconds: seconds === Infinity ? undefined : seconds,
         form: wantsTable(request) ? this.#tableForm(target) : undefined,
       },
       registry,

@@ -14,6 +14,8 @@ export interface Resource {
   readonly singular: string;
   readonly kind: string;
   readonly shortNames: readonly string[];
+  /** `all`: it is among what `kubectl get all` asks for. */
+  readonly categories: readonly string[];
   readonly namespaced: boolean;
   readonly shape: Shape;
   /** What an object consists of beside its metadata when nothing was set; bookmarks are such objects. */
@@ -42,6 +44,7 @@ function resource(apiVersion: string, name: string, kind: string, row: Row = {})
     kind,
     singular: row.singular ?? kind.toLowerCase(),
     shortNames: row.shortNames ?? [],
+    categories: row.categories ?? [],
     namespaced: row.namespaced ?? true,
     shape,
     zero: shape.kind === 'struct' ? shape.zero : {},
@@ -53,7 +56,8 @@ function resource(apiVersion: string, name: string, kind: string, row: Row = {})
 }
 
 const status = ['status'];
-const workloadRow: Row = { shape: workload, subresources: status, counted: true };
+const categories = ['all'];
+const workloadRow: Row = { categories, shape: workload, subresources: status, counted: true };
 const clusterWide: Row = { namespaced: false };
 const eventFields = [
   'involvedObject.kind',
@@ -87,6 +91,7 @@ export const resources: readonly Resource[] = [
   }),
   resource('v1', 'pods', 'Pod', {
     shortNames: ['po'],
+    categories,
     shape: pod,
     subresources: status,
     selectable: ['spec.nodeName', 'status.phase', 'status.podIP'],
@@ -95,6 +100,7 @@ export const resources: readonly Resource[] = [
   resource('v1', 'serviceaccounts', 'ServiceAccount', { shortNames: ['sa'] }),
   resource('v1', 'services', 'Service', {
     shortNames: ['svc'],
+    categories,
     shape: service,
     subresources: status,
     selectable: ['spec.clusterIP', 'spec.type'],
