@@ -1,7 +1,6 @@
 /** What Prometheus' own tool says of the text on /metrics, and of the alerts in the README. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +10,7 @@ import { MetricsServer } from '../../src/serve/metrics-server.ts';
 import { TrafficSeries } from '../../src/serve/traffic-series.ts';
 import { ask } from '../support/http.ts';
 import { everything, metricsOf, trafficRow } from '../support/metrics.ts';
-
-const whereIsPromtool = fileURLToPath(new URL('../../../scripts/lib/promtool', import.meta.url));
+import { runPromtool } from '../support/promtool.ts';
 
 /** Names that kube-proxy chose. */
 const accepted = [
@@ -61,11 +59,3 @@ test('promtool reads the alerts of the README', (context) => {
   assert.equal(promtool.status, 0, `${promtool.stdout}${promtool.stderr}`);
   assert.match(promtool.stdout, /SUCCESS: \d+ rules found/);
 });
-
-function runPromtool(args: readonly string[], input = '') {
-  const found = spawnSync(whereIsPromtool, { encoding: 'utf8' });
-  assert.equal(found.status, 0, found.stderr);
-  const promtool = spawnSync(found.stdout.trimEnd(), args, { input, encoding: 'utf8' });
-  assert.equal(promtool.error, undefined);
-  return promtool;
-}

@@ -1,7 +1,6 @@
 /** An API server that talks nonsense, about objects that somebody made to do harm: the data plane serves on, and nothing gets through. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { ApiServer } from '../support/api-server/api-server.ts';
@@ -12,6 +11,7 @@ import { hostileLines, hostileObjects } from '../support/hostile-objects.ts';
 import { assertPrintable } from '../support/mutation.ts';
 import { type Connection, Network } from '../support/network.ts';
 import { kubeIpvs } from '../support/program.ts';
+import { runPromtool } from '../support/promtool.ts';
 import { ipvsLines } from '../support/witness.ts';
 
 const web = ['-A -t 10.96.0.10:80 -s rr', '-a -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1'] as const;
@@ -141,7 +141,7 @@ describe('a running kube-ipvs whose API server', () => {
     const { body } = await daemon.metrics();
     assert.equal(body.includes('pwned'), false);
     for (const line of body.split('\n')) assertPrintable(line);
-    const promtool = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
+    const promtool = runPromtool(['check', 'metrics'], body);
     assert.match(promtool.stdout + promtool.stderr, /^(?!.*(error|expected))/s);
     for (const path of ['/healthz', '/livez']) JSON.parse((await daemon.health(path)).body);
     for (const key of server.keys('Event')) assertPrintable(textAt(server.get('Event', key), 'note'));

@@ -1,7 +1,6 @@
 /** What a running daemon tells: health, metrics, status, events, and that it asks the API server for no more than it may. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +12,7 @@ import { deployed } from '../support/deployment.ts';
 import { ask, freePort } from '../support/http.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
 import { startKubeIpvs } from '../support/program.ts';
+import { runPromtool } from '../support/promtool.ts';
 import { type Access, accessText, unusedAccess } from '../support/rbac.ts';
 
 const user = 'system:serviceaccount:kube-system:kube-ipvs';
@@ -108,8 +108,7 @@ describe('a running kube-ipvs tells', () => {
   it('its metrics, which promtool reads', async () => {
     const { code, body } = await daemon.metrics();
     assert.equal(code, 200);
-    const promtool = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
-    assert.equal(promtool.error, undefined);
+    const promtool = runPromtool(['check', 'metrics'], body);
     const names = promtool.stdout + promtool.stderr;
     assert.deepEqual(
       names
