@@ -106,13 +106,11 @@ export class Network {
   }
 
   async close(): Promise<void> {
-    for (const child of this.#processes) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const exit = once(child, 'exit');
-      // the group: socat's children too
-      process.kill(-child.pid!, 'SIGKILL');
-      await exit;
-    }
+    const running = this.#processes.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+    const exits = running.map((child) => once(child, 'exit'));
+    // the groups: socat's children too; all before any is awaited, since of several that ended together the first is told before the others
+    for (const { pid } of running) process.kill(-pid!, 'SIGKILL');
+    await Promise.all(exits);
     for (const namespace of this.#namespaces) ip('netns', 'delete', namespace);
   }
 
