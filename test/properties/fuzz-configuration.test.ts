@@ -96,7 +96,7 @@ fuzz('a kubeconfig names a server, or is refused by an AccessError', 600, async 
   );
   const pod = { folder: '/nowhere', host: undefined, port: undefined };
   try {
-    const { server, cluster, user } = await readKubeconfig({ kubeconfig, master: '' }, pod);
+    const { server, cluster, user } = await readKubeconfig({ kubeconfig, master: '' }, pod, {});
     assert.match(server.protocol, /^https?:$/);
     for (const path of [cluster['certificate-authority'], user['tokenFile']]) {
       assert.ok(path === undefined || (typeof path === 'string' && path.startsWith('/')), String(path));

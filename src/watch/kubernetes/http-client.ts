@@ -6,6 +6,7 @@ import { AccessError } from './access-error.ts';
 import type { ApiAnswer, ApiClient, ApiRequest, RequestReport } from './api-client.ts';
 import { type Credentials, CredentialSource } from './credentials.ts';
 import { dial } from './dial.ts';
+import type { Environment } from './environment-proxy.ts';
 import { type AccessConfig, type PodAccess, readKubeconfig } from './kubeconfig.ts';
 import { errorText, type Patience, patience, type Transport, type WireAnswer } from './transport.ts';
 
@@ -19,6 +20,8 @@ export interface ApiClientOptions {
   readonly userAgent: string;
   /** What a Pod finds in place; another for tests. */
   readonly pod?: PodAccess;
+  /** Variables that may name a proxy; those of this process by default. */
+  readonly environment?: Environment;
   readonly patience?: Patience;
 }
 
@@ -32,7 +35,8 @@ export async function openApiClient(access: AccessConfig, options: ApiClientOpti
     host: process.env.KUBERNETES_SERVICE_HOST,
     port: process.env.KUBERNETES_SERVICE_PORT,
   };
-  const source = new CredentialSource(() => readKubeconfig(access, pod), (options.patience ?? patience).plugin);
+  const read = () => readKubeconfig(access, pod, options.environment ?? process.env);
+  const source = new CredentialSource(read, (options.patience ?? patience).plugin);
   if (!(await source.isDynamic())) await source.current();
   return new HttpApiClient(source, options);
 }

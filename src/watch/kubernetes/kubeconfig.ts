@@ -7,6 +7,7 @@ import { quoted } from '../problem.ts';
 import { readShape } from '../shapes.ts';
 import { readYaml } from '../yaml-text.ts';
 import { AccessError } from './access-error.ts';
+import { type Environment, environmentProxy } from './environment-proxy.ts';
 
 /** Both empty: from inside a Pod. `master` takes the place of the kubeconfig's server. */
 export interface AccessConfig {
@@ -77,8 +78,20 @@ const userShape = z.looseObject({
 
 const pathFields = ['certificate-authority', 'client-certificate', 'client-key', 'tokenFile'];
 
-/** Rejects with an {@link AccessError}. */
-export async function readKubeconfig({ kubeconfig, master }: AccessConfig, pod: PodAccess): Promise<Kubeconfig> {
+/** Rejects with an {@link AccessError}. Where no `proxy-url` says otherwise, the proxy is what the environment names. */
+export async function readKubeconfig(
+  access: AccessConfig,
+  pod: PodAccess,
+  environment: Environment,
+): Promise<Kubeconfig> {
+  const written = await readWritten(access, pod);
+  const proxy = written.cluster['proxy-url'] ? undefined : environmentProxy(written.server, environment);
+  if (proxy === undefined) return written;
+  checkProxy(proxy.url, proxy.variable);
+  return { ...written, cluster: { ...written.cluster, 'proxy-url': proxy.url } };
+}
+
+async function readWritten({ kubeconfig, master }: AccessConfig, pod: PodAccess): Promise<Kubeconfig> {
   if (kubeconfig !== '') return await readFileOf(kubeconfig, master);
   if (master !== '') {
     return { origin: '--master', server: serverUrl(master, '--master'), cluster: {}, user: {}, userName: '' };
