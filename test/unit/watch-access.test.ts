@@ -6,6 +6,7 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import type { Environment } from '../../src/watch/kubernetes/environment-proxy.ts';
 import type { AccessConfig } from '../../src/watch/kubernetes/http-client.ts';
 import type { PodAccess } from '../../src/watch/kubernetes/kubeconfig.ts';
 import { patience } from '../../src/watch/kubernetes/transport.ts';
@@ -112,30 +113,48 @@ describe('the server of a cluster', () => {
     await server.close();
   });
 
-  test('is reached through a proxy', async () => {
-    const server = await serve('https', answerNothing, certificates);
-    const proxy = net.createServer();
-    const asked: string[] = [];
-    proxy.on('connection', (near) => {
-      near.once('data', (head) => {
-        asked.push(head.toString().split('\r\n')[0]!);
-        const far = net.connect(server.port, '127.0.0.1', () => near.write('HTTP/1.1 200 OK\r\n\r\n'));
-        near.pipe(far).pipe(near);
-        near.on('error', () => far.destroy());
-        far.on('error', () => near.destroy());
+  const proxies: readonly (readonly [string, (proxy: string) => object, (proxy: string) => Environment])[] = [
+    [
+      'its kubeconfig',
+      (proxy) => ({ 'proxy-url': proxy }),
+      () => ({ HTTPS_PROXY: 'http://127.0.0.1:1', NO_PROXY: '*' }),
+    ],
+    ['the environment', () => ({}), (proxy) => ({ HTTPS_PROXY: proxy })],
+  ];
+  for (const [what, fields, environment] of proxies) {
+    test(`is reached through the proxy of ${what}`, async () => {
+      const server = await serve('https', answerNothing, certificates);
+      const proxy = net.createServer();
+      const asked: string[] = [];
+      proxy.on('connection', (near) => {
+        near.once('data', (head) => {
+          asked.push(head.toString().split('\r\n')[0]!);
+          const far = net.connect(server.port, '127.0.0.1', () => near.write('HTTP/1.1 200 OK\r\n\r\n'));
+          near.pipe(far).pipe(near);
+          near.on('error', () => far.destroy());
+          far.on('error', () => near.destroy());
+        });
       });
+      const url = `http://127.0.0.1:${await listening(proxy)}`;
+      // a name that nobody but the proxy knows
+      const address = { server: `https://api.test:${server.port}`, ...fields(url) };
+      const kubeconfig = kubeconfigFile(folder, address, { token: 'x' });
+      const client = await clientOf({ kubeconfig }, { environment: environment(url) });
+      await textOf(await get(client, '/version'));
+      assert.deepEqual(asked, [`CONNECT api.test:${server.port} HTTP/1.1`]);
+      assert.deepEqual([server.served[0]!.path, server.served[0]!.headers.authorization], ['/version', 'Bearer x']);
+      client.close();
+      proxy.close();
+      await server.close();
     });
-    const address = {
-      server: `https://localhost:${server.port}`,
-      'proxy-url': `http://127.0.0.1:${await listening(proxy)}`,
-    };
-    const client = await clientOf({ kubeconfig: kubeconfigFile(folder, address, { token: 'x' }) });
-    await textOf(await get(client, '/version'));
-    assert.deepEqual(asked, [`CONNECT localhost:${server.port} HTTP/1.1`]);
-    assert.deepEqual([server.served[0]!.path, server.served[0]!.headers.authorization], ['/version', 'Bearer x']);
-    client.close();
-    proxy.close();
-    await server.close();
+  }
+
+  test('is not reached through what is no proxy', async () => {
+    const kubeconfig = kubeconfigFile(folder, { server: 'https://api.test' }, { token: 'x' });
+    const environment = { https_proxy: 'ftp://proxy:21' };
+    await assert.rejects(clientOf({ kubeconfig }, { environment }), {
+      message: 'https_proxy is "ftp://proxy:21", no URL of a proxy; write http://, https:// or socks5://HOST:PORT',
+    });
   });
 });
 
@@ -265,6 +284,25 @@ test('a plugin that fails is told with its words, and run again with the next re
   await assert.rejects(get(client, '/'), refusal);
   await assert.rejects(get(client, '/'), refusal);
   client.close();
+});
+
+test('what a plugin gave is kept until it expires, and without such a time as long as nobody refuses it', async () => {
+  for (const [expiry, expected] of [
+    ['', 1],
+    [',"expirationTimestamp":null', 1],
+    [',"expirationTimestamp":"2999-01-01T00:00:00Z"', 1],
+    [',"expirationTimestamp":"2020-01-01T00:00:00Z"', 2],
+  ] as const) {
+    const runs = join(mkdtempSync(join(folder, 'plugin-')), 'runs');
+    const credential = `{"kind":"ExecCredential","status":{"token":"x"${expiry}}}`;
+    const exec = { command: '/bin/sh', args: ['-c', `echo run >>${runs}; echo '${credential}'`] };
+    const client = await clientOf({ kubeconfig: kubeconfigFile(folder, { server: 'https://127.0.0.1:1' }, { exec }) });
+    // each connection that fails has the credentials looked at again
+    await assert.rejects(get(client, '/'), /ECONNREFUSED/);
+    await assert.rejects(get(client, '/'), /ECONNREFUSED/);
+    assert.equal(readFileSync(runs, 'utf8'), 'run\n'.repeat(expected), expiry);
+    client.close();
+  }
 });
 
 test('a plugin that hangs is ended, told of, and run again with the next request', async () => {

@@ -116,15 +116,35 @@ async function load(kubeconfig: Kubeconfig, pluginLimit: number): Promise<Loaded
   return { kubeconfig, keeper };
 }
 
+/** What client-node has of plugins and providers, as far as it is not to be left alone. */
+interface Authenticator {
+  execFn?: typeof spawn;
+  readonly tokenCache?: Readonly<Record<string, ExecCredential | null>>;
+}
+
+interface ExecCredential {
+  readonly status: { expirationTimestamp?: string | null };
+}
+
+function authenticatorsOf(keeper: KubeConfig): readonly Authenticator[] {
+  return (keeper as unknown as { readonly authenticators: readonly Authenticator[] }).authenticators;
+}
+
 /** client-node waits for ever, and a plugin that hangs would be run beside itself with each minute. */
 function limitPlugins(keeper: KubeConfig, timeout: number): void {
-  const { authenticators } = keeper as unknown as { readonly authenticators: readonly { execFn?: typeof spawn }[] };
-  for (const authenticator of authenticators) {
+  for (const authenticator of authenticatorsOf(keeper)) {
     if (authenticator.execFn === undefined) continue;
     const run = (command: string, args: readonly string[], options: SpawnOptions) =>
       spawn(command, args, { ...options, timeout, killSignal: 'SIGKILL' });
     authenticator.execFn = run as typeof spawn;
   }
+}
+
+/** What a plugin gave without a time at which it expires is good until it is refused (KEP-541); client-node would ask again each time. */
+function keepUntilRefused(keeper: KubeConfig): void {
+  for (const { tokenCache = {} } of authenticatorsOf(keeper))
+    for (const credential of Object.values(tokenCache))
+      if (credential !== null) credential.status.expirationTimestamp ??= '9999-12-31T23:59:59Z';
 }
 
 async function apply({ kubeconfig, keeper }: LoadedConfig): Promise<Credentials> {
@@ -138,6 +158,7 @@ async function apply({ kubeconfig, keeper }: LoadedConfig): Promise<Credentials>
   } catch (error) {
     throw new AccessError(`${origin}: user "${userName}" has no credentials: ${whyNone(error as Error, user)}`);
   }
+  keepUntilRefused(keeper);
   const headers = headersOf(options);
   const token = await readToken(kubeconfig);
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
