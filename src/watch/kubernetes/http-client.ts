@@ -36,9 +36,10 @@ export async function openApiClient(access: AccessConfig, options: ApiClientOpti
     port: process.env.KUBERNETES_SERVICE_PORT,
   };
   const read = () => readKubeconfig(access, pod, options.environment ?? process.env);
-  const source = new CredentialSource(read, (options.patience ?? patience).plugin);
+  const limits = options.patience ?? patience;
+  const source = new CredentialSource(read, limits.plugin);
   if (!(await source.isDynamic())) await source.current();
-  return new HttpApiClient(source, options);
+  return new HttpApiClient(source, options, limits);
 }
 
 class HttpApiClient implements ApiClient {
@@ -55,10 +56,10 @@ class HttpApiClient implements ApiClient {
   #connectedTo: Transport | undefined;
   #host = '<unknown>';
 
-  constructor(source: CredentialSource, options: ApiClientOptions) {
+  constructor(source: CredentialSource, options: ApiClientOptions, limits: Patience) {
     this.#source = source;
     this.#options = options;
-    this.#patience = options.patience ?? patience;
+    this.#patience = limits;
   }
 
   async request(request: ApiRequest): Promise<ApiAnswer> {
