@@ -101,7 +101,11 @@ function encodeDestination(records: Records, at: number, op: Extract<IpvsOp, { k
   records.setWord(at + 60, op.destination.upperThreshold ?? 0);
 }
 
-/** A dump's virtual services, without those addressed by a firewall mark, which have no address and are never ours. */
+/**
+ * A dump's virtual services, without those addressed by a firewall mark, which have no address and are never ours. Nor are those of
+ * IPv6 at an IPv4-mapped address, as nothing on the wire has it (RFC 4291, ip6_rcv_core in ip6_input.c, 6.1): they would read as the
+ * virtual services of IPv4.
+ */
 export function decodeServices(bytes: Uint8Array): ObservedVirtualService[] {
   const found: ObservedVirtualService[] = [];
   const records = new Records(bytes);
@@ -117,6 +121,7 @@ function decodeService(records: Records, at: number): ObservedVirtualService | u
   if (records.word(at + 92) !== 0 || protocol === undefined) return undefined;
   const family: Family = records.byte(at + 2) === 6 ? 6 : 4;
   const address = addressFromBytes(records.bytes, at + 16, family);
+  if (familyOf(address) !== family) return undefined;
   const persistenceEngine = records.text(at + 96, 16);
   return {
     service: {
@@ -130,14 +135,16 @@ function decodeService(records: Records, at: number): ObservedVirtualService | u
   };
 }
 
-/** The counters of a dump, without those of services addressed by a firewall mark. */
+/** The counters of a dump, without those of virtual services that {@link decodeServices} leaves out. */
 export function decodeTraffic(bytes: Uint8Array): ServiceTraffic[] {
   const found: ServiceTraffic[] = [];
   const records = new Records(bytes);
   for (let at = 0; at < bytes.length; at += ipvsTrafficSize) {
     const protocol = protocolNames.get(records.byte(at + 1));
     if (records.word(at + 4) !== 0 || protocol === undefined) continue;
-    const address = addressFromBytes(records.bytes, at + 8, records.byte(at) === 6 ? 6 : 4);
+    const family: Family = records.byte(at) === 6 ? 6 : 4;
+    const address = addressFromBytes(records.bytes, at + 8, family);
+    if (familyOf(address) !== family) continue;
     found.push({
       service: virtualServiceKey(protocol, address, records.short(at + 2)),
       connections: records.long(at + 24),
@@ -217,14 +224,17 @@ export interface RouteEntry {
   readonly source: Address | undefined;
 }
 
+/** Without IPv4-mapped addresses and routes to them, which would read as IPv4's with a prefix that IPv4 has not. */
 export function decodeRoutes(bytes: Uint8Array): RouteEntry[] {
   const records = new Records(bytes);
   const found: RouteEntry[] = [];
   for (let at = 0; at < bytes.length; at += routeRecordSize) {
     const family: Family = records.byte(at + 2) === 6 ? 6 : 4;
+    const address = addressFromBytes(records.bytes, at + 16, family);
+    if (familyOf(address) !== family) continue;
     const hasSource = records.bytes.subarray(at + 32, at + 48).some((byte) => byte !== 0);
     found.push({
-      address: addressFromBytes(records.bytes, at + 16, family),
+      address,
       prefix: records.byte(at + 3),
       ifindex: records.word(at + 4),
       protocol: records.byte(at + 9),

@@ -235,6 +235,51 @@ for (const binding of bindings) {
   });
 }
 
+/** An address as IPv6 has it, which may be an IPv4-mapped one. */
+const anyIPv6 = fc
+  .tuple(fc.constantFrom('fd000000000000000000000a', '00000000000000000000ffff'), fc.nat(0xffffffff))
+  .map(([first, last]) => Buffer.from(`${first}${last.toString(16).padStart(8, '0')}`, 'hex'));
+
+test('what the kernel has on our device is deleted by the very bytes that it has, or is left out', () => {
+  fc.assert(
+    fc.property(anyIPv6, fc.integer({ min: 0, max: 128 }), (bytes, prefix) => {
+      for (const [form, kind] of [
+        ['address', 2],
+        ['route', 3],
+      ] as const) {
+        const record = new Uint8Array(routeRecordSize);
+        record.set([0, kind, 6, prefix]);
+        record.set(bytes, 16);
+        for (const entry of decodeRoutes(record)) {
+          const deletion = encodeRoutes([{ kind: 'binding', verb: 'delete', binding: asBinding(form, entry) }], 0);
+          assert.deepEqual(deletion.subarray(1), record.subarray(1));
+        }
+      }
+    }),
+  );
+});
+
+test('what has an IPv4-mapped address of IPv6 is not taken for what has the address of IPv4', () => {
+  const mapped = Buffer.from('00000000000000000000ffff0a60000a', 'hex');
+  const six = ipvs('-A -t [fd00::10]:80 -s rr');
+  const dump = entries(encodeIpvs([...six, ...ipvs('-A -t 10.96.0.10:80 -s rr'), ...six]));
+  dump.set(mapped, 16);
+  assert.deepEqual(
+    decodeServices(dump).map(({ service }) => serviceText(service)),
+    ['-t 10.96.0.10:80 -s rr', '-t [fd00::10]:80 -s rr'],
+  );
+  const counted = [counters(6, 6, 0, [1n]), counters(4, 6, 0, [2n])];
+  counted[0]!.set(mapped, 8);
+  assert.deepEqual(
+    decodeTraffic(Buffer.concat(counted)).map(({ connections }) => connections),
+    [2],
+  );
+  const binding = { form: 'address', address: address('fd00::10'), prefix: 128 } as const;
+  const bound = encodeRoutes([{ kind: 'binding', verb: 'add', binding }], 42);
+  bound.set(mapped, 16);
+  assert.deepEqual(decodeRoutes(bound), []);
+});
+
 test('device operations name the device', () => {
   const record = encodeRoutes([{ kind: 'device', verb: 'edit', change: 'up' }], 0);
   assert.deepEqual([...record.subarray(0, 2)], [2, 1]);
