@@ -41,6 +41,7 @@ void unpackValue(AttributeReader& attributes, uint8_t (&bytes)[size], uint8_t& l
 
 void packElement(MessageWriter& writer, const Element& element) {
   const MessageWriter::Nest item(writer, NFTA_LIST_ELEM);
+  if (element.keyLength == 0) return writer.u32be(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_CATCHALL);
   packValue(writer, NFTA_SET_ELEM_KEY, Bytes(element.key).first(element.keyLength));
   if (element.endLength != 0) packValue(writer, NFTA_SET_ELEM_KEY_END, Bytes(element.end).first(element.endLength));
   if (element.dataLength != 0 && element.verb == Verb::add) {
@@ -48,6 +49,7 @@ void packElement(MessageWriter& writer, const Element& element) {
   }
 }
 
+// None but the catch-all comes without a key (nf_tables_fill_setelem, 6.1).
 void unpackElement(AttributeReader& attributes, Element& element) {
   AttributeReader reader(attributes.payload());
   while (reader.next()) {

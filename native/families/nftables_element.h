@@ -1,6 +1,7 @@
 // Elements of sets (linux/netfilter/nf_tables.h), many to a message:
 //
 //   | nfgenmsg |  TABLE  SET  ELEMENTS{  LIST_ELEM{ KEY{ VALUE }  KEY_END{ VALUE }  DATA{ VALUE } }  … }
+//                                        LIST_ELEM{ FLAGS }                     the catch-all, when it goes
 #pragma once
 
 #include <string_view>

@@ -171,7 +171,8 @@ std::optional<Violation> violationOf(const Element& element) {
   }
   if (!address::isFamily(element.family)) return Violation{"family", element.family, "must be 4 or 6"};
   if (!isName(element.set)) return Violation{"set", std::nullopt, "must be 1 to 23 characters, padded with NUL"};
-  if (element.keyLength == 0 || element.keyLength > sizeof element.key) {
+  const bool catchAll = element.keyLength == 0 && element.verb == Verb::remove;
+  if ((element.keyLength == 0 && !catchAll) || element.keyLength > sizeof element.key) {
     return Violation{"key length", element.keyLength, "must be 1 to 40"};
   }
   if (element.endLength != 0 && element.endLength != element.keyLength) {

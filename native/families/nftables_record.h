@@ -161,11 +161,11 @@ static_assert(offsetof(Expression, key) == 12 && offsetof(Expression, flags) == 
 static_assert(offsetof(Expression, name) == 32 && offsetof(Expression, data) == 64 && offsetof(Expression, mask) == 80);
 
 /// An element to add or delete, or (verb none) one of a dump. A dumped key or datum that is longer than its field is
-/// cut; its length is not.
+/// cut; its length is not. The catch-all of a set (nft's `*`) has no key; it can be deleted, not added.
 struct Element {
   Verb verb;
   uint8_t family;
-  uint8_t keyLength;
+  uint8_t keyLength;   // 0: the catch-all
   uint8_t endLength;   // 0: the key is no range
   uint8_t dataLength;  // 0: the set is no map
   uint8_t reserved[3];

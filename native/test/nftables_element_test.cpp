@@ -83,6 +83,18 @@ void packingTests() {
     CHECK(same(pack({op}).payload, expected));
   });
 
+  test("the catch-all of a set is named by a flag", [] {
+    Element op = element("a", "");
+    op.verb = Verb::remove;
+    CHECK(same(pack({op}).payload, hex(R"(
+      02000000
+      0e00 0100 6b756265 2d697076 73000000
+      0600 0200 61000000
+      1000 0380
+        0c00 0180
+          0800 0300 00000002)")));
+  });
+
   test("elements share a message while family, set and verb are the same", [] {
     const Element one = element("a", "0a000001");
     const Element two = element("a", "0a000002");

@@ -180,6 +180,16 @@ void elementTests() {
     CHECK(refusedElement([](Element& op) { std::memset(op.set, 'x', sizeof op.set); }) == "set");
     CHECK(refusedElement([](Element& op) { op.keyLength = 0; }) == "key length");
     CHECK(refusedElement([](Element& op) { op.keyLength = 41; }) == "key length");
+    const auto catchAll = [](Verb verb, uint8_t endLength) {
+      return [=](Element& op) {
+        op.verb = verb;
+        op.keyLength = 0;
+        op.endLength = endLength;
+      };
+    };
+    CHECK(refusedElement(catchAll(Verb::remove, 0)).empty());
+    CHECK(refusedElement(catchAll(Verb::remove, 4)) == "end length");
+    CHECK(refusedElement(catchAll(Verb::add, 0)) == "key length");
     CHECK(refusedElement([](Element& op) { op.endLength = 3; }) == "end length");
     CHECK(refusedElement([](Element& op) { op.endLength = 4; }).empty());
     CHECK(refusedElement([](Element& op) { op.dataLength = 25; }) == "data length");

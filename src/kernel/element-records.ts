@@ -4,7 +4,7 @@
  *     0 verb  1 family  2 key length  3 end length  4 data length  8 set (24)  32 key (40)  72 end (40)  112 data (24)  = 136
  *
  * Fields lie side by side, each filled up to four bytes where there are several; numbers are in network order. An element of an
- * interval set has an end for every field of its key.
+ * interval set has an end for every field of its key. A set's catch-all has no key.
  */
 
 import {
@@ -17,7 +17,16 @@ import {
   parseAddress,
   writeAddress,
 } from '../model/address.ts';
-import { type Element, element, type Field, type SetKey, type SetSpec, setSpecs, type Value } from '../model/filter.ts';
+import {
+  anything,
+  type Element,
+  element,
+  type Field,
+  type SetKey,
+  type SetSpec,
+  setSpecs,
+  type Value,
+} from '../model/filter.ts';
 import type { Op } from '../model/op.ts';
 import type { Protocol } from '../model/virtual-service.ts';
 import { nftablesElementSize as elementSize } from './addon.ts';
@@ -42,6 +51,7 @@ export function encodeElements(ops: readonly ElementOp[]): Uint8Array {
     records.bytes[at] = verbNumbers[verb];
     records.bytes[at + 1] = family;
     records.setText(at + setAt, spec.name, setSize);
+    if (key[0] === anything) return;
     const length = keyLength(family, spec.key);
     records.bytes[at + 2] = length;
     const isInterval = spec.interval === true;
@@ -65,11 +75,19 @@ export function decodeElements(family: Family, set: SetKey, dump: Uint8Array): E
   const dataLength = spec.data === undefined ? 0 : keyLength(family, spec.data);
   const found: Element[] = [];
   for (let at = 0; at < dump.length; at += elementSize) {
-    if (dump[at + 2] !== length || dump[at + 4] !== dataLength) continue;
+    const isCatchAll = dump[at + 2] === 0;
+    if ((dump[at + 2] !== length && !isCatchAll) || dump[at + 4] !== dataLength) continue;
     const first = readValues(dump, at + keyAt, family, spec.key);
     const last = dump[at + 3] === length ? readValues(dump, at + endAt, family, spec.key) : first;
     const key = spec.interval === true ? first.map((value, i) => between(value, last[i]!, spec, i)) : first;
-    found.push(element(family, set, key, spec.data && readValues(dump, at + dataAt, family, spec.data)));
+    found.push(
+      element(
+        family,
+        set,
+        isCatchAll ? key.map(() => anything) : key,
+        spec.data && readValues(dump, at + dataAt, family, spec.data),
+      ),
+    );
   }
   return found;
 }

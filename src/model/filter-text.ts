@@ -2,6 +2,7 @@
 
 import { type Family, parseAddress, parseNetwork } from './address.ts';
 import {
+  anything,
   type Element,
   element,
   familyName,
@@ -65,6 +66,7 @@ export function parseElement(family: Family, setName: string, key: string, data?
 }
 
 function parseValues(text: string, fields: readonly Field[], interval: boolean): Value[] | undefined {
+  if (text.trim() === '*') return fields.map(() => anything);
   const parts = text.trim().split(' . ');
   if (parts.length !== fields.length) return undefined;
   const values = parts.map((part, i) => parseValue(part, fields[i]!, interval && i === fields.length - 1));

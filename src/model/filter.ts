@@ -53,6 +53,9 @@ export type SetKey = keyof typeof setSpecs;
  */
 export type Value = string | number | Cidr;
 
+/** What stands for every part of the key of a set's catch-all, the element for all that no other is for: nft's `*`, never ours. */
+export const anything = '';
+
 /** One element of a set. `id` prints and indexes it: `ip services 10.96.0.1 . tcp . 443`, without a map's data. */
 export interface Element {
   readonly id: string;
@@ -106,6 +109,7 @@ export function sameElement(a: Element, b: Element): boolean {
 
 /** `10.96.0.1 . tcp . 443`, as nft prints it. */
 export function valuesText(values: readonly Value[]): string {
+  if (values[0] === anything) return '*';
   return values.map(valueText).join(' . ');
 }
 

@@ -267,12 +267,15 @@ add element ${ip} kube-ipvs v { 1 : jump far }`),
           add element ${ip} kube-ipvs allowed-sources { ${vip} . tcp . 80 . ${from}-${to}, ${vip} . tcp . 8080-8090 . ${from} }
           add element ${ip} kube-ipvs services { ${vip} . 47 . 0 }
           add element ${ip} kube-ipvs numbered-devices { "fe-1" }
-          add element ${ip} kube-ipvs local-clients { ${vip} . udp . 53 : ${from} . 5353 }`);
+          add element ${ip} kube-ipvs local-clients { ${vip} . udp . 53 : ${from} . 5353, * : ${from} . 53 }
+          add element ${ip} kube-ipvs masqueraded { * }`);
         const found = await kernel.elements(family);
         assert.deepEqual(found.map(({ id }) => id).toSorted(), [
           `${ip} allowed-sources ${vip} . tcp . 80 . ${from}-${to}`,
           `${ip} allowed-sources ${vip} . tcp . 8080-8090 . ${from}`,
+          `${ip} local-clients *`,
           `${ip} local-clients ${vip} . udp . 53`,
+          `${ip} masqueraded *`,
           `${ip} numbered-devices fe-1`,
           `${ip} services ${vip} . 47 . 0`,
         ]);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { decodeElements, type ElementOp, encodeElements } from '../../src/kernel/element-records.ts';
 import { addressFromBytes, type Family } from '../../src/model/address.ts';
 import { type Element, element, sameElement, type SetKey, setSpecs, type Value } from '../../src/model/filter.ts';
-import { parseOp } from '../../src/model/text.ts';
+import { opText, parseOp } from '../../src/model/text.ts';
 import { cidr } from '../support/filter-tables.ts';
 import fc from '../support/property.ts';
 
@@ -134,6 +134,28 @@ test('an IPv4-mapped address in a set of IPv6 is deleted by the very bytes that 
   const [found] = decodeElements(6, 'virtualIPs', foreign);
   const deletion = encodeElements([{ kind: 'element', verb: 'delete', element: found! }]);
   assert.deepEqual(deletion.subarray(2, 112), foreign.subarray(2, 112));
+});
+
+test('the catch-all that somebody put into one of our sets is told, and is deleted by having no key', () => {
+  for (const [set, text] of [
+    ['services', '*'],
+    ['allowedSources', '*'],
+    ['numberedDevices', '*'],
+    ['localClients', '* : 10.96.0.7 . 8080'],
+  ] as const) {
+    const foreign = new Uint8Array(size);
+    foreign.set([0, 4, 0, 0, set === 'localClients' ? 8 : 0]);
+    foreign.set(Buffer.from(`${setSpecs[set].name}\0`, 'latin1'), 8);
+    if (set === 'localClients') foreign.set(Buffer.from('0a6000071f900000', 'hex'), 112);
+    const [found] = decodeElements(4, set, foreign);
+    assert.equal(
+      opText({ kind: 'element', verb: 'add', element: found! }),
+      `nft add element ip kube-ipvs ${setSpecs[set].name} { ${text} }`,
+    );
+    const deletion = encodeElements([{ kind: 'element', verb: 'delete', element: found! }]);
+    assert.deepEqual(deletion.subarray(1, 4), foreign.subarray(1, 4));
+    assert.deepEqual(deletion.subarray(8, 112), foreign.subarray(8, 112));
+  }
 });
 
 test('a range that begins where no network of its length does is no network', () => {
