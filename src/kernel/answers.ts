@@ -37,4 +37,10 @@ export function errnoName(errno: number): string {
 }
 
 const errnoNumbers = new Map(Object.entries(constants.errno));
-const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** Other names of EAGAIN and EOPNOTSUPP, which nobody uses for the kernel. */
+const aliases: ReadonlySet<string> = new Set(['EWOULDBLOCK', 'ENOTSUP']);
+const errnoNames = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => !aliases.has(name))
+    .map(([name, number]) => [number, name]),
+);

@@ -76,6 +76,13 @@ test("errnos become names, lost answers become unknown, the kernel's words stay 
   ]);
 });
 
+test('of an errno that has two names the one is told that the kernel has for it', async () => {
+  const { EAGAIN, EOPNOTSUPP } = constants.errno;
+  const { kernel } = scriptedKernel({ apply: () => [EAGAIN, EOPNOTSUPP] });
+  const { answers } = await kernel.apply([parseOp(web), parseOp(web)]);
+  assert.deepEqual(answers, [{ errno: 'EAGAIN' }, { errno: 'EOPNOTSUPP' }]);
+});
+
 test("the kernel's words stay with their operation in a later request, too", async () => {
   const { kernel } = scriptedKernel({
     links: [link],
