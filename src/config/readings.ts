@@ -9,6 +9,9 @@ import type { FlagKey } from './flags.ts';
 import type { Sources } from './sources.ts';
 import { quoted } from './spelling.ts';
 
+/** Bytes, without the closing zero (IFNAMSIZ, linux/if.h). */
+const longestDeviceName = 15;
+
 /** Where something listens. */
 export interface ListenAddress {
   readonly host: Address;
@@ -143,7 +146,8 @@ export class Readings {
 
   /** A network device's name, or the beginning of one; source: dev_valid_name in net/core/dev.c, IFNAMSIZ in linux/if.h. */
   deviceName(key: FlagKey, written: string): string {
-    if (!/^[^/:\s"*\p{Cc}]{1,15}$/u.test(written) || /^\.\.?$/.test(written)) {
+    const isName = /^[^/:\s"*\p{Cc}]+$/u.test(written) && !/^\.\.?$/.test(written);
+    if (!isName || Buffer.byteLength(written) > longestDeviceName) {
       this.refuse(key, written, "which can be no network device's name; write one that ip link prints");
     }
     return written;

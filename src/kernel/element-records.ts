@@ -30,7 +30,7 @@ import {
 import type { Op } from '../model/op.ts';
 import type { Protocol } from '../model/virtual-service.ts';
 import { nftablesElementSize as elementSize } from './addon.ts';
-import { protocolNames, protocolNumbers, Records, verbNumbers } from './fields.ts';
+import { deviceNameBytes, deviceNameSize, protocolNames, protocolNumbers, Records, verbNumbers } from './fields.ts';
 
 /** Any value but a network. */
 type Plain = Exclude<Value, Cidr>;
@@ -107,7 +107,7 @@ export function fieldLength(family: Family, field: Field): number {
     case 'port':
       return 2;
     case 'device':
-      return 16;
+      return deviceNameSize;
     default:
       return field satisfies never;
   }
@@ -144,7 +144,7 @@ function writeValue(bytes: Uint8Array, at: number, family: Family, field: Field,
       bytes[at + 1] = Number(value) & 0xff;
       break;
     case 'device':
-      for (let i = 0; i < (value as string).length; i++) bytes[at + i] = (value as string).charCodeAt(i);
+      bytes.set(deviceNameBytes(value as string), at);
       break;
     default:
       field satisfies never;
@@ -179,9 +179,9 @@ function readValue(bytes: Uint8Array, at: number, family: Family, field: Field):
     case 'port':
       return (bytes[at]! << 8) | bytes[at + 1]!;
     case 'device': {
-      const name = bytes.subarray(at, at + fieldLength(family, field));
+      const name = Buffer.from(bytes.subarray(at, at + deviceNameSize));
       const end = name.indexOf(0);
-      return String.fromCharCode(...name.subarray(0, end < 0 ? name.length : end));
+      return name.toString('utf8', 0, end < 0 ? name.length : end);
     }
     default:
       return field satisfies never;

@@ -11,6 +11,14 @@ export const protocolNames = new Map(
 
 export const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
+/** Of a device's name with its closing zero (IFNAMSIZ, linux/if.h). */
+export const deviceNameSize = 16;
+
+/** A device's name as the kernel has it, which takes it for bytes: who writes others than ASCII's writes UTF-8. */
+export function deviceNameBytes(name: string): Uint8Array {
+  return Buffer.from(name).subarray(0, deviceNameSize);
+}
+
 /** Views of one buffer in the widths of its fields; all fields are aligned, those of 8 bytes to 4. */
 export class Records {
   readonly bytes: Uint8Array;

@@ -10,7 +10,7 @@ import { addressBytes, type Cidr, type Family } from '../model/address.ts';
 import type { Rule } from '../model/filter.ts';
 import { type MarkChange, type Match, parseRule, type Selector, type Verdict } from '../model/rule.ts';
 import { nftablesObjectSize as objectSize } from './addon.ts';
-import { Records } from './fields.ts';
+import { deviceNameBytes, deviceNameSize, Records } from './fields.ts';
 
 export const objectKinds = { table: 1, chain: 2, set: 3, rule: 4, expression: 5 } as const;
 /** Of names of chains and sets, with the closing zero. */
@@ -101,7 +101,6 @@ const rejectTypes = { 'port unreachable': 0, 'tcp reset': 1 } as const;
 const portUnreachable = { 4: 3, 6: 4 } as const;
 const protocols = { icmp: 1, tcp: 6, icmpv6: 58 } as const;
 const echoRequests = { 4: 8, 6: 128 } as const;
-const deviceNameSize = 16;
 
 function matchExpressions(family: Family, match: Match): Expression[] {
   switch (match.kind) {
@@ -275,7 +274,8 @@ function word(value: number): Uint8Array {
 }
 
 function deviceBytes(name: string, isPrefix: boolean): Uint8Array {
-  const bytes = new Uint8Array(isPrefix ? name.length : deviceNameSize);
-  for (let i = 0; i < name.length; i++) bytes[i] = name.charCodeAt(i);
+  const start = deviceNameBytes(name);
+  const bytes = new Uint8Array(isPrefix ? start.length : deviceNameSize);
+  bytes.set(start);
   return bytes;
 }

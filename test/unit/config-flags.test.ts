@@ -278,6 +278,10 @@ describe('flags that mean nothing', () => {
       '--detect-local-mode=BridgeInterface --pod-bridge-interface=a/b',
       '--pod-bridge-interface is "a/b", which can be no network device\'s name; write one that ip link prints',
     ],
+    [
+      '--detect-local-mode=InterfaceNamePrefix --pod-interface-name-prefix=ööööööööx',
+      '--pod-interface-name-prefix is "ööööööööx", which can be no network device\'s name; write one that ip link prints',
+    ],
     ['--proxy-mode=iptables', '--proxy-mode is "iptables", and kube-ipvs is IPVS only; write ipvs, or leave it out'],
     ['--proxy-mode=userspace', '--proxy-mode is "userspace", and kube-ipvs is IPVS only; write ipvs, or leave it out'],
   ];

@@ -28,6 +28,7 @@ const rows: readonly (readonly [line: string, key: string, end: string, data: st
   ['nft add element ip kube-ipvs virtual-ips { 10.96.0.10 }', '0a60000a', '', ''],
   ['nft add element ip kube-ipvs health-check-ports { 30000 }', '7530', '', ''],
   ['nft add element ip kube-ipvs numbered-devices { eth0 }', '65746830000000000000000000000000', '', ''],
+  ['nft add element ip kube-ipvs numbered-devices { büro0 }', '62c3bc726f3000000000000000000000', '', ''],
   [
     'nft add element ip kube-ipvs allowed-sources { 10.0.0.1 . udp . 53 . 10.1.0.0/20 }',
     '0a00000111000000003500000a010000',
@@ -80,7 +81,7 @@ const arbitraryValue = (family: Family) => {
     address,
     protocol: fc.constantFrom('TCP', 'UDP', 'SCTP'),
     port: fc.integer({ min: 0, max: 65_535 }),
-    device: fc.stringMatching(/^[a-z][a-z0-9.-]{0,14}$/),
+    device: fc.stringMatching(/^[a-zü][a-z0-9.-]{0,11}ß?$/),
     network: fc
       .tuple(address, fc.integer({ min: 0, max: family === 4 ? 32 : 128 }))
       .map(([host, prefix]) => cidr(`${host}/${prefix}`)),

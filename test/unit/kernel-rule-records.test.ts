@@ -105,6 +105,7 @@ const rules: readonly (readonly [family: Family, text: string, expressions: read
     'iifname != "cni0" return',
     ['meta load 6 => reg 1', 'cmp neq reg 1 636e6930000000000000000000000000', 'verdict -5'],
   ],
+  [4, 'iifname "pöd*" return', ['meta load 6 => reg 1', 'cmp eq reg 1 70c3b664', 'verdict -5']],
   [4, 'iifname "cali*" return', ['meta load 6 => reg 1', 'cmp eq reg 1 63616c69', 'verdict -5']],
   [
     4,
