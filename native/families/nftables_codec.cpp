@@ -249,6 +249,7 @@ bool unpackChain(const Message& message, std::string_view table, std::vector<Obj
   Bytes attributes;
   if (!message.split(header, attributes)) return false;
   bool ours = false;
+  bool bound = false;
   Chain chain = ofKind<Chain>(Kind::chain, header);
   AttributeReader reader(attributes);
   while (reader.next()) {
@@ -257,8 +258,9 @@ bool unpackChain(const Message& message, std::string_view table, std::vector<Obj
     if (reader.type() == NFTA_CHAIN_TYPE) chain.type = unpackType(reader.string());
     if (reader.type() == NFTA_CHAIN_POLICY) chain.policy = static_cast<uint8_t>(reader.u32be());
     if (reader.type() == NFTA_CHAIN_HOOK) unpackHook(reader, chain);
+    if (reader.type() == NFTA_CHAIN_FLAGS) bound = (reader.u32be() & NFT_CHAIN_BINDING) != 0;
   }
-  if (ours) objects.push_back(std::bit_cast<Object>(chain));
+  if (ours && !bound) objects.push_back(std::bit_cast<Object>(chain));
   return reader.wellFormed();
 }
 

@@ -35,7 +35,8 @@ bool unpackGeneration(const netlink::Message& message, uint32_t& generation);
 /// A query for all of one kind that the table of this name has. For chains it is not more than a family's.
 void packQuery(netlink::MessageWriter& writer, Kind kind, uint8_t family, std::string_view table);
 /// Read NFT_MSG_NEWTABLE, _NEWCHAIN, _NEWSET and _NEWRULE; false unless it is whole. What is of another table gives
-/// nothing. Names that are too long are cut.
+/// nothing, nor does the chain of a rule that somebody wrote with braces (`jump { drop; }`): it goes with the rule, and
+/// the kernel takes no other order about it (EOPNOTSUPP; nf_tables_delrule, 6.1). Names that are too long are cut.
 bool unpackTable(const netlink::Message& message, std::string_view table, std::vector<Object>& objects);
 bool unpackChain(const netlink::Message& message, std::string_view table, std::vector<Object>& objects);
 bool unpackSet(const netlink::Message& message, std::string_view table, std::vector<Object>& objects);

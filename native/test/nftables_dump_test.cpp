@@ -262,6 +262,18 @@ void otherTests() {
     CHECK(objects.size() == 1 && std::bit_cast<nftables::Table>(objects[0]).flags == NFT_TABLE_F_DORMANT);
   });
 
+  test("a chain that is part of a rule goes with the rule, and is none of the table's", [] {
+    const auto chains = [](const char* flags) {
+      auto payload = hex("02000000 0e00 0100 6b756265 2d697076 73000000 0d00 0300 5f5f6368 61696e30 00000000");
+      const auto rest = hex(flags);
+      payload.insert(payload.end(), rest.begin(), rest.end());
+      Objects objects;
+      CHECK(nftables::unpackChain({.type = 0, .flags = 0, .sequence = 1, .payload = payload}, tableName, objects));
+      return objects.size();
+    };
+    CHECK(chains("") == 1 && chains("0800 0a00 00000001") == 1 && chains("0800 0a00 00000004") == 0);
+  });
+
   test("an expression is another one if an attribute is missing, strange, too wide or unknown", [] {
     const auto other = [](const char* name, const char* attributes) {
       const Expression step = read(name, attributes);
