@@ -93,7 +93,9 @@ export class Presumptions {
     if (filter.tables.get(element.family) === 'absent') return false;
     if (verb === 'add' || element.set !== 'services' || this.#desired.wantedElement(element.id) !== undefined)
       return true;
-    return this.#actual.service(serviceOf(element).id) === undefined;
+    const marked = this.#actual.service(serviceOf(element).id);
+    // an IPv4-mapped address in the set of IPv6 reads as IPv4's, of which it marks nothing
+    return marked === undefined || elementOf(marked.service, 'services').id !== element.id;
   }
 
   #mayUnbind(binding: Binding): boolean {

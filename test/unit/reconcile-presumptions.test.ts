@@ -16,6 +16,7 @@ const other = 'ip addr add 10.96.0.11/32 dev kube-ipvs0';
 const route = 'ip route add local 10.96.0.10/32 dev kube-ipvs0 table local';
 const wide = 'ip route add local 10.96.0.0/16 dev kube-ipvs0 table local';
 const mark = 'nft add element ip kube-ipvs services { 10.96.0.10 . tcp . 80 }';
+const mark6 = 'nft add element ip6 kube-ipvs services { ::ffff:10.96.0.10 . tcp . 80 }';
 const web6 = '-A -t [fd00::10]:80 -s rr';
 const address6 = 'ip addr add fd00::10/128 dev kube-ipvs0';
 const route6 = 'ip route add local fd00::10/128 dev kube-ipvs0 table local';
@@ -71,6 +72,12 @@ const rows: readonly Row[] = [
     known: [device, mark, web],
     op: deletion(mark),
     holds: false,
+  },
+  {
+    what: 'what is in the set of IPv6 marks no virtual service of IPv4, and goes',
+    known: [device, mark, mark6, web],
+    op: deletion(mark6),
+    holds: true,
   },
   { what: 'the mark goes after its virtual service', known: [device, mark], op: deletion(mark), holds: true },
   { what: 'a virtual service is edited without a device', known: [web], op: '-E -t 10.96.0.10:80 -s wlc', holds: true },
