@@ -60,7 +60,9 @@ void packAddress(MessageWriter& writer, const Record& op) {
   header.ifa_index = op.device;
   writer.header(header);
   writer.bytes(IFA_LOCAL, addressBytes(op, op.address));
-  writer.bytes(IFA_ADDRESS, addressBytes(op, op.address));
+  // An IPv4 address that has a peer is found by it alone (inet_rtm_deladdr, 6.1).
+  const bool byPeer = op.verb == Verb::remove && !isZero(op.source);
+  writer.bytes(IFA_ADDRESS, addressBytes(op, byPeer ? op.source : op.address));
   // A VIP is on every node: duplicate detection would only find its siblings.
   if (op.family == address::v6) writer.u32(IFA_FLAGS, IFA_F_NODAD);
 }
@@ -165,15 +167,20 @@ bool unpackAddress(const Message& message, Record& record) {
   bool local = false;
   bool found = false;
   while (reader.next()) {
-    // On a point-to-point device ADDRESS is the peer's; elsewhere the two are equal, and IPv6 sends only ADDRESS.
-    if (reader.type() == IFA_LOCAL || (reader.type() == IFA_ADDRESS && !local)) {
+    // Where there is a peer ADDRESS is the peer's; elsewhere the two are equal, and IPv6 sends only ADDRESS.
+    if (reader.type() == IFA_LOCAL) {
       unpackBytes(reader, record.family, record.address);
-      local = reader.type() == IFA_LOCAL;
+      local = true;
+    }
+    if (reader.type() == IFA_ADDRESS) {
+      unpackBytes(reader, record.family, record.source);
       found = true;
     }
     if (reader.type() == IFA_FLAGS) record.flags = reader.u32();  // the header holds but eight of them
   }
-  return reader.wellFormed() && found;
+  if (!local) std::ranges::copy(record.source, record.address);
+  if (std::ranges::equal(record.source, record.address)) std::ranges::fill(record.source, uint8_t{0});
+  return reader.wellFormed() && (local || found);
 }
 
 void packLocalRoutesQuery(MessageWriter& writer, uint8_t family, uint32_t device) {

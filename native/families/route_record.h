@@ -3,7 +3,7 @@
 //        0        1        2        3        4                 8        9        10
 //     0 | verb   | kind   | family | prefix | device index    | scope  |protocol| link change     | flags
 //    16 | address, or destination of a route …
-//    32 | preferred source …
+//    32 | preferred source of a route, peer of an address …
 //    48 | device name, NUL-padded …
 //    64 | 0                                                                                       72
 #pragma once
@@ -35,7 +35,7 @@ struct Record {
   LinkChange linkChange;  // of an edit
   uint32_t flags;         // in dumps: IFA_F_*, RTM_F_* and RTNH_F_*
   uint8_t address[16];
-  uint8_t source[16];  // zero: none
+  uint8_t source[16];  // of an address: its peer, in dumps and to delete it; zero: none
   char name[16];
   uint8_t reserved2[8];
 };

@@ -93,6 +93,13 @@ void packingTests() {
       0800 0100 0a600001            | ADDRESS)")));
   });
 
+  test("an address that has a peer is deleted by both", [] {
+    Record op = record(Verb::remove, Kind::address, 4);
+    std::ranges::copy(hex("0a010002"), op.source);
+    CHECK(commandOf(op).type == RTM_DELADDR);
+    CHECK(same(packed(op), hex("02 20 00 00 07000000 0800 0200 0a600001 0800 0100 0a010002")));
+  });
+
   test("an IPv6 address is added without duplicate detection", [] {
     CHECK(same(packed(record(Verb::add, Kind::address, 6)), hex(R"(
       0a 80 00 00 07000000
@@ -163,8 +170,11 @@ void recordingTests() {
     CHECK(loopback != nullptr && loopback->prefixLength == 8 && loopback->scope == RT_SCOPE_HOST);
     CHECK(find(four, "0a600001") != nullptr && find(four, "0a600001")->prefixLength == 32);
     CHECK(find(four, "0a010001") != nullptr && find(four, "0a010002") == nullptr);
+    const auto peerOf = [](const Record* one) { return netlink::Bytes(one->source).first(4); };
+    CHECK(same(peerOf(find(four, "0a010001")), hex("0a010002")) && same(peerOf(loopback), hex("00000000")));
     const Record* vip = find(six, "fd000000000000000000000000000001");
     CHECK(vip != nullptr && vip->prefixLength == 128 && (vip->flags & IFA_F_NODAD) != 0 && vip->device != 0);
+    CHECK(same(peerOf(vip), hex("00000000")));
   });
 
   test("recorded local routes are read, with device, protocol and source", [] {

@@ -38,6 +38,7 @@ import {
   ipvsEntrySize,
   type IpvsOp,
   nodeAddressesOf,
+  type RouteEntry,
   type RouteOp,
   routeRecordSize,
 } from './records.ts';
@@ -70,8 +71,8 @@ class NativeKernel implements Kernel {
   readonly #monitors = new Set<AddressMonitor>();
   /** Index of kube-ipvs0 as of the last look; 0: look first. */
   #ifindex = 0;
-  /** rtm_protocol of each local route as of the last look: of somebody else's there may be any (`ip route add` says boot, 3). */
-  #routeProtocols: ReadonlyMap<string, number> = new Map();
+  /** Each binding as of the last look: a route of somebody else's may have any protocol (`ip route add` says boot, 3), an address a peer. */
+  #lastSeen: ReadonlyMap<string, RouteEntry> = new Map();
 
   constructor(addon: Addon, netns: string | undefined) {
     this.#addon = addon;
@@ -142,21 +143,19 @@ class NativeKernel implements Kernel {
 
   async #toBindings(addresses: Uint8Array, local: Uint8Array): Promise<Binding[]> {
     const bindings: Binding[] = [];
+    const lastSeen = new Map<string, RouteEntry>();
+    const see = (form: Binding['form'], entry: RouteEntry) => {
+      const binding = asBinding(form, entry);
+      bindings.push(binding);
+      if (form === 'route' || entry.source !== undefined) lastSeen.set(bindingId(binding), entry);
+    };
     await inSlices(addresses, routeRecordSize, (slice) => {
-      for (const entry of decodeRoutes(slice)) {
-        if (!isLinkScoped(entry.address)) bindings.push(asBinding('address', entry));
-      }
+      for (const entry of decodeRoutes(slice)) if (!isLinkScoped(entry.address)) see('address', entry);
     });
-    const protocols = new Map<string, number>();
     await inSlices(local, routeRecordSize, (slice) => {
-      for (const entry of decodeRoutes(slice)) {
-        if (entry.protocol === kernelRoute) continue;
-        const route = asBinding('route', entry);
-        protocols.set(bindingId(route), entry.protocol);
-        bindings.push(route);
-      }
+      for (const entry of decodeRoutes(slice)) if (entry.protocol !== kernelRoute) see('route', entry);
     });
-    this.#routeProtocols = protocols;
+    this.#lastSeen = lastSeen;
     return bindings;
   }
 
@@ -249,8 +248,8 @@ class NativeKernel implements Kernel {
     if (this.#ifindex === 0) await this.#link();
     // What the kernel says to bindings of a device that is not there; without its index it cannot even be asked.
     if (this.#ifindex === 0) return unsent(ops.length, constants.errno.ENODEV);
-    const protocolOf = (route: Binding) => this.#routeProtocols.get(bindingId(route)) ?? 0;
-    return this.#route.apply(encodeRoutes(ops, this.#ifindex, protocolOf));
+    const lastSeen = (binding: Binding) => this.#lastSeen.get(bindingId(binding));
+    return this.#route.apply(encodeRoutes(ops, this.#ifindex, lastSeen));
   }
 
   async #link(): Promise<NativeLink | undefined> {

@@ -185,13 +185,16 @@ function decodeDestination(records: Records, at: number): ObservedDestination {
   };
 }
 
-/** Which rtm_protocol a route has that is to be deleted: the kernel deletes none of another. 0: the one that we give ours. */
-export type RouteProtocol = (route: Binding) => number;
+/**
+ * How a binding that is to be deleted was last seen; undefined: as we make ours. The kernel deletes no route of another rtm_protocol,
+ * and no IPv4 address of another peer.
+ */
+export type LastSeen = (binding: Binding) => Pick<RouteEntry, 'protocol' | 'source'> | undefined;
 
 export function encodeRoutes(
   ops: readonly RouteOp[],
   ifindex: number,
-  protocolOf: RouteProtocol = () => 0,
+  lastSeen: LastSeen = () => undefined,
 ): Uint8Array {
   const records = new Records(new Uint8Array(ops.length * routeRecordSize));
   ops.forEach((op, i) => {
@@ -203,12 +206,14 @@ export function encodeRoutes(
       if (op.verb === 'edit') records.setShort(at + 10, deviceChanges[op.change]);
       return;
     }
-    const { form, address, prefix, source } = op.binding;
+    const { form, address, prefix } = op.binding;
+    const seen = op.verb === 'delete' ? lastSeen(op.binding) : undefined;
+    const source = form === 'address' ? seen?.source : op.binding.source;
     records.bytes[at + 1] = routeKinds[form];
     records.bytes[at + 2] = familyOf(address);
     records.bytes[at + 3] = prefix;
     records.setWord(at + 4, ifindex);
-    if (op.verb === 'delete' && form === 'route') records.bytes[at + 9] = protocolOf(op.binding);
+    if (form === 'route') records.bytes[at + 9] = seen?.protocol ?? 0;
     writeAddress(address, records.bytes, at + 16);
     if (source !== undefined) writeAddress(source, records.bytes, at + 32);
   });
@@ -221,6 +226,7 @@ export interface RouteEntry {
   readonly ifindex: number;
   /** rtm_protocol of a route: 2 (RTPROT_KERNEL) for those the kernel made itself. */
   readonly protocol: number;
+  /** Preferred source of a route, peer of an address. */
   readonly source: Address | undefined;
 }
 

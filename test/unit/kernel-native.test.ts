@@ -107,6 +107,22 @@ test("a route is deleted by the protocol it was seen with, so that somebody else
   ]);
 });
 
+test('an address that has a peer is deleted by both, and what replaces it by itself', async () => {
+  const bind = (text: string): Binding => ({ form: 'address', address: address(text), prefix: 32 });
+  const peered = shown(bind('10.96.0.99'), 0);
+  peered.set([10, 1, 0, 2], 32);
+  const { kernel, requests } = scriptedKernel({ links: [link], addresses: peered });
+  assert.deepEqual(await kernel.bindings(), [bind('10.96.0.99')]);
+  for (const verb of ['add', 'delete'] as const) {
+    await kernel.apply(['10.96.0.99', '10.96.0.10'].map((text) => ({ kind: 'binding', verb, binding: bind(text) })));
+  }
+  const peers = requests.map(({ records }) => [...records.subarray(32, 36), ...records.subarray(104, 108)]);
+  assert.deepEqual(peers, [
+    [0, 0, 0, 0, 0, 0, 0, 0],
+    [10, 1, 0, 2, 0, 0, 0, 0],
+  ]);
+});
+
 test("the kernel's own routes and link-local addresses are no bindings", async () => {
   const own: Binding = { form: 'route', address: address('10.96.0.10'), prefix: 32 };
   const local: Binding = { form: 'address', address: address('fe80::1'), prefix: 64 };
