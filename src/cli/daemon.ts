@@ -149,6 +149,7 @@ export class Daemon {
       return;
     }
     this.#proxy.forget(config);
+    this.#journal.restarted();
     this.#health.started();
     this.#take(sources);
     if (!this.#isClosed) this.#openAddresses();
@@ -192,7 +193,7 @@ export class Daemon {
       const now = Date.now();
       this.#addressState = { objects: event.addresses.length, since: now, heardAt: now, synced: true };
     }
-    this.#journal.heard(event);
+    this.#journal.heard(event, this.#proxy.store);
     this.#proxy.apply(event);
     if (event.kind === 'node') this.#health.setNode(this.#proxy.store.node?.eligible);
     // no pass follows before all is known, and waiting for that is no illness

@@ -56,11 +56,20 @@ export class Journal {
     return this.#lastScrub;
   }
 
-  heard(event: ClusterEvent): void {
+  /** The store has not taken in the event yet. */
+  heard(event: ClusterEvent, store: Store): void {
     if (event.kind === 'service') this.#metrics.serviceChanged();
     if (event.kind !== 'endpointSlice') return;
     this.#metrics.endpointsChanged();
-    if (event.verb === 'set') this.#latency.changed(event.slice);
+    if (event.verb !== 'set') return;
+    const { slice } = event;
+    // a list tells again what is known, and labels change too: what led to the endpoints is then long ago
+    if (store.slice(slice.name)?.triggeredAt !== slice.triggeredAt) this.#latency.changed(slice);
+  }
+
+  /** Other sources tell all from the beginning. */
+  restarted(): void {
+    this.#latency.restarted();
   }
 
   /** A pass begins, with all that was heard until now. */

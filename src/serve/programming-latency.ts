@@ -24,13 +24,20 @@ const most = 10_000;
 export class ProgrammingLatency {
   readonly #options: ProgrammingLatencyOptions;
   /** What happened before is history, which a proxy that starts late did not delay. */
-  readonly #startedAt: number;
+  #startedAt: number;
   #waiting: Change[] = [];
   #taken: Change[] = [];
 
   constructor(options: ProgrammingLatencyOptions) {
     this.#options = options;
     this.#startedAt = options.now();
+  }
+
+  /** All slices are told from the beginning: what happened until now is history. */
+  restarted(): void {
+    this.#startedAt = this.#options.now();
+    this.#waiting = [];
+    this.#taken = [];
   }
 
   /** A slice came or changed; that one went is not measured. */

@@ -66,6 +66,10 @@ export class Store {
     return this.#schedulers.keys();
   }
 
+  slice(name: ObjectName): EndpointSlice | undefined {
+    return this.#slices.get(name);
+  }
+
   /** The slices of a Service in the order of their names, so that what is derived from them is stable. */
   slicesOf(name: ObjectName): readonly EndpointSlice[] {
     const slices = [...(this.#slicesOfService.get(name)?.values() ?? [])];

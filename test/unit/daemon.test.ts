@@ -137,3 +137,48 @@ test('a daemon that must listen and cannot says so by Events before it ends', as
   taken.close();
   await server.close();
 });
+
+test('what changed endpoints is measured once, however often a slice is told', async () => {
+  const server = await ApiServer.start();
+  const port = await freePort();
+  const flags = `--healthz-bind-address= --metrics-bind-address=127.0.0.1:${port}`;
+  const { daemon, line, ended } = started(`${flags} --master ${server.url}`);
+  await line(/^info ready/);
+  const measured = async (family: string) => {
+    const { body } = await ask({ port, path: '/metrics' });
+    const series = new RegExp(
+      `^kubeproxy_network_programming_duration_seconds_count{ip_family="${family}"} (.*)$`,
+      'm',
+    );
+    return Number(series.exec(body)?.[1] ?? 0);
+  };
+  const until = async (family: string, count: number) => {
+    while ((await measured(family)) < count) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const tell = (addresses: readonly string[], triggered: string, labels: object = {}) => {
+    const slice = sliceObject('web', addresses) as { metadata: { labels: object } };
+    const metadata = {
+      ...slice.metadata,
+      labels: { ...slice.metadata.labels, ...labels },
+      annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': triggered },
+    };
+    server.apply({ ...slice, metadata });
+  };
+  const then = new Date().toISOString();
+  tell(['10.244.0.1'], then);
+  await until('IPv4', 1);
+
+  tell(['10.244.0.1'], then, { team: 'shop' });
+  tell(['fd00::1'], new Date().toISOString());
+  await until('IPv6', 1);
+  assert.equal(await measured('IPv4'), 1);
+
+  const kubeconfig = join(folder, 'kubeconfig');
+  writeFileSync(kubeconfig, server.kubeconfig());
+  await daemon.reload(config(`${flags} --kubeconfig ${kubeconfig}`));
+  tell(['fd00::1', 'fd00::2'], new Date().toISOString());
+  await until('IPv6', 2);
+  assert.deepEqual([await measured('IPv4'), await measured('IPv6')], [1, 2]);
+  await ended();
+  await server.close();
+});

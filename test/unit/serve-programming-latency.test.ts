@@ -58,6 +58,19 @@ test('a change without a time, or from before the start, is not measured', () =>
   assert.deepEqual(observed, []);
 });
 
+test('when all slices are told from the beginning, what happened until then is not measured', () => {
+  const { latency: all, clock, observed } = latency();
+  all.changed({ family: 4, triggeredAt: 1_100 });
+  clock.time = 2_000;
+  all.restarted();
+  all.changed({ family: 4, triggeredAt: 1_100 });
+  all.changed({ family: 4, triggeredAt: 2_100 });
+  all.taken();
+  clock.time = 2_500;
+  all.synced();
+  assert.deepEqual(observed, ['IPv4 400']);
+});
+
 test('a time from a clock ahead of ours took no time', () => {
   const { latency: all, observed } = latency();
   all.changed({ family: 4, triggeredAt: 5_000 });
