@@ -77,8 +77,8 @@ export class Daemon {
     });
     this.#events = new Events({
       post: async (path, body) => this.#sources?.post(path, body),
-      nodeName: config.nodeName,
-      instance: `kube-ipvs-${config.nodeName}`,
+      nodeName: () => this.#config.nodeName,
+      instance: () => `kube-ipvs-${this.#config.nodeName}`,
       now: Date.now,
       steadyNow: now,
       onError: (error) => log.warn(`events cannot be told to the API server: ${(error as Error).message}`),
@@ -195,7 +195,9 @@ export class Daemon {
     }
     this.#journal.heard(event, this.#proxy.store);
     this.#proxy.apply(event);
-    if (event.kind === 'node') this.#health.setNode(this.#proxy.store.node?.eligible);
+    // other sources than before may know no Node, and say so by having told all
+    const isOfNode = event.kind === 'node' || (event.kind === 'synced' && event.source === 'node');
+    if (isOfNode) this.#health.setNode(this.#proxy.store.node?.eligible);
     // no pass follows before all is known, and waiting for that is no illness
     if (!this.#proxy.synced) return;
     this.#health.queued();

@@ -10,9 +10,10 @@ import { rfc3339Micro } from './time-text.ts';
 export interface EventsOptions {
   /** POSTs a JSON object; rejects unless the API server took it, and ends by itself when that takes too long. */
   readonly post: (path: string, body: object) => Promise<void>;
-  readonly nodeName: string;
+  /** That of now: a reload may bring another. */
+  readonly nodeName: () => string;
   /** Which of the cluster's proxies speaks: `kube-ipvs-NODE`. At most 128 bytes arrive. */
-  readonly instance: string;
+  readonly instance: () => string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Milliseconds of a clock that never goes back: how much is told is not a matter of the time of day. */
@@ -77,7 +78,7 @@ export class Events {
 
   /** The health-check node port of a Service cannot be listened on. */
   serviceHealthFailed(service: EventSubject, port: number, message: string): void {
-    const { nodeName } = this.#options;
+    const nodeName = this.#options.nodeName();
     this.#warn(service, {
       reason: 'FailedToStartServiceHealthcheck',
       action: 'Listen',
@@ -113,7 +114,7 @@ export class Events {
   }
 
   #node(): { readonly regarding: Regarding } {
-    return { regarding: { apiVersion: 'v1', kind: 'Node', name: this.#options.nodeName } };
+    return { regarding: { apiVersion: 'v1', kind: 'Node', name: this.#options.nodeName() } };
   }
 
   #warn({ name, uid }: EventSubject, words: Pick<Happening, 'reason' | 'action' | 'note'>): void {
@@ -183,7 +184,7 @@ export class Events {
       metadata: { name: eventName(regarding.name, at, ++this.#posted), namespace },
       eventTime: rfc3339Micro(at),
       reportingController: 'kube-ipvs',
-      reportingInstance: shortened(instance, longestInstance),
+      reportingInstance: shortened(instance(), longestInstance),
       action,
       reason,
       regarding,

@@ -138,6 +138,38 @@ test('a daemon that must listen and cannot says so by Events before it ends', as
   await server.close();
 });
 
+test('a daemon that is given another node speaks of that one', async (context) => {
+  const server = await ApiServer.start();
+  context.after(() => server.close());
+  const [port, healthCheckPort] = [await freePort(), await freePort()];
+  const taken = createServer();
+  context.after(() => taken.close());
+  const flags = `--healthz-bind-address=127.0.0.1:${port} --master ${server.url} --hostname-override`;
+  server.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-a' }, spec: {} });
+  const { daemon, line, ended } = started(`${flags} node-a`);
+  context.after(ended);
+  await line(/^info ready/);
+  const health = async () => (await ask({ port, path: '/healthz' })).code;
+  assert.equal(await health(), 200);
+
+  await daemon.reload(config(`${flags} node-z`));
+  await line(/^warn nodes: no Node is named "node-z"/);
+  assert.equal(await health(), 503);
+  await once(taken.listen(healthCheckPort, '0.0.0.0'), 'listening');
+  const posted = server.audit.next(({ resource, code }) => resource === 'events' && code === 201);
+  server.apply(
+    serviceObject('edge', {
+      clusterIPs: ['10.96.0.10'],
+      spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: healthCheckPort },
+    }),
+  );
+  await posted;
+  const events = server.keys('Event').map((key) => server.get('Event', key)!);
+  const failed = events.find(({ reason }) => reason === 'FailedToStartServiceHealthcheck')!;
+  assert.match(failed['message'] as string, /^node node-z failed to start/);
+  assert.equal(failed['reportingInstance'], 'kube-ipvs-node-z');
+});
+
 test('what changed endpoints is measured once, however often a slice is told', async () => {
   const server = await ApiServer.start();
   const port = await freePort();

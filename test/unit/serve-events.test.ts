@@ -21,8 +21,8 @@ function events(options: Partial<EventsOptions> = {}) {
   const errors: string[] = [];
   const all = new Events({
     post: async (path, body) => void posted.push({ path, body: body as Posted['body'] }),
-    nodeName: 'node-a',
-    instance: 'kube-ipvs-node-a',
+    nodeName: () => 'node-a',
+    instance: () => 'kube-ipvs-node-a',
     now: () => clock.time + clock.shift,
     steadyNow: () => clock.time,
     onError: (error) => errors.push(String(error)),
@@ -240,7 +240,10 @@ test('after closing nothing is posted and nothing told', async () => {
 });
 
 test('notes and names are as long as the API server takes them, and in one piece', async () => {
-  const { events: all, posted } = events({ nodeName: `${'n'.repeat(229)}.example`, instance: 'ü'.repeat(100) });
+  const { events: all, posted } = events({
+    nodeName: () => `${'n'.repeat(229)}.example`,
+    instance: () => 'ü'.repeat(100),
+  });
   all.started();
   all.conflict(web, 'x'.repeat(1_024));
   all.conflict(web, 'é'.repeat(600));
