@@ -109,7 +109,10 @@ export class Daemon {
       config,
       kernel,
       {
-        onStart: () => journal.began(),
+        onStart: () => {
+          journal.began();
+          this.#health.taken();
+        },
         onPlan: (plan) => journal.planned(plan),
         onPass: (report, milliseconds) => this.#passed(report, milliseconds),
         onScrub: (drift, milliseconds) => journal.scrubbed(drift, milliseconds),

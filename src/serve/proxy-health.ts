@@ -25,8 +25,10 @@ export interface ProxyHealthOptions {
 export class ProxyHealth {
   readonly #options: ProxyHealthOptions;
   #updatedAt: number | undefined;
-  /** When the oldest change came that no pass has taken in yet, by the steady clock. */
-  #pendingSince: number | undefined;
+  /** When the oldest change came that no pass has begun with yet, by the steady clock. */
+  #queuedSince: number | undefined;
+  /** Likewise, of those with which a pass began and none was finished since. */
+  #takenSince: number | undefined;
   #isEligible = false;
 
   constructor(options: ProxyHealthOptions) {
@@ -35,18 +37,25 @@ export class ProxyHealth {
 
   /** The loop runs: until then nothing is late, and the answers name no family. */
   started(): void {
+    this.#queuedSince = undefined;
     this.updated();
   }
 
   /** Something changed, and a pass must follow. */
   queued(): void {
-    this.#pendingSince ??= this.#options.steadyNow();
+    this.#queuedSince ??= this.#options.steadyNow();
   }
 
-  /** A pass took in all that was queued, and the kernel has accepted it. */
+  /** A pass begins, with all that was queued until now. */
+  taken(): void {
+    this.#takenSince ??= this.#queuedSince;
+    this.#queuedSince = undefined;
+  }
+
+  /** The kernel has accepted what was taken; what was queued meanwhile waits for the next pass. */
   updated(): void {
     this.#updatedAt = this.#options.now();
-    this.#pendingSince = undefined;
+    this.#takenSince = undefined;
   }
 
   /** Whether load balancers may send this node new traffic; undefined: the Node is not known, and they may not. */
@@ -55,8 +64,9 @@ export class ProxyHealth {
   }
 
   get isHealthy(): boolean {
-    if (this.#updatedAt === undefined || this.#pendingSince === undefined) return true;
-    return this.#options.steadyNow() - this.#pendingSince < this.#options.limit();
+    const since = this.#takenSince ?? this.#queuedSince;
+    if (this.#updatedAt === undefined || since === undefined) return true;
+    return this.#options.steadyNow() - since < this.#options.limit();
   }
 
   /** 200 while healthy on a node that takes new traffic: for load balancers. */

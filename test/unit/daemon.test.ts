@@ -108,6 +108,18 @@ test('a daemon that waits for an API server is alive, however long, and not read
   await ended();
 });
 
+test('a daemon whose changes have reached the kernel is alive, however long ago', async (context) => {
+  const server = await ApiServer.start();
+  const port = await freePort();
+  const { line, ended } = started(`--healthz-bind-address=127.0.0.1:${port} --master ${server.url}`);
+  await line(/^info ready/);
+  const time = performance.now.bind(performance);
+  context.mock.method(performance, 'now', () => time() + 86_400_000);
+  assert.equal((await ask({ port, path: '/livez' })).code, 200);
+  await ended();
+  await server.close();
+});
+
 test('a daemon that must listen and cannot says so by Events before it ends', async () => {
   const server = await ApiServer.start();
   const taken = createServer();

@@ -77,8 +77,30 @@ test('a change that waits as long as the limit makes both answers 503', () => {
     code: 503,
     body: '{"lastUpdated":"2026-11-21T14:42:52Z","currentTime":"2026-11-21T14:43:52Z","healthy":false,"status":{"IPv4":{"lastUpdated":"2026-11-21T14:42:52Z","healthy":false}}}',
   });
+  health.taken();
+  assert.deepEqual(codes(health), [503, 503]);
   health.updated();
   assert.deepEqual(codes(health), [200, 200]);
+});
+
+test('a change that comes while a pass is under way waits for the next one', () => {
+  const { health, clock } = proxy();
+  health.started();
+  health.queued();
+  health.taken();
+  clock.time += 30_000;
+  health.queued();
+  health.updated();
+  clock.time += 30_000;
+  assert.equal(health.isHealthy, true);
+  health.taken();
+  clock.time += 29_999;
+  health.taken();
+  assert.equal(health.isHealthy, true);
+  clock.time += 1;
+  assert.equal(health.isHealthy, false, 'passes that begin and are not finished do not set back its clock');
+  health.updated();
+  assert.equal(health.isHealthy, true);
 });
 
 test('the clock of a change that waits is not set back by the next one', () => {
@@ -96,6 +118,8 @@ test('a change that came before the loop ran is not late', () => {
   health.queued();
   clock.time += 600_000;
   assert.equal(health.isHealthy, true);
+  health.started();
+  assert.equal(health.isHealthy, true);
 });
 
 test('a loop that has nothing to do stays healthy', () => {
@@ -103,6 +127,7 @@ test('a loop that has nothing to do stays healthy', () => {
   health.setNode(true);
   health.started();
   health.queued();
+  health.taken();
   health.updated();
   clock.time += 86_400_000;
   assert.deepEqual(codes(health), [200, 200]);
