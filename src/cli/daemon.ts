@@ -90,6 +90,8 @@ export class Daemon {
         log.warn({ service, port }, `the health-check node port cannot be listened on: ${message}; it is tried again`);
         this.#events.serviceHealthFailed(this.#subject(service), port, message);
       },
+      onError: (service, port, message) =>
+        log.warn({ service, port }, `the health-check node port has lost a request: ${message}`),
     });
     this.#servers = new Servers({
       log,

@@ -102,9 +102,10 @@ export class Servers {
     const place = `${host}:${port}`;
     return {
       onListening: () => log.info(`the ${server} server listens at ${place}`),
-      onError: (error: Error) => {
-        log.error(`the ${server} server cannot serve ${place}: ${error.message}${isHard ? '' : '; it is tried again'}`);
-        if (isHard) onFatal(server, error);
+      onError: (error: Error, isListening: boolean) => {
+        const again = isHard || isListening ? '' : '; it is tried again';
+        log.error(`the ${server} server cannot serve ${place}: ${error.message}${again}`);
+        if (isHard && !isListening) onFatal(server, error);
       },
     };
   }

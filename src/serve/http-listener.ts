@@ -28,8 +28,8 @@ export interface HttpListenerOptions extends ListenAddress {
   /** May reject: the client is told 500, and `onError` the error. */
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
   readonly onListening?: () => void;
-  /** Why it cannot listen, once until the reason is another; and whatever went wrong while it did. */
-  readonly onError: (error: Error) => void;
+  /** Why it cannot listen, or what went wrong although it listens; once until it is something else. */
+  readonly onError: (error: Error, isListening: boolean) => void;
   /** Milliseconds until it tries again, by the number of failures so far; 5 s by default, as in kube-proxy. */
   readonly retryDelay?: (failures: number) => number;
 }
@@ -130,21 +130,21 @@ export class HttpListener {
     this.#failures = 0;
     this.#told = undefined;
     // an accept that failed (EMFILE) leaves the server listening
-    this.#server.on('error', (error) => this.#tell(error));
+    this.#server.on('error', (error) => this.#tell(error, true));
     this.#options.onListening?.();
   }
 
   #fail(error: Error): void {
     if (this.#isClosed) return;
-    this.#tell(error);
+    this.#tell(error, false);
     const { retryDelay = fiveSeconds } = this.#options;
     this.#retry = setTimeout(() => this.keepListening(), retryDelay(++this.#failures));
   }
 
-  #tell(error: Error): void {
+  #tell(error: Error, isListening: boolean): void {
     if (error.message === this.#told) return;
     this.#told = error.message;
-    this.#options.onError(error);
+    this.#options.onError(error, isListening);
   }
 
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -163,7 +163,7 @@ export class HttpListener {
     try {
       return await this.#options.answer(requestOf(request.url ?? '/'));
     } catch (error) {
-      this.#tell(error instanceof Error ? error : new Error(String(error)));
+      this.#tell(error instanceof Error ? error : new Error(String(error)), true);
       return failed;
     }
   }

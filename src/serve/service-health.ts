@@ -13,6 +13,8 @@ export interface ServiceHealthOptions {
   readonly onListening?: (service: ObjectName, port: number, address: Address) => void;
   /** Told once of each Service and port that cannot be listened on at some address; it is tried again all the same. */
   readonly onFailure: (service: ObjectName, port: number, message: string) => void;
+  /** Something went wrong at a port that is listened on. */
+  readonly onError: (service: ObjectName, port: number, message: string) => void;
 }
 
 export class ServiceHealthServers {
@@ -101,7 +103,8 @@ class HealthCheckPort {
       port,
       answer: () => this.#answer(familyOf(address)),
       onListening: () => this.#options.onListening?.(service, port, address),
-      onError: ({ message }) => {
+      onError: ({ message }, isListening) => {
+        if (isListening) return this.#options.onError(service, port, message);
         if (!this.#hasFailed) this.#options.onFailure(service, port, message);
         this.#hasFailed = true;
       },

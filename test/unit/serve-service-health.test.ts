@@ -18,6 +18,7 @@ function servers(context: TestContext, ...addresses: readonly string[]) {
     health,
     onListening: (service, port, at) => told.add(`${service} ${port} listens at ${at}`),
     onFailure: (service, port, message) => told.add(`${service} ${port}: ${message}`),
+    onError: assert.fail,
   });
   context.after(() => ports.close());
   ports.setAddresses(addresses.map(address));

@@ -1,0 +1,51 @@
+/** The daemon's own listeners, as the configuration says. */
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Servers } from '../../src/cli/servers.ts';
+import { Metrics } from '../../src/serve/metrics.ts';
+import { ProxyHealth } from '../../src/serve/proxy-health.ts';
+import { configured } from '../support/configured.ts';
+import { ask, freePort, occupied } from '../support/http.ts';
+import { logged } from '../support/logged.ts';
+import { quiet } from '../support/metrics.ts';
+
+function servers(context: TestContext, configuration: () => object = () => ({})) {
+  const { log, line, lines } = logged();
+  const fatal: string[] = [];
+  const families = ['IPv4'] as const;
+  const all = new Servers({
+    log,
+    health: new ProxyHealth({ now: () => 0, steadyNow: () => 0, limit: () => 60_000, families }),
+    metrics: new Metrics({ families, version: '1.2.3', sample: () => quiet }),
+    configuration,
+    report: () => Promise.reject(new Error('not asked')),
+    onFatal: (server, { message }) => fatal.push(`${server}: ${message}`),
+  });
+  context.after(() => all.close());
+  const listen = (flags: string) =>
+    // a test has no use for the socket
+    all.listen({ ...configured(`run ${flags}`), statusSocket: '' });
+  return { listen, line, lines, fatal };
+}
+
+test('an answer that fails does not end a daemon that must listen, and does', async (context) => {
+  const { listen, line, fatal } = servers(context, () => {
+    throw new Error('no configuration');
+  });
+  const port = await freePort();
+  listen(`--bind-address-hard-fail --healthz-bind-address= --metrics-bind-address=127.0.0.1:${port}`);
+  await line(/^info the metrics server listens/);
+  assert.equal((await ask({ port, path: '/configz' })).code, 500);
+  await line(/^error the metrics server cannot serve 127\.0\.0\.1:\d+: no configuration$/m);
+  assert.deepEqual(fatal, []);
+});
+
+test('an address that is taken ends a daemon that must listen', async (context) => {
+  const { listen, line, fatal } = servers(context);
+  const other = await occupied();
+  context.after(() => other.close());
+  listen(`--bind-address-hard-fail --healthz-bind-address= --metrics-bind-address=127.0.0.1:${other.port}`);
+  await line(/^error the metrics server cannot serve .*EADDRINUSE/);
+  assert.match(fatal.join(), /^metrics: listen EADDRINUSE/);
+});
