@@ -37,6 +37,7 @@ export class Servers {
   }
 
   listen(config: Config): void {
+    this.#leave(config);
     this.#listenForHealth(config);
     this.#listenForMetrics(config);
     this.#listenForStatus(config);
@@ -54,11 +55,24 @@ export class Servers {
     void this.#status?.server.close();
   }
 
+  /** All that change their place, before any is opened: one may come to where another was. */
+  #leave({ healthzAddress, metricsAddress, statusSocket }: Config): void {
+    if (!isDeepStrictEqual(healthzAddress, this.#health?.at)) {
+      this.#health?.server.close();
+      this.#health = undefined;
+    }
+    if (!isDeepStrictEqual(metricsAddress, this.#metrics?.at)) {
+      this.#metrics?.server.close();
+      this.#metrics = undefined;
+    }
+    if (statusSocket !== this.#status?.path) {
+      void this.#status?.server.close();
+      this.#status = undefined;
+    }
+  }
+
   #listenForHealth({ healthzAddress: at, bindAddressHardFail }: Config): void {
-    if (isDeepStrictEqual(at, this.#health?.at)) return;
-    this.#health?.server.close();
-    this.#health = undefined;
-    if (at === undefined) return;
+    if (at === undefined || this.#health !== undefined) return;
     const { health, metrics } = this.#options;
     const server = new HealthServer({
       ...at,
@@ -72,10 +86,7 @@ export class Servers {
   }
 
   #listenForMetrics({ metricsAddress: at, bindAddressHardFail }: Config): void {
-    if (isDeepStrictEqual(at, this.#metrics?.at)) return;
-    this.#metrics?.server.close();
-    this.#metrics = undefined;
-    if (at === undefined) return;
+    if (at === undefined || this.#metrics !== undefined) return;
     const { metrics, configuration } = this.#options;
     const server = new MetricsServer({
       ...at,
@@ -88,10 +99,7 @@ export class Servers {
   }
 
   #listenForStatus({ statusSocket: path }: Config): void {
-    if (path === this.#status?.path) return;
-    void this.#status?.server.close();
-    this.#status = undefined;
-    if (path === '') return;
+    if (path === '' || this.#status !== undefined) return;
     const { log, report } = this.#options;
     const onError = (error: Error) => log.warn(`kube-ipvs status will not answer at ${path}: ${error.message}`);
     this.#status = { path, server: new StatusServer({ path, report, onError }) };

@@ -41,6 +41,23 @@ test('an answer that fails does not end a daemon that must listen, and does', as
   assert.deepEqual(fatal, []);
 });
 
+test('servers that change places find them free', async (context) => {
+  const { listen, lines, fatal } = servers(context);
+  const [first, second] = [await freePort(), await freePort()];
+  const at = (healthz: number, metrics: number) =>
+    `--bind-address-hard-fail --healthz-bind-address=0.0.0.0:${healthz} --metrics-bind-address=0.0.0.0:${metrics}`;
+  listen(at(first, second));
+  assert.equal((await ask({ port: second, path: '/proxyMode' })).code, 200);
+  listen(at(second, first));
+  assert.equal((await ask({ port: first, path: '/proxyMode' })).code, 200);
+  assert.equal((await ask({ port: second, path: '/livez' })).code, 200);
+  assert.deepEqual(
+    lines.filter((text) => !text.startsWith('info')),
+    [],
+  );
+  assert.deepEqual(fatal, []);
+});
+
 test('an address that is taken ends a daemon that must listen', async (context) => {
   const { listen, line, fatal } = servers(context);
   const other = await occupied();
