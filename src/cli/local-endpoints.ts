@@ -39,7 +39,9 @@ export class LocalEndpoints {
       this.#servers.setAddresses(healthCheckAddresses(facts, config.nodePortAddresses));
     }
     const others = before?.store === store && before.config === config ? [] : this.#names;
-    await inPieces(new Set([...others, ...names]), (name) => this.#look(name, store, config.nodeName));
+    const all = new Set([...others, ...names]);
+    await inPieces(all, (name) => this.#servers.leave(name, store.service(name)?.healthCheckNodePort));
+    await inPieces(all, (name) => this.#look(name, store, config.nodeName));
   }
 
   close(): void {

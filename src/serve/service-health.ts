@@ -37,18 +37,25 @@ export class ServiceHealthServers {
     for (const port of this.#ports.values()) port.listen(addresses);
   }
 
+  /** Closes what a Service has at any other port. Where ports pass from one Service to another all leave theirs before one is set. */
+  leave(name: ObjectName, port: number | undefined): void {
+    const known = this.#ports.get(name);
+    if (known === undefined || known.health.port === port) return;
+    known.close();
+    this.#ports.delete(name);
+  }
+
   /** What a Service's port is to tell; undefined: it has none. Costs O(addresses). */
   set(name: ObjectName, health: ServiceHealth | undefined): void {
     if (this.#isClosed) return;
+    this.leave(name, health?.port);
+    if (health === undefined) return;
     const known = this.#ports.get(name);
-    if (known !== undefined && known.health.port === health?.port) {
+    if (known !== undefined) {
       known.health = health;
       known.listen(this.#addresses);
       return;
     }
-    known?.close();
-    this.#ports.delete(name);
-    if (health === undefined) return;
     const port = new HealthCheckPort(health, this.#options);
     this.#ports.set(name, port);
     port.listen(this.#addresses);
