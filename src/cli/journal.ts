@@ -1,5 +1,6 @@
 /** What the daemon tells of its work: one log line for each pass that did something, counters, and events for what a person must mend. */
 
+import type { Family } from '../model/address.ts';
 import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import { refusalText } from '../kernel/refusals.ts';
 import type { PassSummary } from '../model/status.ts';
@@ -9,7 +10,7 @@ import type { PassReport } from '../reconcile/pass-report.ts';
 import { operations, type Plan } from '../reconcile/plan.ts';
 import type { Failure } from '../reconcile/turn.ts';
 import type { Events } from '../serve/events.ts';
-import type { Metrics } from '../serve/metrics.ts';
+import type { FamilyLabel, Metrics } from '../serve/metrics.ts';
 import { ProgrammingLatency } from '../serve/programming-latency.ts';
 import type { Store } from '../store/store.ts';
 import { type Logger, logSome } from './log.ts';
@@ -44,7 +45,7 @@ export class Journal {
     this.#events = events;
     this.#latency = new ProgrammingLatency({
       now: Date.now,
-      observe: (family, milliseconds) => metrics.networkProgrammed(family === 4 ? 'IPv4' : 'IPv6', milliseconds),
+      observe: (family, milliseconds) => metrics.networkProgrammed(labelOf(family), milliseconds),
     });
   }
 
@@ -90,7 +91,9 @@ export class Journal {
     const now = Date.now();
     this.#metrics.passed({ ...report, milliseconds });
     this.#latency.synced();
-    this.#countFlows(report);
+    for (const { family, milliseconds: time, deleted } of report.flowSearches) {
+      this.#metrics.flowsForgotten(labelOf(family), time, deleted);
+    }
     this.#tellFailures(failing.map(({ op, refusal }) => refusalText(op, refusal)));
     const count = applied.length + failures.length + blocked.length + open.length;
     if (count === 0) return;
@@ -159,14 +162,10 @@ export class Journal {
     );
     this.#toldFailures = new Set(lines);
   }
+}
 
-  #countFlows({ applied, appliedCounts, kernelTime }: PassReport): void {
-    if (!appliedCounts.some(({ kind }) => kind === 'flow')) return;
-    const flows = applied.flatMap((op) => (op.kind === 'flow' ? [op.flow] : []));
-    const six = flows.filter(({ original }) => original.destination.includes(':')).length;
-    if (flows.length > six) this.#metrics.flowsForgotten('IPv4', kernelTime.other, flows.length - six);
-    if (six > 0) this.#metrics.flowsForgotten('IPv6', kernelTime.other, six);
-  }
+function labelOf(family: Family): FamilyLabel {
+  return family === 4 ? 'IPv4' : 'IPv6';
 }
 
 /** `2 destination edits, 1 service add`. */

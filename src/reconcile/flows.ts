@@ -3,12 +3,20 @@
  * would keep a client that goes on sending from one port at a backend that is gone.
  */
 
-import { endpointText } from '../model/address.ts';
+import { endpointText, families, type Family, familyOf } from '../model/address.ts';
 import { type Flow, flowService } from '../model/node-state.ts';
 import type { Op } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Dirty, type Ticket } from './dirty.ts';
 import type { Surroundings, Turn } from './turn.ts';
+
+/** The tracked connections of one family were looked through. */
+export interface FlowSearch {
+  readonly family: Family;
+  /** Until those to forget were deleted; one look serves both families. */
+  readonly milliseconds: number;
+  readonly deleted: number;
+}
 
 /** UDP services whose tracked connections are to be looked through once the kernel says what it should. */
 export class Flows {
@@ -32,7 +40,7 @@ export class Flows {
   }
 
   /** Once a virtual service is in the kernel as it should be, what conntrack remembers of its past is looked through. */
-  async forget(turn: Turn, unsettled: Dirty<VirtualServiceKey>): Promise<void> {
+  async forget(turn: Turn, unsettled: Dirty<VirtualServiceKey>): Promise<FlowSearch[]> {
     const { kernel, now } = this.#surroundings;
     const ready: Ticket<VirtualServiceKey>[] = [];
     for (const ticket of this.#dirty.due(now())) {
@@ -40,10 +48,20 @@ export class Flows {
       else ready.push(ticket);
     }
     const keys = ready.map(({ key }) => key).filter(({ id }) => (this.#servingOf(id)?.size ?? 0) > 0);
+    const start = now();
     const flows = keys.length === 0 ? [] : await kernel.flows(keys);
     const stale = staleFlows(flows, this.#servingOf);
+    const before = turn.report().applied.length;
     await turn.apply(stale.map((flow): Op => ({ kind: 'flow', verb: 'delete', flow })));
     for (const ticket of ready) turn.settle(this.#dirty, ticket, now());
+    const deleted = turn.report().applied.slice(before);
+    return families
+      .filter((family) => keys.some(({ address }) => familyOf(address) === family))
+      .map((family) => ({
+        family,
+        milliseconds: now() - start,
+        deleted: deleted.filter((op) => op.kind === 'flow' && familyOf(op.flow.original.destination) === family).length,
+      }));
   }
 }
 

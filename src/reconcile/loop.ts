@@ -262,9 +262,9 @@ export class Reconciler {
     for (const one of work.plan.draining) {
       this.#draining.set(one.service.id, [...(this.#draining.get(one.service.id) ?? []), one]);
     }
-    await this.#flows.forget(turn, this.#dirtyServices);
+    const flowSearches = await this.#flows.forget(turn, this.#dirtyServices);
     this.#wanted.endTurn();
-    return { ...turn.report(), unchanged: work.plan.unchanged, held: work.plan.held };
+    return { ...turn.report(), unchanged: work.plan.unchanged, held: work.plan.held, flowSearches };
   }
 
   /** No change of the store can fall between the last look for schedulers and the taking. */

@@ -3,6 +3,7 @@
 import type { ObjectName } from '../model/cluster.ts';
 import type { Op } from '../model/op.ts';
 import { type Count, Tally } from '../model/tally.ts';
+import type { FlowSearch } from './flows.ts';
 import type { Plan } from './plan.ts';
 import { type Failure, type KernelTime, sumOf, type TurnReport } from './turn.ts';
 
@@ -11,6 +12,7 @@ export interface TurnOutcome extends TurnReport {
   readonly unchanged: Plan['unchanged'];
   /** What is kept because not everything is known that could claim it. */
   readonly held: readonly string[];
+  readonly flowSearches: readonly FlowSearch[];
 }
 
 export interface PassReport extends TurnOutcome {
@@ -28,10 +30,11 @@ export class PassOutcome {
   readonly #open: Op[] = [];
   readonly #unchanged = { services: 0, destinations: 0, addresses: 0, elements: 0 };
   readonly #kernelTimes: KernelTime[] = [];
+  readonly #flowSearches: FlowSearch[] = [];
   #held: readonly string[] = [];
 
   /** Costs O(turn). */
-  add({ applied, failures, blocked, open, unchanged, held, kernelTime }: TurnOutcome): void {
+  add({ applied, failures, blocked, open, unchanged, held, kernelTime, flowSearches }: TurnOutcome): void {
     append(this.#applied, applied);
     for (const op of applied) this.#appliedTally.add(op);
     append(this.#failures, failures);
@@ -39,6 +42,7 @@ export class PassOutcome {
     append(this.#open, open);
     for (const kind of kinds) this.#unchanged[kind] += unchanged[kind];
     this.#kernelTimes.push(kernelTime);
+    append(this.#flowSearches, flowSearches);
     this.#held = held;
   }
 
@@ -51,6 +55,7 @@ export class PassOutcome {
       open: this.#open,
       unchanged: this.#unchanged,
       held: this.#held,
+      flowSearches: this.#flowSearches,
       kernelTime: sumOf(this.#kernelTimes),
       services,
     };

@@ -97,6 +97,22 @@ test('a deletion that fails is tried again', async () => {
   assert.deepEqual(kernel.tracked().map(flowId), [flowId(toSecond)]);
 });
 
+test('a look through the tracked connections is told with the time that it took, whether or not any goes', async () => {
+  const { node, kernel, store } = await served();
+  const flows = kernel.flows.bind(kernel);
+  kernel.flows = (keys) => {
+    node.clock.pass(1_500);
+    return flows(keys);
+  };
+  const searches = async (...endpoints: readonly string[]) => {
+    store.apply(dnsSlice(...endpoints));
+    return (await node.rest()).flatMap(({ flowSearches }) => flowSearches);
+  };
+  const told = (deleted: number) => [{ family: 4, milliseconds: 1_500, deleted }];
+  assert.deepEqual(await searches('10.244.0.1', '10.244.0.2', '10.244.0.3'), told(0));
+  assert.deepEqual(await searches('10.244.0.3'), told(2));
+});
+
 test('a TCP change does not look through the tracked connections', async () => {
   const { node, kernel, store } = await served();
   store.apply(setService(service('default/web', { vips: ['10.96.0.20'] })));
