@@ -20,6 +20,8 @@ export interface StatusServerOptions {
   onError(error: Error): void;
   /** Milliseconds between one try to listen and the next. */
   readonly retryAfter?: number;
+  /** Milliseconds without a byte in either direction, after which a client is given up. */
+  readonly idleTimeout?: number;
 }
 
 /** A few operators at a time; others are turned away. */
@@ -43,6 +45,7 @@ export class StatusServer {
       void this.#answer(request, response);
     });
     this.#server.maxConnections = mostConnections;
+    this.#server.timeout = options.idleTimeout ?? 30_000;
     this.listening = this.#open();
   }
 

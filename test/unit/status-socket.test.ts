@@ -9,7 +9,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { askDaemon } from '../../src/cli/status-client.ts';
+import { askDaemon, StatusError } from '../../src/cli/status-client.ts';
 import { statusJson } from '../../src/model/status-json.ts';
 import type { StatusReport } from '../../src/model/status.ts';
 import { StatusServer, type StatusServerOptions } from '../../src/serve/status-server.ts';
@@ -226,6 +226,24 @@ describe('the status server', () => {
     await gone(rude);
     assert.deepEqual(await askDaemon(path, { signal }), sampleReport);
     assert.deepEqual(errors, []);
+  });
+
+  it('does not wait for ever for clients that ask and do not read', async () => {
+    const [service] = sampleReport.virtualServices;
+    const virtualServices = Array.from({ length: 3_000 }, (_, i) => ({ ...service!, port: i }));
+    await serve({ idleTimeout: 200, report: async () => ({ ...sampleReport, virtualServices }) }).listening;
+    for (let i = 0; i < 8; i++) {
+      const client = (await connected()).pause();
+      client.write('GET /status HTTP/1.1\r\nhost: x\r\n\r\n');
+      closers.push(() => client.destroy());
+    }
+    // until then whoever comes is turned away
+    const answer = async (): Promise<StatusReport | undefined> =>
+      askDaemon(path, { signal }).catch((error: unknown) => {
+        assert.ok(error instanceof StatusError);
+        return answer();
+      });
+    assert.equal((await answer())?.virtualServices.length, 3_000);
   });
 
   it('tells of a report that fails, the client and its owner', async () => {
