@@ -30,6 +30,8 @@ export interface HttpListenerOptions extends ListenAddress {
   readonly onListening?: () => void;
   /** Why it cannot listen, or what went wrong although it listens; once until it is something else. */
   readonly onError: (error: Error, isListening: boolean) => void;
+  /** Whether a reason for not listening may pass by itself and is not told yet, by the number of failures so far; none by default. */
+  readonly mayPass?: (error: NodeJS.ErrnoException, failures: number) => boolean;
   /** Milliseconds until it tries again, by the number of failures so far; 5 s by default, as in kube-proxy. */
   readonly retryDelay?: (failures: number) => number;
 }
@@ -136,9 +138,10 @@ export class HttpListener {
 
   #fail(error: Error): void {
     if (this.#isClosed) return;
-    this.#tell(error, false);
-    const { retryDelay = fiveSeconds } = this.#options;
-    this.#retry = setTimeout(() => this.keepListening(), retryDelay(++this.#failures));
+    const { retryDelay = fiveSeconds, mayPass = never } = this.#options;
+    const failures = ++this.#failures;
+    if (!mayPass(error, failures)) this.#tell(error, false);
+    this.#retry = setTimeout(() => this.keepListening(), retryDelay(failures));
   }
 
   #tell(error: Error, isListening: boolean): void {
@@ -174,6 +177,10 @@ const ends = ['listening', 'error', 'close'] as const;
 
 function fiveSeconds(): number {
   return 5_000;
+}
+
+function never(): boolean {
+  return false;
 }
 
 /** What is not read cannot be skipped on a connection that is to be used again. */

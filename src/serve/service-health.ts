@@ -71,6 +71,11 @@ export class ServiceHealthServers {
 /** Milliseconds. */
 const firstDelay = 1_000;
 const longestDelay = 60_000;
+/**
+ * So many times an address may not be there: one of IPv6 that was just added can be listened on once the kernel knows that nobody else
+ * has it, in a second or two (net/ipv6/addrconf.c, Linux 6.1), and one that goes is told by the node soon.
+ */
+const patience = 3;
 
 /** The port of one Service, at all addresses. */
 class HealthCheckPort {
@@ -115,6 +120,7 @@ class HealthCheckPort {
         if (!this.#hasFailed) this.#options.onFailure(service, port, message);
         this.#hasFailed = true;
       },
+      mayPass: ({ code }, failures) => code === 'EADDRNOTAVAIL' && failures < patience,
       retryDelay: (failures) => Math.min(longestDelay, firstDelay * 2 ** Math.min(failures - 1, 16)),
     });
     listener.keepListening();

@@ -136,6 +136,22 @@ test('a port that somebody else has is told once, and tried again ever more seld
   }
 });
 
+test('an address that the kernel does not let be listened on yet is told when it stays so', async (context) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  context.after(() => mock.timers.reset());
+  // of the documentation: no machine has it
+  const { ports, told } = servers(context, '192.0.2.1', '127.0.0.1');
+  const port = await freePort();
+  ports.set('default/web', web(port, [4, 1]));
+  assert.equal(await told.next(), `default/web ${port} listens at 127.0.0.1`);
+  for (const delay of [1_000, 2_000]) {
+    for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(told.count, 0);
+    mock.timers.tick(delay);
+  }
+  assert.match(await told.next(), /^default\/web \d+: listen EADDRNOTAVAIL: .*192\.0\.2\.1/);
+});
+
 test('a port that is taken at every address is told once', async (context) => {
   const first = await occupied();
   const second = await occupied(first.port, '127.0.0.2');
