@@ -81,6 +81,7 @@ export class Daemon {
       instance: () => `kube-ipvs-${this.#config.nodeName}`,
       now: Date.now,
       steadyNow: now,
+      random: Math.random,
       onError: (error) => log.warn(`events cannot be told to the API server: ${(error as Error).message}`),
     });
     this.#journal = new Journal({ log, metrics: this.#metrics, events: this.#events });

@@ -18,6 +18,8 @@ export interface EventsOptions {
   readonly now: () => number;
   /** Milliseconds of a clock that never goes back: how much is told is not a matter of the time of day. */
   readonly steadyNow: () => number;
+  /** From 0 to below 1. */
+  readonly random: () => number;
   /** An event was not taken; told once until one is. */
   readonly onError: (error: unknown) => void;
 }
@@ -62,7 +64,8 @@ export class Events {
   readonly #queue: Happening[] = [];
   #allowed = burst;
   #countedAt: number;
-  #posted = 0;
+  /** Begins anywhere: a thousand nodes speak of the same Service in the same millisecond, and the second of a name would be refused. */
+  #number: number;
   #posting: Promise<void> | undefined;
   #isFailing = false;
   #isClosed = false;
@@ -70,6 +73,7 @@ export class Events {
   constructor(options: EventsOptions) {
     this.#options = options;
     this.#countedAt = options.steadyNow();
+    this.#number = Math.floor(options.random() * numbers);
   }
 
   started(): void {
@@ -181,7 +185,7 @@ export class Events {
     return {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { name: eventName(regarding.name, at, ++this.#posted), namespace },
+      metadata: { name: eventName(regarding.name, at, ++this.#number), namespace },
       eventTime: rfc3339Micro(at),
       reportingController: 'kube-ipvs',
       reportingInstance: shortened(instance(), longestInstance),
@@ -194,9 +198,12 @@ export class Events {
   }
 }
 
+/** So many numbers has a millisecond. */
+const numbers = 1_000_000;
+
 /** `web.18a2f0c3d4e5f601`: the object and a number that no other event of it has, as client-go names them; a DNS name of at most 253. */
 function eventName(object: string, milliseconds: number, count: number): string {
-  const number = BigInt(Math.floor(milliseconds)) * 1_000_000n + BigInt(count);
+  const number = BigInt(Math.floor(milliseconds)) * BigInt(numbers) + BigInt(count % numbers);
   return `${object.slice(0, 230).replace(/[^a-z0-9]+$/, '')}.${number.toString(16)}`;
 }
 

@@ -25,6 +25,7 @@ function events(options: Partial<EventsOptions> = {}) {
     instance: () => 'kube-ipvs-node-a',
     now: () => clock.time + clock.shift,
     steadyNow: () => clock.time,
+    random: () => 0,
     onError: (error) => errors.push(String(error)),
     ...options,
   });
@@ -103,6 +104,18 @@ test('each has its reason; a Service without a uid is told without', async () =>
       ],
     ],
   );
+});
+
+test('no two have the same name, though nodes speak of the same Service at the same time', async () => {
+  const names: string[] = [];
+  for (const random of [0, 0.25, 0.999_998_9]) {
+    const { events: all, posted } = events({ random: () => random });
+    for (const port of [1, 2]) all.serviceHealthFailed(web, port, 'in use');
+    await all.settled();
+    names.push(...posted.map(({ body }) => body.metadata.name));
+  }
+  assert.equal(new Set(names).size, 6);
+  for (const name of names) assert.match(name, /^web\.18ea16875[0-9a-f]{7}$/);
 });
 
 test('the same of the same object is told again after an hour, not before', async () => {
