@@ -126,7 +126,10 @@ export class Journal {
     this.#log.error({ againInMs: delay, ...stack }, `the pass could not be finished: ${message}`);
   }
 
-  /** What stays so until somebody changes a Service, the kernel or the host: once each time that it begins. Costs O(what stands). */
+  /**
+   * What stays so until somebody changes a Service, the kernel or the host: logged once each time that it begins. Events know themselves
+   * what they said, and forget what they had no turn for. Costs O(what stands).
+   */
   remark(proxy: Proxy, store: Store): string[] {
     const { conflicts, missingSchedulers, unsettable } = proxy.standing();
     const none = { conflicts: [], missingSchedulers: [], unsettable: [] };
@@ -134,12 +137,12 @@ export class Journal {
     const lines: string[] = [];
     for (const conflict of conflicts) {
       const [line] = standingRemarks({ ...none, conflicts: [conflict] });
-      if (!this.#toldRemarks.has(line!)) this.#events.conflict(subject(conflict.loser), line!);
+      this.#events.conflict(subject(conflict.loser), line!);
       lines.push(line!);
     }
     for (const missing of missingSchedulers) {
       const [line] = standingRemarks({ ...none, missingSchedulers: [missing] });
-      if (!this.#toldRemarks.has(line!)) this.#events.missingScheduler(subject(missing.owner), line!);
+      this.#events.missingScheduler(subject(missing.owner), line!);
       lines.push(line!);
     }
     lines.push(...standingRemarks({ ...none, unsettable }));

@@ -150,6 +150,29 @@ test('a daemon that must listen and cannot says so by Events before it ends', as
   await server.close();
 });
 
+test('of more conflicts than Events may tell at once the others are told later', async (context) => {
+  const server = await ApiServer.start();
+  context.after(() => server.close());
+  const claims = (name: string, clusterIP: string) =>
+    serviceObject(name, { clusterIPs: [clusterIP], spec: { externalIPs: ['192.0.2.1'] } });
+  for (let i = 0; i <= 30; i++) server.apply(claims(`web-${i}`, `10.96.1.${i}`));
+  const { kernel, line, ended } = started(`--healthz-bind-address= --master ${server.url}`);
+  context.after(ended);
+  kernel.run('ip addr add 192.168.1.10/24 dev eth0');
+  const conflicts = () =>
+    server.keys('Event').filter((key) => server.get('Event', key)!['reason'] === 'VirtualServiceConflict').length;
+  const posted = async (count: number) => {
+    const isEvent = ({ resource, code }: { resource: string; code: number }) => resource === 'events' && code === 201;
+    while (conflicts() < count) await server.audit.next(isEvent);
+  };
+  await line(/^info ready/);
+  await posted(24);
+  const time = performance.now.bind(performance);
+  context.mock.method(performance, 'now', () => time() + 600_000);
+  server.apply(serviceObject('other', { clusterIPs: ['10.96.0.10'] }));
+  await posted(30);
+});
+
 test('a daemon that is given another node speaks of that one', async (context) => {
   const server = await ApiServer.start();
   context.after(() => server.close());
