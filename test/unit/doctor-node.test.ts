@@ -97,6 +97,11 @@ describe('systemd-networkd', () => {
       'ok',
     ],
     [
+      'has no unit that an empty file of the same name switches off',
+      { ...running, '/etc/systemd/network/99-all.network': '', '/usr/lib/systemd/network/99-all.network': all },
+      'ok',
+    ],
+    [
       'with a unit of other names has no part in it',
       { '/etc/systemd/network/a.network': '[Match]\nName=en* eth?\n' },
       'ok',

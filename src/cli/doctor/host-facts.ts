@@ -11,7 +11,7 @@ export async function privilegeFacts(files: HostFiles, netns: string | undefined
   return { capabilities, userMap, entersNamespace: netns !== undefined };
 }
 
-/** systemd.network(5): the first folder that has a file of a name. */
+/** systemd.network(5): the first folder that has a file of a name; one that is empty, or leads to /dev/null, is no unit. */
 const networkdFolders = [
   '/etc/systemd/network',
   '/run/systemd/network',
@@ -23,7 +23,7 @@ const networkdFolders = [
 /** `index` is that of kube-ipvs0; undefined without one. */
 export async function networkdFacts(files: HostFiles, index: number | undefined): Promise<NetworkdFacts> {
   return {
-    units: await configFiles(files, networkdFolders, '.network'),
+    units: (await configFiles(files, networkdFolders, '.network')).filter(({ text }) => text !== ''),
     isRunning: await files.exists('/run/systemd/netif'),
     link: index === undefined ? undefined : await files.text(`/run/systemd/netif/links/${index}`),
   };
