@@ -71,6 +71,21 @@ describe('addresses of NodePorts', () => {
     assert.equal(none.level, 'warn');
     assert.equal(none.level === 'warn' ? none.cure : '', 'name networks of addresses that it has: 192.168.1.10');
   });
+
+  it('are never those of loopback', () => {
+    const finding = nodePortFinding(networks('127.0.0.0/8', '::1/128'), addresses);
+    assert.equal(finding.level, 'warn');
+    assert.match(finding.message, /: they are served nowhere$/);
+  });
+
+  it('are all of a family that no network is of', () => {
+    const six = { address: parseAddress('2001:db8::10')!, device: 'eth0', loopback: false };
+    const both = [...addresses, six];
+    assert.equal(nodePortFinding(networks('192.168.0.0/16'), both).message, '192.168.1.10, 2001:db8::10');
+    const finding = nodePortFinding(networks('10.0.0.0/8'), both);
+    assert.equal(finding.level, 'warn');
+    assert.match(finding.message, /: they are served at 2001:db8::10 only, /);
+  });
 });
 
 describe('systemd-networkd', () => {

@@ -1,7 +1,8 @@
 /** kube-ipvs0, and the addresses that NodePorts are to have. */
 
+import { nodeFacts } from '../../desired/node-facts.ts';
 import type { NativeLink } from '../../kernel/addon.ts';
-import { type Address, type Cidr, cidrContains } from '../../model/address.ts';
+import { type Cidr, cidrContains } from '../../model/address.ts';
 import type { NodeAddress } from '../../model/cluster.ts';
 import { deviceName } from '../../model/op.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
@@ -24,13 +25,15 @@ export function nodePortFinding(wanted: 'primary' | readonly Cidr[], addresses: 
   const check = 'nodeport-addresses';
   if (wanted === 'primary') return ok(check, "the node's own address of each family");
   if (wanted.length === 0) return ok(check, 'all addresses of the node');
-  const isServed = (address: Address) => wanted.some((network) => cidrContains(network, address));
-  const served = [...new Set(addresses.filter(({ address }) => isServed(address)).map(({ address }) => address))];
-  if (served.length > 0) return ok(check, served.join(', '));
+  const policy = { nodeName: '', nodePortAddresses: wanted, nodeIP: undefined };
+  const served = nodeFacts(undefined, addresses, policy).nodePortAddresses;
+  if (served.some((address) => wanted.some((network) => cidrContains(network, address)))) {
+    return ok(check, served.join(', '));
+  }
   const held = addresses.filter(({ loopback }) => !loopback).map(({ address }) => address);
   return warn(
     check,
-    'none of the networks of --nodeport-addresses has an address of this node: NodePorts are served nowhere',
+    `none of the networks of --nodeport-addresses has an address of this node that NodePorts can have: they are served ${served.length === 0 ? 'nowhere' : `at ${served.join(', ')} only, of a family without networks`}`,
     `name networks of addresses that it has: ${held.length === 0 ? 'it has none now' : held.join(', ')}`,
   );
 }
