@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { readNftables } from '../../src/cli/doctor/kernel-facts.ts';
 import { moduleFindings, schedulerFindings } from '../../src/cli/doctor/module-checks.ts';
-import { type ModuleState, moduleState, readModules } from '../../src/cli/doctor/modules.ts';
+import { isPresent, type ModuleState, moduleState, readModules } from '../../src/cli/doctor/modules.ts';
 import { hostFolder } from '../support/host-folder.ts';
 
 const release = '6.1.0-56-amd64';
@@ -88,6 +89,22 @@ describe('a module', () => {
 
   it('without parameters may be built in where nothing tells', async (test) => {
     assert.deepEqual(await stateOf(test, {}, 'nf_tables'), { kind: 'unknown' });
+  });
+
+  it('of which nothing tells is asked for only where the kernel loads none', async (test) => {
+    const isAskable = async (files: Readonly<Record<string, string>>, name: string) =>
+      isPresent(await readModules(hostFolder(test, files), release, [name]), name);
+    assert.equal(await isAskable({}, 'nf_tables'), true);
+    assert.equal(await isAskable({ '/proc/modules': '' }, 'nf_tables'), false);
+    assert.equal(await isAskable({}, 'ip_set'), false);
+    assert.equal(await isAskable({ '/sys/module/ip_set/parameters/max_sets': '256' }, 'ip_set'), true);
+  });
+
+  it('that may be built in, and may not, leaves open what it holds', async (test) => {
+    const facts = async (files: Readonly<Record<string, string>>) =>
+      readModules(hostFolder(test, { '/proc/modules': '', ...files }), release, ['nf_tables']);
+    await assert.rejects(readNftables(undefined, await facts({})), /nothing tells here whether nf_tables/);
+    assert.deepEqual(await readNftables(undefined, await facts({ [`${folder}/modules.dep`]: '' })), []);
   });
 
   it('of a scheduler is asked for by its name, which no blacklist hides', async (test) => {

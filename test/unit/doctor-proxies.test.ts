@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  ciliumFinding,
   iptablesFinding,
+  kubeRouterFinding,
   nftablesFinding,
-  otherProxyFindings,
   processFinding,
   setFinding,
 } from '../../src/cli/doctor/proxy-checks.ts';
@@ -43,7 +44,7 @@ describe('tables and sets of kube-proxy', () => {
 
 describe('other proxies', () => {
   function levels(devices: readonly string[], chains: readonly string[] = []): string {
-    return otherProxyFindings(devices, chains)
+    return [kubeRouterFinding(devices, chains), ciliumFinding(devices)]
       .map(({ check, level }) => `${check} ${level}`)
       .join(', ');
   }

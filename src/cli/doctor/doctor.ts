@@ -3,7 +3,7 @@
 import { cpus, release } from 'node:os';
 import type { Config } from '../../config/config.ts';
 import type { Machine } from '../../desired/settings.ts';
-import { type FilterName, legacyNames, nftablesNames, setNames } from '../../kernel/filter-names.ts';
+import { type FilterName, legacyNames, setNames } from '../../kernel/filter-names.ts';
 import { deviceName } from '../../model/op.ts';
 import { type HostFiles, hostFiles } from '../host-files.ts';
 import { exitStatus, type Invocation } from '../invocation.ts';
@@ -16,13 +16,28 @@ import { type Examination, examine, within } from './examination.ts';
 import { counted, type Finding, fail, ok } from './finding.ts';
 import { networkdFacts, networkManagerFacts, privilegeFacts } from './host-facts.ts';
 import { connectionTableFinding, estimatorFinding, kernelFinding, reuseFinding } from './kernel-checks.ts';
-import { type Ipvs, ipvsFacts, readAddresses, readIpvs, readLinks, settingFacts } from './kernel-facts.ts';
+import {
+  type Ipvs,
+  ipvsFacts,
+  readAddresses,
+  readIpvs,
+  readLinks,
+  readNftables,
+  settingFacts,
+} from './kernel-facts.ts';
 import { type KernelRelease, kernelRelease } from './kernel-release.ts';
 import { moduleFindings, neededModules, schedulerFindings, schedulerModule } from './module-checks.ts';
 import { isPresent, type ModuleFacts, readModules, unknownModules } from './modules.ts';
 import { networkdFinding, networkManagerFinding } from './network-owners.ts';
 import { privilegeFindings } from './privilege-checks.ts';
-import { iptablesFinding, nftablesFinding, otherProxyFindings, processFinding, setFinding } from './proxy-checks.ts';
+import {
+  ciliumFinding,
+  iptablesFinding,
+  kubeRouterFinding,
+  nftablesFinding,
+  processFinding,
+  setFinding,
+} from './proxy-checks.ts';
 import { doctorJson, doctorReport, doctorText } from './report.ts';
 import { settingFindings } from './setting-checks.ts';
 
@@ -67,7 +82,7 @@ function readings({ netns }: Config, modules: ModuleFacts): Pick<Node, 'links' |
   const shared = {
     links: readLinks(netns),
     ipvs: isPresent(modules, 'ip_vs') ? readIpvs(netns) : Promise.resolve(undefined),
-    nftables: isPresent(modules, 'nf_tables') ? nftablesNames(netns) : Promise.resolve([]),
+    nftables: readNftables(netns, modules),
     legacy: legacyNames(netns),
   };
   // whoever needs it tells
@@ -112,7 +127,10 @@ function examinations(node: Node): readonly Examination[] {
     here('kube-proxy-iptables-nft', async () => [iptablesFinding('nft', await node.nftables)]),
     here('kube-proxy-nftables', async () => [nftablesFinding(await node.nftables)]),
     here('kube-proxy-ipsets', async () => [setFinding(isPresent(modules, 'ip_set') ? await setNames(netns) : [])]),
-    here('other-proxies', () => otherProxies(node)),
+    here('kube-router', async () => [
+      kubeRouterFinding(await deviceNames(node), chainNames([...(await node.nftables), ...(await node.legacy)])),
+    ]),
+    here('cilium', async () => [ciliumFinding(await deviceNames(node))]),
     {
       check: 'api-server',
       limit: ofCluster,
@@ -162,8 +180,10 @@ async function deviceIndex({ config, links }: Node): Promise<number | undefined>
   return (await links).find(({ name }) => name === deviceName)?.index;
 }
 
-async function otherProxies({ links, nftables, legacy }: Node): Promise<Finding[]> {
-  const devices = (await links).map(({ name }) => name);
-  const chains = [...(await nftables), ...(await legacy)].flatMap(({ chain }) => chain ?? []);
-  return otherProxyFindings(devices, chains);
+async function deviceNames({ links }: Node): Promise<string[]> {
+  return (await links).map(({ name }) => name);
+}
+
+function chainNames(names: readonly FilterName[]): string[] {
+  return names.flatMap(({ chain }) => chain ?? []);
 }

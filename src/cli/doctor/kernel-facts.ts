@@ -3,13 +3,14 @@
 import type { Config } from '../../config/config.ts';
 import { type Machine, settings } from '../../desired/settings.ts';
 import { type NativeLink, loadAddon, type SocketOptions } from '../../kernel/addon.ts';
+import { type FilterName, nftablesNames } from '../../kernel/filter-names.ts';
 import { decodeServices, nodeAddressesOf } from '../../kernel/records.ts';
 import { explain } from '../../kernel/refusals.ts';
 import type { NodeAddress } from '../../model/cluster.ts';
 import type { HostFiles } from '../host-files.ts';
 import type { IpvsFacts } from './kernel-checks.ts';
 import type { SettingFacts } from './setting-checks.ts';
-import { isPresent, type ModuleFacts } from './modules.ts';
+import { isPresent, type ModuleFacts, moduleState } from './modules.ts';
 
 type Asked = Pick<Config, 'netns' | 'strictArp' | 'conntrack' | 'trafficSeries'>;
 
@@ -47,6 +48,15 @@ export async function readIpvs(netns: string | undefined): Promise<Ipvs> {
       virtualServices: decodeServices(await socket.services()).length,
     };
   });
+}
+
+/** Tables and chains of nf_tables. Rejects where nothing tells whether the question would load it. */
+export async function readNftables(netns: string | undefined, modules: ModuleFacts): Promise<readonly FilterName[]> {
+  if (isPresent(modules, 'nf_tables')) return nftablesNames(netns);
+  if (moduleState(modules, 'nf_tables').kind !== 'unknown') return [];
+  throw new Error(
+    'nothing tells here whether nf_tables is built into the kernel, which might load it for the question',
+  );
 }
 
 /** Where IPVS cannot be asked itself, what files say of it. */

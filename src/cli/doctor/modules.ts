@@ -16,6 +16,8 @@ export interface ModuleFacts {
   readonly certain: ReadonlySet<string>;
   /** Name → the file of modprobe.d that says never to load it. */
   readonly switchedOff: ReadonlyMap<string, string>;
+  /** The kernel was built without modules, and so loads none whatever it is asked for. */
+  readonly isWhole: boolean;
   /** Why the kernel loads no module when one is needed; undefined: it does. */
   readonly loading: 'modules_disabled' | 'modprobe' | undefined;
   /** The folder of modules.dep. */
@@ -38,14 +40,14 @@ export function moduleState(facts: ModuleFacts, name: string): ModuleState {
   return { kind: facts.loadable === undefined ? 'unknown' : 'loadable' };
 }
 
-/** Whether asking the kernel for it loads nothing. */
+/** Whether it is there, or may be, and asking the kernel for it loads nothing. */
 export function isPresent(facts: ModuleFacts, name: string): boolean {
   const { kind } = moduleState(facts, name);
-  return kind === 'loaded' || kind === 'built in';
+  return kind === 'loaded' || kind === 'built in' || (kind === 'unknown' && facts.isWhole);
 }
 
 /** What has parameters, and so shows below /sys/module when it is built in: a kernel without /proc/modules has nothing else to offer. */
-const withParameters: ReadonlySet<string> = new Set(['ip_vs', 'nf_conntrack', 'dummy']);
+const withParameters: ReadonlySet<string> = new Set(['ip_vs', 'ip_set', 'nf_conntrack', 'dummy']);
 
 /** Where the files cannot be read: nothing counts as present. */
 export function unknownModules(release: string): ModuleFacts {
@@ -55,6 +57,7 @@ export function unknownModules(release: string): ModuleFacts {
     builtIn: none,
     loadable: undefined,
     certain: none,
+    isWhole: false,
     switchedOff: new Map(),
     loading: undefined,
     folder: folderOf(release),
@@ -79,13 +82,14 @@ export async function readModules(files: HostFiles, release: string, names: read
   ]);
   const loadedNames = new Set(loaded?.split('\n').map((line) => line.split(' ', 1)[0]!));
   const isTold = dependencies !== undefined || (await hasModules(files, folder, modprobe));
-  const hasNoModules = loaded === undefined;
+  const isWhole = loaded === undefined;
   return {
     loaded: loadedNames,
     builtIn: new Set([...moduleFiles(builtIn ?? '').keys(), ...parameters.filter((name) => !loadedNames.has(name))]),
     loadable: isTold ? await withFiles(files, folder, moduleFiles(dependencies ?? ''), names) : undefined,
     switchedOff,
-    certain: hasNoModules ? withParameters : new Set(),
+    certain: isWhole ? withParameters : new Set(),
+    isWhole,
     loading: loadingOf(disabled, modprobe),
     folder,
   };

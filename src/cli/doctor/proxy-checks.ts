@@ -17,12 +17,8 @@ export function processFinding(running: string | undefined): Finding {
   );
 }
 
-/** Devices of other proxies, by the names of all devices and of processes. */
-export function otherProxyFindings(devices: readonly string[], chains: readonly string[]): Finding[] {
-  return [kubeRouterFinding(devices, chains), ciliumFinding(devices)];
-}
-
-function kubeRouterFinding(devices: readonly string[], chains: readonly string[]): Finding {
+/** By the names of all devices and chains. */
+export function kubeRouterFinding(devices: readonly string[], chains: readonly string[]): Finding {
   const check = 'kube-router';
   const serves = [
     ...devices.filter((name) => name === 'kube-dummy-if').map((name) => `the device ${name}`),
@@ -43,7 +39,8 @@ function kubeRouterFinding(devices: readonly string[], chains: readonly string[]
   return ok(check, `here for Pods or policies, not for Services (${some(traces)})`);
 }
 
-function ciliumFinding(devices: readonly string[]): Finding {
+/** By the names of all devices. */
+export function ciliumFinding(devices: readonly string[]): Finding {
   const check = 'cilium';
   const found = devices.filter((name) => name === 'cilium_host' || name === 'cilium_net');
   if (found.length === 0) return ok(check, 'no trace of it');
