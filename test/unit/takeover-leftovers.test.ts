@@ -136,6 +136,30 @@ describe('on a node', () => {
     assert.match(found.remaining[0]!, /^the ipset KUBE-IPVS-IPS stays: a rule that stays looks into it/);
   });
 
+  it('ipsets that rules of others look into stay when no chain of kube-proxy is left beside them', async () => {
+    const admin = (set: string) =>
+      `*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m set --match-set ${set} dst -j DROP\nCOMMIT\n`;
+    const machine = sight({
+      nftables: ['ip raw', 'ip raw PREROUTING', 'ip6 kube-ipvs'],
+      legacy: ['ip6 raw'],
+      sets: ['KUBE-LOOP-BACK', 'KUBE-6-LOOP-BACK'],
+      programs: {
+        'iptables-nft-save': admin('KUBE-LOOP-BACK'),
+        'iptables-nft-restore': '',
+        'ip6tables-legacy-save': admin('KUBE-6-LOOP-BACK'),
+        'ip6tables-legacy-restore': '',
+        ipset: '',
+      },
+    });
+    const found = await findLeftovers(machine);
+    assert.deepEqual(leftoverLines(found), []);
+    assert.deepEqual(found.remaining, [
+      'the ipset KUBE-LOOP-BACK stays: a rule that stays looks into it; delete that rule and run again',
+      'the ipset KUBE-6-LOOP-BACK stays: a rule that stays looks into it; delete that rule and run again',
+    ]);
+    assert.deepEqual(machine.ran, ['iptables-nft-save', 'ip6tables-legacy-save']);
+  });
+
   it('a program that fails, and a table that the kernel keeps, are told with their reasons', async () => {
     const machine = sight({
       nftables: [...nat, 'ip6 kube-proxy'],

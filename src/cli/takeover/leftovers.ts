@@ -62,7 +62,11 @@ export function openSight(netns: string | undefined, signal: AbortSignal): Sight
 
 export async function findLeftovers(sight: Sight): Promise<Leftovers> {
   const remaining: string[] = [];
-  const names: Names = { nft: await sight.nftables(), legacy: await sight.legacy() };
+  const names: Names = {
+    nft: await sight.nftables(),
+    legacy: await sight.legacy(),
+    sets: kubeProxySets(await sight.sets()),
+  };
   const rules: RuleLeftovers[] = [];
   for (const family of families) rules.push(...(await findRulesOf(sight.tools, names, family, remaining)));
   for (const { command, removal } of rules) {
@@ -71,7 +75,7 @@ export async function findLeftovers(sight: Sight): Promise<Leftovers> {
     }
   }
   const usedSets = new Set(rules.flatMap(({ removal }) => [...removal.usedSets]));
-  const sets = await findSets(sight, usedSets, remaining);
+  const sets = await findSets(sight.tools, names.sets, usedSets, remaining);
   return { rules, ...sets, tables: kubeProxyTables(names.nft), remaining };
 }
 
@@ -84,19 +88,33 @@ export function leftoverLines({ rules, sets, tables }: Leftovers): string[] {
   ];
 }
 
-/** By the kind of iptables that shows them. */
-type Names = Readonly<Record<'nft' | 'legacy', readonly FilterName[]>>;
+interface Names {
+  /** By the kind of iptables that shows them. */
+  readonly nft: readonly FilterName[];
+  readonly legacy: readonly FilterName[];
+  /** ipsets of kube-proxy. */
+  readonly sets: readonly string[];
+}
+
+/** As iptables calls them. */
+const iptablesTables: ReadonlySet<string> = new Set(['nat', 'filter', 'mangle', 'raw', 'security']);
 
 async function findRulesOf(tools: Tools, names: Names, family: Family, remaining: string[]): Promise<RuleLeftovers[]> {
   const found: RuleLeftovers[] = [];
   for (const kind of ['nft', 'legacy'] as const) {
     const chains = kubeProxyChains(names[kind]).filter((chain) => chain.family === family);
     const tables = new Set(chains.map(({ table }) => table));
-    if (tables.size === 0) continue;
+    // rules of others may look into its sets
+    const isLookedAt = names.sets.length > 0 && hasIptables(names[kind], family);
+    if (tables.size === 0 && !isLookedAt) continue;
     const rules = await findRules(tools, { family, kind, tables: [...tables] }, remaining);
     if (rules !== undefined) found.push(rules);
   }
   return found;
+}
+
+function hasIptables(names: readonly FilterName[], family: Family): boolean {
+  return names.some(({ family: name, table }) => name === familyName(family) && iptablesTables.has(table));
 }
 
 /** Tables that have chains of kube-proxy's; the kernel told them, so that no program is needed where there are none. */
@@ -115,6 +133,7 @@ async function findRules(
   const base = family === 4 ? 'iptables' : 'ip6tables';
   const program = await programOf(tools, base, kind);
   if (program === undefined) {
+    if (tables.length === 0) return undefined;
     remaining.push(
       `kube-proxy has rules in the tables of ${base}-${kind} (${tables.join(', ')}), and no ${base} that could remove them is on ` +
         'this machine: install iptables and run again',
@@ -159,13 +178,13 @@ function programs(tools: Tools, command: string): Program | undefined {
 }
 
 async function findSets(
-  sight: Sight,
+  tools: Tools,
+  found: readonly string[],
   used: ReadonlySet<string>,
   remaining: string[],
 ): Promise<Pick<Leftovers, 'sets' | 'named'>> {
-  const found = kubeProxySets(await sight.sets());
   if (found.length === 0) return { sets: [], named: '' };
-  const ipset = sight.tools.find('ipset');
+  const ipset = tools.find('ipset');
   if (ipset === undefined) {
     remaining.push(
       `kube-proxy has ipsets (${found.length}), and no ipset that could remove them is on this machine: install it and run again`,
@@ -176,7 +195,7 @@ async function findSets(
   for (const set of kept)
     remaining.push(`the ipset ${set} stays: a rule that stays looks into it; delete that rule and run again`);
   let named = '';
-  for (const set of found) if (namingSets.has(set)) named += (await sight.tools.run(ipset, ['save', set])).stdout;
+  for (const set of found) if (namingSets.has(set)) named += (await tools.run(ipset, ['save', set])).stdout;
   return { sets: found.filter((name) => !used.has(name)), named };
 }
 
