@@ -246,6 +246,16 @@ describe('clients', () => {
     });
   }
 
+  it('by address: an endpoint of which no slice says the node is of this one by its networks', async () => {
+    const unplaced = setSlice(slice('default/other', [endpoint('10.244.0.5', { nodeName: undefined })]));
+    const local: Partial<Service> = { externalTrafficPolicy: 'Local', loadBalancerIPs: [address('203.0.113.5')] };
+    const events = [...web(local), setService(service('default/other', { vips: ['10.96.0.11'] })), unplaced];
+    const byBridge: Told = { wishes: { pods: { by: 'bridge', name: 'cni0' } } };
+    assert.deepEqual(fates(await explained('203.0.113.5:80 --from 10.244.0.5', events, byBridge)), [
+      `pod 10.244.0.5: reaches ${both} by 10.96.0.10:80/TCP`,
+    ]);
+  });
+
   it('with the policy Local come by the ClusterIP when they are of this node, and are dropped from outside where it has no endpoint', async () => {
     const local: Partial<Service> = { externalTrafficPolicy: 'Local', loadBalancerIPs: [address('203.0.113.5')] };
     assert.deepEqual(fates(await explained('203.0.113.5:80', web(local), byNetwork)), [

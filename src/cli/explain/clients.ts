@@ -123,7 +123,7 @@ function clientAt(source: Address, setting: ClientSetting): Client {
   });
   if (terrain.isOwn(source) || terrain.isVirtual(source)) return client('host', '');
   const isOfNode = facts.podCIDRs.some((cidr) => cidrContains(cidr, source));
-  if (endpoint?.nodeName === facts.name || (endpoint === undefined && isOfNode)) {
+  if (endpoint?.nodeName === facts.name || (endpoint?.nodeName === undefined && isOfNode)) {
     return client('pod', deviceOfPods(pods));
   }
   const isOfCluster = podNetworks(family, setting).some((cidr) => cidrContains(cidr, source));
