@@ -1,7 +1,7 @@
 /** Files of the machine, as far as they are there: nothing is ever written. */
 
 import { constants } from 'node:fs';
-import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { access, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface HostFiles {
@@ -27,7 +27,8 @@ export function hostFiles(root = '/'): HostFiles {
     identity: (path) => unlessAbsent(() => stat(at(path)).then(({ dev, ino }) => `${dev}:${ino}`), undefined),
     writeRefusal: async (path) => {
       try {
-        await access(at(path), constants.W_OK);
+        // access(2) forgets the capabilities of who is not root, and settings go by CAP_NET_ADMIN (net_ctl_permissions in sysctl_net.c, 6.1)
+        await (await open(at(path), constants.O_WRONLY)).close();
         return undefined;
       } catch (error) {
         return (error as NodeJS.ErrnoException).code ?? 'UNKNOWN';

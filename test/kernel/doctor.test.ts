@@ -128,6 +128,16 @@ describe('kube-ipvs doctor', () => {
     assert.ok(report.checks.every(({ level, cure }) => (level === 'ok') === (cure === null)));
   });
 
+  it('finds settings that CAP_NET_ADMIN may write without being root', async () => {
+    onNode('sysctl', '-w', 'net.ipv4.ip_forward=0');
+    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const rights = ['--inh-caps=+net_admin', '--ambient-caps=+net_admin'];
+    const prefix = ['ip', 'netns', 'exec', network.node, ...nobody, ...rights];
+    const run = await kubeIpvs(['doctor', '-o', 'json'], { prefix });
+    const found = levels(JSON.parse(run.stdout) as DoctorReport);
+    assert.deepEqual([found['proc-sys'], found['sysctl:net.ipv4.ip_forward']], ['ok', 'warn'], run.stderr);
+  });
+
   it('says what a process without rights, on an old kernel without modules, cannot do', async () => {
     writeFileSync(join(folder, 'osrelease'), '5.4.0-216-generic\n');
     execFileSync('modprobe', ['ip_vs']);
