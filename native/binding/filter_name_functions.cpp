@@ -39,6 +39,7 @@ napi_value toItem(napi_env env, const filter::Name& name) {
       .set("family", toValue(env, familyText(name.family)))
       .set("table", toValue(env, std::string_view(name.table)))
       .set("chain", toValue(env, std::string_view(name.chain)))
+      .set("hasRules", toValue(env, name.hasRules))
       .value();
 }
 

@@ -54,13 +54,32 @@ Outcome dump(Socket& socket, const Query& query, std::vector<Name>& names) {
                                });
 }
 
+// Dumps the rules of all chains.
+Outcome noteRules(Socket& socket, std::vector<Name>& names) {
+  size_t at = 0;
+  return netlink::dump(socket, {
+                                   .name = "NFT_MSG_GETRULE",
+                                   .type = nftables::typeOf(NFT_MSG_GETRULE),
+                                   .pack = [](MessageWriter& writer) { packHeader(writer, NFPROTO_UNSPEC); },
+                                   .restart =
+                                       [&] {
+                                         for (Name& name : names) name.hasRules = false;
+                                       },
+                                   .unpack =
+                                       [&](const Message& reply) {
+                                         return reply.type != nftables::typeOf(NFT_MSG_NEWRULE) ||
+                                                unpackRule(reply, names, at);
+                                       },
+                               });
+}
+
 }  // namespace
 
 bool unpackTable(const Message& message, std::vector<Name>& names) {
   nfgenmsg header;
   Bytes attributes;
   if (!message.split(header, attributes)) return false;
-  Name found{.family = header.nfgen_family, .table = {}, .chain = {}};
+  Name found{.family = header.nfgen_family, .table = {}, .chain = {}, .hasRules = false};
   AttributeReader reader(attributes);
   while (reader.next()) {
     if (reader.type() == NFTA_TABLE_NAME) found.table = reader.string();
@@ -74,7 +93,7 @@ bool unpackChain(const Message& message, std::vector<Name>& names) {
   nfgenmsg header;
   Bytes attributes;
   if (!message.split(header, attributes)) return false;
-  Name found{.family = header.nfgen_family, .table = {}, .chain = {}};
+  Name found{.family = header.nfgen_family, .table = {}, .chain = {}, .hasRules = false};
   AttributeReader reader(attributes);
   while (reader.next()) {
     if (reader.type() == NFTA_CHAIN_TABLE) found.table = reader.string();
@@ -82,6 +101,29 @@ bool unpackChain(const Message& message, std::vector<Name>& names) {
   }
   if (!reader.wellFormed() || found.table.empty() || found.chain.empty()) return false;
   names.push_back(std::move(found));
+  return true;
+}
+
+bool unpackRule(const Message& message, std::vector<Name>& names, size_t& at) {
+  nfgenmsg header;
+  Bytes attributes;
+  if (!message.split(header, attributes)) return false;
+  std::string_view table;
+  std::string_view chain;
+  AttributeReader reader(attributes);
+  while (reader.next()) {
+    if (reader.type() == NFTA_RULE_TABLE) table = reader.string();
+    if (reader.type() == NFTA_RULE_CHAIN) chain = reader.string();
+  }
+  if (!reader.wellFormed() || table.empty() || chain.empty()) return false;
+  // The kernel dumps rules chain by chain, and chains in the same order.
+  for (size_t tried = 0; tried < names.size(); ++tried, ++at) {
+    if (at >= names.size()) at = 0;
+    Name& name = names[at];
+    if (name.family != header.nfgen_family || name.chain != chain || name.table != table) continue;
+    name.hasRules = true;
+    break;
+  }
   return true;
 }
 
@@ -106,10 +148,11 @@ Outcome nftablesNames(Socket& socket, std::vector<Name>& names) {
            {.name = "NFT_MSG_GETTABLE", .request = NFT_MSG_GETTABLE, .answer = NFT_MSG_NEWTABLE, .unpack = unpackTable},
            names);
   if (!tables.ok()) return tables;
-  return dump(
+  const Outcome chains = dump(
       socket,
       {.name = "NFT_MSG_GETCHAIN", .request = NFT_MSG_GETCHAIN, .answer = NFT_MSG_NEWCHAIN, .unpack = unpackChain},
       names);
+  return chains.ok() ? noteRules(socket, names) : chains;
 }
 
 Outcome setNames(Socket& socket, std::vector<std::string>& names) {

@@ -137,7 +137,7 @@ Outcome readFamily(const Family& family, std::vector<Name>& names) {
   const Descriptor socket(::socket(family.domain, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket) return netlink::failure(errno, "socket");
   for (const std::string& table : tables) {
-    names.push_back({.family = family.number, .table = table, .chain = {}});
+    names.push_back({.family = family.number, .table = table, .chain = {}, .hasRules = false});
     std::vector<uint8_t> answer;
     outcome = readEntries(socket.get(), family, table, answer);
     if (!outcome.ok()) return outcome;
@@ -152,6 +152,9 @@ Outcome readFamily(const Family& family, std::vector<Name>& names) {
 
 bool unpackChains(Bytes entries, uint8_t family, std::string_view table, std::vector<Name>& names) {
   const Family& layout = family == NFPROTO_IPV6 ? families[1] : families[0];
+  const size_t before = names.size();
+  // Entries of the chain that was named last.
+  size_t count = 0;
   while (!entries.empty()) {
     if (entries.size() < layout.entrySize) return false;
     const size_t target = u16(entries, layout.targetOffset);
@@ -159,7 +162,10 @@ bool unpackChains(Bytes entries, uint8_t family, std::string_view table, std::ve
     if (target < layout.entrySize || next < target || next > entries.size()) return false;
     const std::string_view name = nameIn(entries.subspan(target, next - target));
     if (!name.empty() && next < entries.size()) {
-      names.push_back({.family = family, .table = std::string(table), .chain = std::string(name)});
+      names.push_back({.family = family, .table = std::string(table), .chain = std::string(name), .hasRules = false});
+      count = 0;
+    } else if (name.empty() && ++count > 1 && names.size() > before) {
+      names.back().hasRules = true;
     }
     entries = entries.subspan(next);
   }

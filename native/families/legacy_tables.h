@@ -5,7 +5,7 @@
 //   an entry:            | address match … target_offset next_offset … |  matches  | xt_entry_target |
 //
 // A chain that somebody made begins with an entry whose target is called ERROR and carries the chain's name; a last
-// such entry, named ERROR itself, ends the table.
+// such entry, named ERROR itself, ends the table. The last entry of a chain is no rule but says what comes behind them.
 #pragma once
 
 #include <string_view>

@@ -6,6 +6,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     std::vector<filter::Name> names;
     filter::unpackTable(message, names);
     filter::unpackChain(message, names);
+    size_t at = 0;
+    filter::unpackRule(message, names, at);
     std::vector<std::string> sets;
     filter::unpackSet(message, sets);
   });

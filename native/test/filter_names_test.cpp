@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+
+#include <cstddef>
 
 #include "../families/legacy_tables.h"
 #include "check.h"
@@ -32,6 +35,13 @@ std::vector<uint8_t> recorded(const char* name) {
   return parts[0];
 }
 
+bool hasRules(const std::vector<Name>& names, std::string_view chain) {
+  for (const Name& name : names) {
+    if (name.chain == chain) return name.hasRules;
+  }
+  return false;
+}
+
 std::vector<Datagram> dumpOf(const std::vector<Request>& requests, std::vector<const char*> payloads) {
   const Request& request = requests[0];
   std::vector<Datagram> replies;
@@ -46,7 +56,7 @@ std::vector<Datagram> dumpOf(const std::vector<Request>& requests, std::vector<c
 }  // namespace
 
 int main() {
-  test("recorded tables and chains of nf_tables give their names", [] {
+  test("recorded tables and chains of nf_tables give their names, and rules what has any", [] {
     std::vector<Name> names;
     recording::eachMessage("filter_name/tables",
                            [&](const Message& message) { CHECK(filter::unpackTable(message, names)); });
@@ -54,6 +64,11 @@ int main() {
                            [&](const Message& message) { CHECK(filter::unpackChain(message, names)); });
     CHECK(has(names, NFPROTO_IPV4, "kube-ipvs", "") && has(names, NFPROTO_IPV6, "kube-ipvs", ""));
     CHECK(has(names, NFPROTO_IPV4, "kube-ipvs", "a-name-that-is-longer-than-thirty-one-characters"));
+    size_t at = names.size();
+    recording::eachMessage("filter_name/rules",
+                           [&](const Message& message) { CHECK(filter::unpackRule(message, names, at)); });
+    CHECK(hasRules(names, "before"));
+    CHECK(!hasRules(names, "a-name-that-is-longer-than-thirty-one-characters"));
   });
 
   test("recorded ipsets give their names", [] {
@@ -63,18 +78,26 @@ int main() {
     CHECK((names == std::vector<std::string>{"KUBE-CLUSTER-IP", "KUBE-6-CLUSTER-IP"}));
   });
 
-  test("tables and chains of all families are asked for, one after the other", [] {
+  test("tables, chains and rules of all families are asked for, one after the other", [] {
     scripted::Kernel kernel([](const std::vector<Request>& requests) {
-      return requests[0].type == 0x0a01
-                 ? dumpOf(requests, {"02000000 0800 0100 6e617400 | ip nat"})
-                 : dumpOf(requests, {"0a000000 0800 0100 6e617400 0600 0300 4b00 0000 | ip6 nat K"});
+      switch (requests[0].type) {
+        case 0x0a01:
+          return dumpOf(requests, {"02000000 0800 0100 6e617400 | ip nat"});
+        case 0x0a04:
+          return dumpOf(requests, {"0a000000 0800 0100 6e617400 0600 0300 4b00 0000 | ip6 nat K",
+                                   "0a000000 0800 0100 6e617400 0600 0300 4c00 0000 | ip6 nat L"});
+        default:
+          return dumpOf(requests, {"0a000000 0800 0100 6e617400 0600 0200 4c00 0000 | of ip6 nat L",
+                                   "02000000 0800 0100 6e617400 0600 0200 4b00 0000 | of ip nat K, made since"});
+      }
     });
     netlink::Socket socket = kernel.connect();
-    std::vector<Name> names = {{.family = 1, .table = "before", .chain = {}}};
-    CHECK(filter::nftablesNames(socket, names).ok() && names.size() == 2);
+    std::vector<Name> names = {{.family = 1, .table = "before", .chain = {}, .hasRules = false}};
+    CHECK(filter::nftablesNames(socket, names).ok() && names.size() == 3);
     CHECK(has(names, NFPROTO_IPV4, "nat", "") && has(names, NFPROTO_IPV6, "nat", "K"));
+    CHECK(!hasRules(names, "K") && hasRules(names, "L"));
     CHECK(check::same(kernel.heard()[0][0].payload, check::hex("00000000")));
-    CHECK(kernel.heard()[1][0].type == 0x0a04);
+    CHECK(kernel.heard()[1][0].type == 0x0a04 && kernel.heard()[2][0].type == 0x0a07);
   });
 
   test("ipsets are asked for by name only", [] {
@@ -107,11 +130,26 @@ int main() {
     std::vector<Name> names;
     const auto nat = recorded("legacy_table/nat-v4");
     CHECK(legacy::unpackChains(netlink::Bytes(nat).subspan(1), NFPROTO_IPV4, "nat", names));
-    CHECK(names.size() == 1 && has(names, NFPROTO_IPV4, "nat", "KUBE-SERVICES"));
+    CHECK(names.size() == 1 && has(names, NFPROTO_IPV4, "nat", "KUBE-SERVICES") && names[0].hasRules);
     names.clear();
     const auto filter = recorded("legacy_table/filter-v6");
     CHECK(legacy::unpackChains(netlink::Bytes(filter).subspan(1), NFPROTO_IPV6, "filter", names));
     CHECK(names.size() == 1 && has(names, NFPROTO_IPV6, "filter", "KUBE-FORWARD"));
+  });
+
+  test("a chain of legacy iptables without rules is told from one with rules", [] {
+    auto nat = recorded("legacy_table/nat-v4");
+    nat.erase(nat.begin());
+    std::vector<size_t> starts;
+    for (size_t at = 0; at < nat.size(); at += netlink::load<uint16_t>(&nat[at + offsetof(ipt_entry, next_offset)])) {
+      starts.push_back(at);
+    }
+    // The last ones are: the name of the chain, its rule, its end, the end of the table.
+    const auto at = [&](size_t back) { return nat.begin() + static_cast<ptrdiff_t>(starts[starts.size() - back]); };
+    nat.erase(at(3), at(2));
+    std::vector<Name> names = {{.family = NFPROTO_IPV4, .table = "nat", .chain = "BEFORE", .hasRules = false}};
+    CHECK(legacy::unpackChains(nat, NFPROTO_IPV4, "nat", names) && names.size() == 2);
+    CHECK(!hasRules(names, "BEFORE") && !hasRules(names, "KUBE-SERVICES"));
   });
 
   test("entries of the other family, or cut anywhere between two, lead nowhere", [] {
@@ -125,7 +163,7 @@ int main() {
   });
 
   test("a network namespace that is not there is said so", [] {
-    std::vector<Name> names = {{.family = 1, .table = "before", .chain = {}}};
+    std::vector<Name> names = {{.family = 1, .table = "before", .chain = {}, .hasRules = false}};
     CHECK(legacy::readNames("no-such-namespace", names).error == ENOENT && names.empty());
   });
 

@@ -115,6 +115,8 @@ export interface NativeFilterName {
   readonly table: string;
   /** Empty for the table itself. */
   readonly chain: string;
+  /** Of a chain. */
+  readonly hasRules: boolean;
 }
 
 export type MonitorEvent =

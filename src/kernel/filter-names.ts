@@ -10,11 +10,13 @@ export interface FilterName {
   readonly table: string;
   /** undefined: the table itself. */
   readonly chain: string | undefined;
+  /** Of a chain. */
+  readonly hasRules: boolean;
 }
 
 /**
- * Of nf_tables; iptables-nft makes its chains there, in tables that are called as iptables' own. Has the kernel load nf_tables where it is
- * not there; none where it has none. Rejects with a KernelError.
+ * Of nf_tables; iptables-nft makes its chains there, in tables that are called as iptables' own. Reads every rule. Has the kernel load
+ * nf_tables where it is not there; none where it has none. Rejects with a KernelError.
  */
 export async function nftablesNames(netns?: string): Promise<readonly FilterName[]> {
   try {
@@ -44,6 +46,6 @@ export async function setNames(netns?: string): Promise<readonly string[]> {
   }
 }
 
-function asName({ family, table, chain }: NativeFilterName): FilterName {
-  return { family, table, chain: chain === '' ? undefined : chain };
+function asName({ chain, ...name }: NativeFilterName): FilterName {
+  return { ...name, chain: chain === '' ? undefined : chain };
 }

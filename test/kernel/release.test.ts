@@ -61,7 +61,14 @@ describe('a node that never had kube-proxy', () => {
       },
     );
 
-    onNode('iptables-legacy -t nat -N KUBE-POSTROUTING', 'iptables-legacy -t nat -A KUBE-POSTROUTING -j MASQUERADE');
+    // what kube-proxy begins with; the rules come when it has looked at all Services
+    onNode('iptables-legacy -t nat -N KUBE-POSTROUTING', 'iptables-nft -t nat -N KUBE-POSTROUTING');
+    onNode('iptables-legacy -t nat -I POSTROUTING -j KUBE-POSTROUTING');
+    const early = await release();
+    assert.deepEqual([early.status, early.stderr], [3, first.stderr]);
+    assert.equal(await connection.ask(), 'web');
+
+    onNode('iptables-legacy -t nat -A KUBE-POSTROUTING -j MASQUERADE', 'nft delete table ip nat');
     const last = await release();
     assert.deepEqual([last.status, last.stderr], [0, '']);
     assert.equal(ruleset(), '');

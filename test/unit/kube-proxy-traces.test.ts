@@ -90,6 +90,7 @@ it('masquerading is kube-proxy’s where its chain or the table of its mode nfta
     ['ip nat KUBE-SERVICES', false, false],
     ['ip kube-proxy services', false, false],
     ['ip filter KUBE-POSTROUTING', false, false],
+    ['ip nat KUBE-POSTROUTING empty', false, false],
   ];
   for (const [name, four, six] of rows) {
     assert.deepEqual([masquerades(filterNames(name), 4), masquerades(filterNames(name), 6)], [four, six], name);

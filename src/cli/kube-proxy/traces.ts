@@ -47,10 +47,15 @@ export function kubeProxySets(names: readonly string[]): string[] {
   return names.filter((name) => setNames.has(name));
 }
 
-/** Whether kube-proxy's rules that masquerade are there, of iptables or of its mode nftables; `names` are those of both kinds. */
+/**
+ * Whether kube-proxy's rules that masquerade are there, of iptables or of its mode nftables; `names` are those of both kinds. Its first
+ * synchronisation makes the chain before it looks at any Service, and writes the rules after all of them (syncProxyRules of
+ * pkg/proxy/ipvs/proxier.go).
+ */
 export function masquerades(names: readonly FilterName[], family: Family): boolean {
   return names.some(
-    ({ family: name, table, chain }) =>
+    ({ family: name, table, chain, hasRules }) =>
+      hasRules &&
       name === familyName(family) &&
       ((table === 'nat' && chain === 'KUBE-POSTROUTING') || (table === nftablesTable && chain === 'nat-postrouting')),
   );
