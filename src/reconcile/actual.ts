@@ -24,7 +24,7 @@ export interface ActualDestination {
   /** As of the pass numbered `observedIn`; a later pass must not trust them. */
   connections: Connections;
   observedIn: number;
-  /** When its weight became 0 or was first seen so; milliseconds. Undefined while it takes new connections. */
+  /** When it got weight 0 to drain, or was first seen with it; milliseconds. Undefined while it is wanted, with whatever weight. */
   drainingSince: number | undefined;
 }
 
@@ -176,6 +176,12 @@ export class Actual {
     }
   }
 
+  /** It is wanted with weight 0: a drain of it begins when it is wanted no more. */
+  rest(service: string, destination: string): void {
+    const known = this.services.get(service)?.destinations.get(destination);
+    if (known !== undefined) known.drainingSince = undefined;
+  }
+
   /**
    * Replaces what is known of a service's destinations by a dump of pass number `pass`. Answers whether any was not as it was
    * believed to be.
@@ -189,7 +195,8 @@ export class Actual {
     for (const { destination, connections } of observed) {
       const known = before.get(destination.id);
       differ ||= known === undefined || !sameDestination(known.destination, destination);
-      const drainingSince = destination.weight > 0 ? undefined : (known?.drainingSince ?? now);
+      const isNews = known === undefined || known.destination.weight > 0;
+      const drainingSince = destination.weight > 0 ? undefined : isNews ? now : known.drainingSince;
       actual.destinations.set(destination.id, { destination, connections, observedIn: pass, drainingSince });
     }
     actual.read = true;

@@ -4,7 +4,7 @@
  */
 
 import { type Address, type Family, familyOf } from '../model/address.ts';
-import type { Destination } from '../model/destination.ts';
+import type { Destination, DestinationKey } from '../model/destination.ts';
 import { type Element, sameElement, type Table, type Value } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
@@ -81,10 +81,17 @@ export interface Draining {
   readonly inactive: number;
 }
 
+export interface Resting {
+  readonly service: VirtualServiceKey;
+  readonly destination: DestinationKey;
+}
+
 export interface Plan {
   readonly ops: Readonly<Record<Phase, readonly Op[]>>;
   /** Destinations that keep weight 0 until their connections end. */
   readonly draining: readonly Draining[];
+  /** Destinations that are wanted with weight 0. */
+  readonly resting: readonly Resting[];
   /** Unclaimed keys and unnamed destinations kept because not everything is known that could claim them. */
   readonly held: readonly string[];
   readonly unchanged: Readonly<Record<'services' | 'destinations' | 'addresses' | 'elements', number>>;
@@ -122,6 +129,7 @@ export function plan(keys: Keys, desired: Desired, actual: Actual, limits: Limit
 class Draft implements Plan {
   readonly ops = Object.fromEntries(phases.map((phase) => [phase, [] as Op[]])) as Record<Phase, Op[]>;
   readonly draining: Draining[] = [];
+  readonly resting: Resting[] = [];
   readonly held: string[] = [];
   readonly unchanged = { services: 0, destinations: 0, addresses: 0, elements: 0 };
   /** Elements that went to make room. */
@@ -142,6 +150,9 @@ class Draft implements Plan {
 
   service(key: VirtualServiceKey, wanted: Wanted | undefined, actual: Actual): void {
     const known = actual.service(key.id);
+    for (const destination of wanted?.destinations ?? []) {
+      if (destination.weight === 0) this.resting.push({ service: key, destination });
+    }
     if (wanted === undefined) {
       if (known !== undefined && this.#mayDelete(known, actual)) this.#deleteService(known);
     } else if (known === undefined) {

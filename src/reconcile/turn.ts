@@ -102,6 +102,7 @@ export class Turn {
   /** Rejects when the channel broke or the signal was raised; what was answered until then is folded all the same. */
   async run(): Promise<void> {
     for (const phase of phases) await this.apply(this.#plan.ops[phase]);
+    for (const { service, destination } of this.#plan.resting) this.#actual.rest(service.id, destination.id);
   }
 
   /** Nothing else is done while a chunk is with the kernel: on two busy cores that slows the exchange by more than it saves. */

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { opText } from '../../src/model/text.ts';
 import { Store } from '../../src/store/store.ts';
 import {
+  cidr,
   deleteService,
   deleteSlice,
   endpoint,
@@ -14,6 +15,7 @@ import {
   setSlice,
   slice,
   storeOf,
+  tuning,
 } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
@@ -186,6 +188,30 @@ test('a restart finds what drains by its weight 0, and counts its deadline from 
   node.clock.pass(1);
   await node.checkDrains();
   assert.deepEqual(texts(node), ['-d -t 10.96.0.10:80 -r 10.244.0.2:8080']);
+});
+
+test('a destination that was wanted with weight 0 has the whole time of its drain when it is wanted no more', async () => {
+  const first = { endpoints: { of: 'network', cidr: cidr('10.244.0.1/32') }, weight: 0 } as const;
+  const store = storeOf(
+    setService({ ...web, tuning: tuning({ weights: [first] }) }),
+    webSlice('10.244.0.1', '10.244.0.2'),
+  );
+  const { node, kernel } = started(store, {}, { drainTimeout: 60_000 });
+  await node.converge();
+  kernel.setConnections('10.96.0.10:80/TCP', '10.244.0.1:8080', { active: 1, inactive: 0 });
+  node.clock.pass(3_600_000);
+  await node.scrubbed();
+  node.applied.length = 0;
+  store.apply(webSlice('10.244.0.2'));
+  await node.rest();
+  await node.checkDrains();
+  node.clock.pass(59_999);
+  await node.checkDrains();
+  const gone = '-d -t 10.96.0.10:80 -r 10.244.0.1:8080';
+  assert.ok(!texts(node).includes(gone), 'not before its time');
+  node.clock.pass(1);
+  await node.checkDrains();
+  assert.equal(texts(node).at(-1), gone);
 });
 
 test('who owns a disputed VIP and port stays the owner while the other changes, and hands over when it goes', async () => {

@@ -274,6 +274,7 @@ function planTo(unbind: readonly Op[]): Plan {
   return {
     ops: { ...ops, unbind },
     draining: [],
+    resting: [],
     held: [],
     unchanged: { services: 0, destinations: 0, addresses: 0, elements: 0 },
   };
