@@ -111,6 +111,7 @@ export class Reconciler {
    * destinations are read for `budget` milliseconds, and those of a large cluster take several calls.
    */
   async *scrub(budget: number): AsyncGenerator<Drift, void, void> {
+    await this.#learnSchedulers(this.#wanted.lackingSchedulers());
     const { settings, timeouts } = this.#wishes;
     const expected: Expected = {
       settings,
@@ -204,8 +205,7 @@ export class Reconciler {
       bindings: keysOf(this.#dirtyBindings.due(everything)),
       elements: keysOf(this.#dirtyElements.due(everything)),
     };
-    const next = plan(keys, this.#wanted, this.#actual, this.#wanted.limits, this.#pass, now());
-    return operations(next);
+    return operations(plan(keys, this.#wanted, this.#actual, this.#wanted.limits, this.#pass, now()));
   }
 
   /** Every virtual service that is ours or claimed, with fresh numbers of connections. Reads the kernel; O(cluster), for people. */

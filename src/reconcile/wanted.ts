@@ -153,8 +153,15 @@ export class WantedState implements Desired {
     return [...this.#store.schedulers].filter((name) => !this.#schedulers.has(name));
   }
 
+  /** Services that went without one that the kernel has by now are to be looked at again. O(Services that go without). */
   learnSchedulers(asked: readonly string[], offered: readonly string[]): void {
     for (const name of asked) this.#schedulers.set(name, offered.includes(name));
+    for (const [owner, name] of this.#missing) if (this.#hasScheduler(name)) this.#enqueue(owner);
+  }
+
+  /** Schedulers that Services ask for and the kernel did not have: their modules may have come since. O(schedulers). */
+  lackingSchedulers(): string[] {
+    return [...this.#store.schedulers].filter((name) => this.#schedulers.get(name) === false);
   }
 
   /** Every scheduler that anybody asked for, to be looked up again. */
@@ -208,8 +215,7 @@ export class WantedState implements Desired {
     const { elements, bindings } = this.takeNode();
     const services: VirtualServiceKey[] = [];
     const addresses = new Set<Address>();
-    const enqueue = (name: ObjectName) => this.#queue.add(name, this.#store.service(name)?.createdAt ?? '');
-    await inPieces(this.#store.takeDirty(), enqueue);
+    await inPieces(this.#store.takeDirty(), (name) => this.#enqueue(name));
     const names: ObjectName[] = [];
     const left: ObjectName[] = [];
     let taken = 0;
@@ -235,7 +241,7 @@ export class WantedState implements Desired {
         if (this.#leftovers.has(one.id) && this.wantedElement(one.id) !== undefined) this.#leftovers.delete(one.id);
       }
     });
-    left.forEach(enqueue);
+    for (const name of left) this.#enqueue(name);
     for (const address of addresses) bindings.push(...this.bindingsAt(address));
     for (const one of bindings) {
       const id = bindingId(one);
@@ -279,6 +285,10 @@ export class WantedState implements Desired {
 
   missingSchedulers(): MissingScheduler[] {
     return [...this.#missing].map(([owner, scheduler]) => ({ owner, scheduler }));
+  }
+
+  #enqueue(name: ObjectName): void {
+    this.#queue.add(name, this.#store.service(name)?.createdAt ?? '');
   }
 
   *#dequeued(isEnough: () => boolean): Generator<ObjectName> {

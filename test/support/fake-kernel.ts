@@ -85,7 +85,7 @@ export class FakeKernel implements Kernel {
   /** Called after every operation that changed something. */
   onChange: (op: Op) => void = () => {};
 
-  readonly schedulerNames: ReadonlySet<string>;
+  readonly schedulerNames: Set<string>;
   readonly #services = new Map<string, Entry>();
   /** Services addressed by a firewall mark, and their destinations: lines that no Kernel ever reads. */
   readonly #marked = new Set<string>();

@@ -6,8 +6,8 @@ import { KernelError } from '../../src/kernel/kernel.ts';
 import { type Drift, noDrift, sum } from '../../src/reconcile/drift.ts';
 import { scrubSize } from '../../src/reconcile/scrub.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
-import { service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
-import { serving, started, texts } from '../support/served-node.ts';
+import { service, setService, setSlice, slice, storeOf, tuning } from '../support/cluster.ts';
+import { serving, started, texts, web, webSlice } from '../support/served-node.ts';
 
 const vip = '10.96.0.10:80';
 
@@ -103,6 +103,21 @@ test('destinations are looked at some at a time, each once a round', async () =>
   const first = await node.scrub(0);
   const second = await node.scrub(0);
   assert.deepEqual([first.destination, second.destination], [1, 1]);
+});
+
+test('a scheduler whose module came after the Service that asks for it is used from the next scrub on', async () => {
+  const store = storeOf(setService({ ...web, tuning: tuning({ scheduler: 'wlc' }) }), webSlice('10.244.0.1'));
+  const { node, kernel } = started(store, { schedulers: ['rr'] });
+  await node.converge();
+  await node.scrub(0);
+  await node.rest();
+  assert.equal(node.reconciler.missingSchedulers().length, 1);
+  node.applied.length = 0;
+  kernel.schedulerNames.add('wlc');
+  assert.deepEqual(await node.scrub(0), noDrift);
+  await node.rest();
+  assert.deepEqual(texts(node), [`-E -t ${vip} -s wlc`]);
+  assert.deepEqual(node.reconciler.missingSchedulers(), []);
 });
 
 test('timeouts that nobody asks for are not ours to mend', async () => {
