@@ -23,6 +23,11 @@ export interface NodeFacts {
   readonly held: ReadonlySet<Address>;
   /** The node's own address of a family: where it is known and the node really has it. */
   readonly nodeIPs: ReadonlyMap<Family, Address>;
+  /**
+   * What is masqueraded comes from, where its device has no address: the node's own or, where that is not known (a kubelet without
+   * --node-ip names one family only), the first that could be.
+   */
+  readonly masqueradeIPs: ReadonlyMap<Family, Address>;
   /** Names of devices with an address of the family that packets may leave from, sorted. */
   readonly numberedDevices: ReadonlyMap<Family, readonly string[]>;
 }
@@ -38,6 +43,7 @@ export function nodeFacts(node: Node | undefined, addresses: readonly NodeAddres
     nodePortAddresses: nodePortAddresses(all, isNamed ? nodeIPs : new Map(), policy.nodePortAddresses),
     held: new Set([...all].filter((address) => !isOfOneLink(address))),
     nodeIPs,
+    masqueradeIPs: new Map([...ownAddresses(undefined, addresses, all, undefined), ...nodeIPs]),
     numberedDevices: new Map(families.map((family) => [family, numberedDevices(addresses, family)])),
   };
 }

@@ -57,7 +57,7 @@ interface Terms {
   /** The same, or else by the Node's podCIDRs. */
   readonly localPods: PodMatch | undefined;
   readonly routedNetworks: readonly string[];
-  readonly nodeIP: Address | undefined;
+  readonly masqueradeIP: Address | undefined;
   readonly mark: string;
   readonly unmark: string;
   readonly unmarked: string;
@@ -85,7 +85,7 @@ function terms(family: Family, node: NodeFacts, { pods, masqueradeMark, routedCI
     pods: detected,
     localPods: detected ?? byNode,
     routedNetworks: ofFamily(routedCIDRs).map(networkText),
-    nodeIP: node.nodeIPs.get(family),
+    masqueradeIP: node.masqueradeIPs.get(family),
     mark: `meta mark set meta mark | ${maskText(masqueradeMark)}`,
     unmark: `meta mark set meta mark & ${maskText(~masqueradeMark)}`,
     unmarked: `meta mark & ${maskText(masqueradeMark)} == 0x00000000`,
@@ -253,14 +253,14 @@ function postroutingRules({ saddr, daddr, unmarked }: Terms, masquerading: strin
  * To masquerade is to take an address of the device. Where it has none, the kernel takes one of any other, which may be a virtual
  * address (inet_select_addr in devinet.c, ipv6_dev_get_saddr in addrconf.c, 6.1).
  */
-function masqueradingRules({ nodeIP, unmark }: Terms): Rule[] {
+function masqueradingRules({ masqueradeIP, unmark }: Terms): Rule[] {
   const pinned = rule(
-    `oifname != @${setSpecs.numberedDevices.name} snat to ${nodeIP} fully-random`,
+    `oifname != @${setSpecs.numberedDevices.name} snat to ${masqueradeIP} fully-random`,
     "devices without an address of their own: the node's",
   );
   return [
     rule(unmark, 'the mark has done its work'),
-    ...(nodeIP === undefined ? [] : [pinned]),
+    ...(masqueradeIP === undefined ? [] : [pinned]),
     rule('masquerade fully-random', "the device's address"),
   ];
 }

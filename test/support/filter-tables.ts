@@ -19,13 +19,15 @@ export interface NodeOptions {
 }
 
 export function facts({ podCIDRs = [], nodeIPs = [] }: NodeOptions = {}): NodeFacts {
+  const ips = new Map(nodeIPs.map(address).map((ip) => [familyOf(ip), ip]));
   return {
     name: 'node-a',
     zone: undefined,
     podCIDRs: podCIDRs.map(cidr),
     nodePortAddresses: [],
     held: new Set(),
-    nodeIPs: new Map(nodeIPs.map(address).map((ip) => [familyOf(ip), ip])),
+    nodeIPs: ips,
+    masqueradeIPs: ips,
     numberedDevices: new Map(),
   };
 }

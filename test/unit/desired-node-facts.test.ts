@@ -143,6 +143,39 @@ describe("the node's own addresses are", () => {
   }
 });
 
+describe('what is masqueraded and leaves by a device without an address comes from', () => {
+  const rows: readonly (readonly [string, Given, readonly string[] | undefined, readonly string[], object])[] = [
+    [
+      "the node's own addresses",
+      {},
+      ['10.88.0.1', '2001:db8::10'],
+      [...host, '2001:db8::1 eth1'],
+      { 4: '10.88.0.1', 6: '2001:db8::10' },
+    ],
+    [
+      'the first that could be, in a family that the Node does not name',
+      {},
+      ['10.88.0.1'],
+      host,
+      { 4: '10.88.0.1', 6: '2001:db8::10' },
+    ],
+    [
+      'the first that could be, where no device has what is named',
+      { nodeIP: address('192.0.2.99') },
+      ['192.0.2.98', '2001:db8::99'],
+      host,
+      { 4: '192.0.2.10', 6: '2001:db8::10' },
+    ],
+    ['nothing where nothing could be', {}, ['192.0.2.10'], ['127.0.0.1 lo', '203.0.113.5 lo', 'fe80::1 eth0'], {}],
+  ];
+  for (const [sentence, policy, named, addresses, expected] of rows) {
+    it(sentence, () => {
+      const of = named && { addresses: named.map(address) };
+      assert.deepEqual(Object.fromEntries(facts(policy, of, addresses).masqueradeIPs), expected);
+    });
+  }
+});
+
 describe('packets leave by', () => {
   it('devices with an address of the family, but by no loopback device and by none with only an IPv6 link-local one', () => {
     const found = facts({}, undefined, [...host, '198.51.100.1 bond0', '198.51.100.2 bond0', 'fd00::1 wg0']);
