@@ -12,12 +12,22 @@ export function createLog(config: Pick<Config, 'verbosity' | 'loggingFormat'>, s
   const level = levelOf(config.verbosity);
   // Only the real standard error is written by descriptor: a test's stream has none.
   const sink: DestinationStream =
-    stderr === process.stderr ? destination({ dest: 2, sync: true }) : { write: (line) => void stderr.write(line) };
+    stderr === process.stderr ? standardError() : { write: (line) => void stderr.write(line) };
   if (config.loggingFormat === 'json') {
     return pino({ level, base: null, formatters: { level: (label) => ({ level: label }) } }, sink);
   }
   const text = { write: (line: string) => sink.write(textLine(JSON.parse(line) as Record<string, unknown>)) };
   return pino({ level, base: null, timestamp: false, serializers: { err: errorText } }, text);
+}
+
+/**
+ * A line that cannot be written, as to a file on a full disk, is lost, and the next is tried anew: who has work to do goes on without
+ * its log. The stream itself would keep what it could not write, for ever.
+ */
+function standardError(): DestinationStream {
+  const open = () => destination({ dest: 2, sync: true }).on('error', () => (stream = open()));
+  let stream = open();
+  return { write: (line) => stream.write(line) };
 }
 
 /** From 4 on what a developer needs, from 6 on all. */

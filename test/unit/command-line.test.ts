@@ -292,6 +292,24 @@ describe('the log', () => {
     assert.deepEqual([level, msg, service, after], ['info', 'took over', 'default/web', 12]);
   });
 
+  it('loses the lines that a full disk does not take, and nothing else', () => {
+    const script = `
+      import fs from 'node:fs';
+      const { createLog } = await import(${JSON.stringify(new URL('../../src/cli/log.js', import.meta.url).href)});
+      const log = createLog({ verbosity: 0, loggingFormat: 'text' }, process.stderr);
+      const { writeSync } = fs;
+      log.info('before');
+      fs.writeSync = () => { throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }); };
+      log.info('lost');
+      log.info('lost too');
+      fs.writeSync = writeSync;
+      log.info('after');
+    `;
+    const args = ['--input-type=module', '--eval', script];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    assert.deepEqual([status, stderr], [0, 'info before\ninfo after\n']);
+  });
+
   it('quotes what would not be one word', () => {
     assert.equal(
       textLine({ level: 50, msg: 'm', a: 'b c', d: '', e: null, f: [1] }),
