@@ -129,15 +129,23 @@ export class Rhythm {
     const { now } = this.#clock;
     const start = now();
     let drift = noDrift;
-    this.#scrubAt = Number.POSITIVE_INFINITY;
-    await this.#persist(async () => {
+    const look = async () => {
+      this.#scrubAt = Number.POSITIVE_INFINITY;
       for await (const found of this.#steps.scrub(scrubShare * this.#tempo.scrubPeriod)) {
         drift = sum(drift, found);
         if (this.#nextTurn() <= now()) await this.#work(signal);
       }
-    }, signal);
+    };
+    // a kernel that cannot be read may take changes all the same
+    await this.#persist(look, signal, (delay) => this.#workUntil(now() + delay, signal));
     this.#scrubAt = now() + this.#tempo.scrubPeriod;
     this.#listener.onScrub(drift, now() - start);
+  }
+
+  /** Passes as there is something to do, until the next scrub at that time. */
+  async #workUntil(time: number, signal: AbortSignal): Promise<void> {
+    this.#scrubAt = time;
+    for (await this.#rest(signal); this.#clock.now() < time; await this.#rest(signal)) await this.#work(signal);
   }
 
   /** Until there is something to do. */
@@ -172,14 +180,18 @@ export class Rhythm {
   }
 
   /** A broken channel is tried again with growing delays, for ever: the kernel's state stays what it is meanwhile. */
-  async #persist<T>(step: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async #persist<T>(
+    step: () => Promise<T>,
+    signal: AbortSignal,
+    pause = (delay: number) => this.#pause(delay, signal),
+  ): Promise<T> {
     for (let delay = firstDelay; ; delay = Math.min(2 * delay, longestDelay)) {
       try {
         return await step();
       } catch (error) {
         signal.throwIfAborted();
         this.#listener.onError(error, delay);
-        await this.#pause(delay, signal);
+        await pause(delay);
       }
     }
   }

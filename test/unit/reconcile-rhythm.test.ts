@@ -242,6 +242,19 @@ test('a scrub that failed is made again, and what it had found counts', async ()
   await end();
 });
 
+test('what changed does not wait for a scrub that fails', async () => {
+  const { clock, steps, rhythm, errors, end } = started({}, (all) => {
+    all.scrubSteps = [() => Promise.reject(new Error('the dump was interrupted'))];
+  });
+  await clock.passTo(31_000);
+  rhythm.changed();
+  await clock.passTo(33_200);
+  const scrubs = ['30000 scrub', '30100 scrub', '30300 scrub', '30700 scrub'];
+  assert.deepEqual(steps.done.slice(2), [...scrubs, '31010 pass', '31500 scrub', '33100 scrub']);
+  assert.equal(errors.at(-1), 'the dump was interrupted, again after 3200');
+  await end();
+});
+
 test('drains are looked at as long as there are any', async () => {
   const { clock, steps, end } = started({}, (all) => (all.drains = 1));
   await clock.passTo(6_000);
