@@ -215,6 +215,8 @@ export class Daemon {
     this.#health.updated();
     this.#metrics.synced(Date.now());
     this.#journal.passed(report, milliseconds, this.#proxy.backlog().failing);
+    // it was under way when another cluster was named, of which not all is known yet
+    if (!this.#proxy.synced) return;
     this.#remarks = this.#journal.remark(this.#proxy, store);
     await this.#localEndpoints.update(report.services, store, this.#config);
     if (this.#isReady) return;

@@ -77,6 +77,40 @@ test('a daemon whose new API server cannot be made out goes on with what it watc
   await ended();
 });
 
+test('health-check node ports answer as before until a new cluster has told everything', async () => {
+  const manifests = join(folder, 'health.json');
+  const healthCheckNodePort = await freePort();
+  const write = (...addresses: string[]) =>
+    writeFileSync(
+      manifests,
+      list([
+        serviceObject('api', { clusterIPs: ['10.96.0.20'] }),
+        sliceObject('api', addresses),
+        serviceObject('web', {
+          clusterIPs: ['10.96.0.10'],
+          spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort },
+        }),
+        sliceObject('web', ['10.244.0.1'], { nodeName: 'node-a' }),
+      ]),
+    );
+  write('10.244.1.1');
+  const { daemon, kernel, line, ended } = started(`--healthz-bind-address= --manifests ${manifests}`);
+  await line(/^info ready/);
+  const probe = async () => (await ask({ port: healthCheckNodePort, path: '/' })).code;
+  assert.equal(await probe(), 200);
+
+  const reloaded = new Promise<void>((resolve, reject) => {
+    kernel.onChange = () => {
+      daemon.reload(config('--healthz-bind-address= --manifests /no/such/file')).then(resolve, reject);
+    };
+  });
+  write('10.244.1.1', '10.244.1.2');
+  await Promise.all([reloaded, line(/^info applied 1 operation: 1 destination add/)]);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(await probe(), 200);
+  await ended();
+});
+
 test('a daemon whose kernel refuses some of the first pass is ready, but does not say that all is as it should be', async () => {
   const manifests = join(folder, 'refused.json');
   const services = Array.from({ length: 30 }, (_, i) => serviceObject(`s${i}`, { clusterIPs: [`10.96.0.${10 + i}`] }));
