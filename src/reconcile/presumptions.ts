@@ -120,7 +120,7 @@ export class Presumptions {
 
   /**
    * With its last IPv4 address the device loses its IPv4 routes. Those that are wanted are made again by the next pass; the others
-   * may go only when they serve nobody. Costs O(bindings) once a turn.
+   * may go only when they serve nobody. Costs once a turn a look at the bindings up to the first IPv4 address that stays.
    */
   #mayDropRoutes(): boolean {
     this.#routesMayGo ??= this.#keepsIPv4Address() || this.#unwantedRoutesServeNobody();
@@ -128,9 +128,10 @@ export class Presumptions {
   }
 
   #keepsIPv4Address(): boolean {
-    return [...this.#actual.bindings].some(
-      ([id, { form, address }]) => form === 'address' && familyOf(address) === 4 && !this.#leaving.has(id),
-    );
+    for (const [id, { form, address }] of this.#actual.bindings) {
+      if (form === 'address' && familyOf(address) === 4 && !this.#leaving.has(id)) return true;
+    }
+    return false;
   }
 
   #unwantedRoutesServeNobody(): boolean {

@@ -258,6 +258,25 @@ for (const { what, known, inDoubt = [], op, unbinds = [], wanted = [], heldElsew
   });
 }
 
+test('an address is unbound without a look at all the others', () => {
+  const actual = new Actual();
+  const ops = Array.from({ length: 1000 }, (_, i) =>
+    parseOp(`ip addr add 10.96.${i >> 8}.${i & 255}/32 dev kube-ipvs0`),
+  );
+  for (const op of ops) fold(actual, op, 'done', 0);
+  const entries = actual.bindings.entries.bind(actual.bindings);
+  let looks = 0;
+  actual.bindings[Symbol.iterator] = function* () {
+    for (const entry of entries()) {
+      looks++;
+      yield entry;
+    }
+  } as typeof entries;
+  const last = parseOp('ip addr delete 10.96.3.231/32 dev kube-ipvs0');
+  assert.equal(new Presumptions(actual, planTo([last]), nothing).hold(last), true);
+  assert.equal(looks, 1);
+});
+
 const nothing: Desired = {
   device: true,
   wanted: () => undefined,
