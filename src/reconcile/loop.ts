@@ -161,7 +161,7 @@ export class Reconciler {
     await this.#takeChanges(limit);
     await this.#readUnknown();
     if (!this.#wanted.isBehind) for (const keys of this.#releasable()) keys.release();
-    const services = this.#dirtyServices.due(now());
+    const services = this.#dirtyServices.due(now()).filter(({ id }) => this.#wanted.isDecided(id));
     const bindings = this.#dirtyBindings.due(now());
     const elements = this.#dirtyElements.due(now());
     const keys = { services: keysOf(services), bindings: keysOf(bindings), elements: keysOf(elements) };

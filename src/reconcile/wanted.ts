@@ -274,6 +274,11 @@ export class WantedState implements Desired {
     return this.#claims.ownerOf(id) !== undefined;
   }
 
+  /** Not while its owner no longer asks for it and nobody has taken that change: another Service may have it from then on. */
+  isDecided(id: string): boolean {
+    return !this.isClaimed(id) || this.wanted(id) !== undefined;
+  }
+
   /** What was derived may be made anew. */
   endTurn(): void {
     this.#derived.clear();

@@ -89,6 +89,29 @@ test('a pass tells of every Service that it took in, also of what changed betwee
   );
 });
 
+test('a disputed virtual service passes to the other Service in place, also when its owner goes while a pass reads', async () => {
+  const vips = ['10.96.0.10'];
+  const { node, kernel, store } = await serving('10.244.0.1', '10.244.0.2');
+  store.apply(setService(service('default/young', { vips, createdAt: '2999-01-01T00:00:00Z' })));
+  store.apply(setSlice(slice('default/young', ['10.244.0.9'])));
+  await node.rest();
+  kernel.setConnections('10.96.0.10:80/TCP', '10.244.0.2:8080', { active: 1, inactive: 0 });
+  store.apply(webSlice('10.244.0.1'));
+  await node.rest();
+  node.applied.length = 0;
+  const servicesAt = kernel.servicesAt.bind(kernel);
+  kernel.servicesAt = async (keys) => {
+    kernel.servicesAt = servicesAt;
+    store.apply(deleteService(web.name));
+    return servicesAt(keys);
+  };
+  await node.checkDrains();
+  assert.deepEqual(texts(node), [
+    '-a -t 10.96.0.10:80 -r 10.244.0.9:8080 -m -w 1',
+    '-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 0',
+  ]);
+});
+
 test('before every source is synced a pass is none', async () => {
   const store = new Store();
   store.apply(setService(web));
