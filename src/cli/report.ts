@@ -36,7 +36,7 @@ export interface Outcome {
   readonly totalMilliseconds: number;
 }
 
-export function summarise({ applied, unchanged }: Account): Summary {
+function summarise({ applied, unchanged }: Account): Summary {
   const counts = (kind: Op['kind'], same: number): Counts => {
     const ops = applied.filter((op) => op.kind === kind);
     const of = (verb: Verb) => ops.filter((op) => op.verb === verb).length;

@@ -103,7 +103,7 @@ function texts(node: Node): FieldReading {
 }
 
 /** As the flag is read: blanks around and empty parts are nothing. */
-export function commaList(text: string): string[] {
+function commaList(text: string): string[] {
   return text
     .split(',')
     .map((part) => part.trim())

@@ -15,7 +15,7 @@ import { deviceNameBytes, deviceNameSize, Records } from './fields.ts';
 export const objectKinds = { table: 1, chain: 2, set: 3, rule: 4, expression: 5 } as const;
 /** Of names of chains and sets, with the closing zero. */
 export const nameSize = 32;
-export const commentSize = 64;
+const commentSize = 64;
 
 /** A rule's record and those of its expressions, one behind the other; without verb and handle. */
 export function encodeRule(family: Family, chain: string, { text, comment }: Rule): Uint8Array {

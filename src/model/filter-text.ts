@@ -55,7 +55,7 @@ export function parseElementOp(line: string): ElementOp | undefined {
 }
 
 /** An element of one of our sets from nft's own text of its key and data; undefined where the set cannot hold it. */
-export function parseElement(family: Family, setName: string, key: string, data?: string): Element | undefined {
+function parseElement(family: Family, setName: string, key: string, data?: string): Element | undefined {
   const set = setKeys.get(setName);
   if (set === undefined) return undefined;
   const spec: SetSpec = setSpecs[set];

@@ -54,7 +54,7 @@ export interface TurnReport {
  */
 export type KernelTime = Readonly<Record<TimedPart, number>>;
 
-export const timedParts = ['ipvs', 'addresses', 'filter', 'other'] as const;
+const timedParts = ['ipvs', 'addresses', 'filter', 'other'] as const;
 export type TimedPart = (typeof timedParts)[number];
 
 export function sumOf(times: readonly KernelTime[]): KernelTime {

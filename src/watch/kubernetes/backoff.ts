@@ -1,11 +1,11 @@
 /** How long to wait before a list or watch is made again. */
 
 /** Milliseconds. As client-go's reflector has them (newBackoff, Kubernetes 1.36). */
-export const shortestBackoff = 800;
-export const longestBackoff = 30_000;
+const shortestBackoff = 800;
+const longestBackoff = 30_000;
 
 /** Milliseconds of a server's Retry-After that are believed: one that asks for hours must not stop the watch for hours. */
-export const longestRetryAfter = 60_000;
+const longestRetryAfter = 60_000;
 
 /** Exponential, with full jitter: after an outage the nodes of a cluster must not come back in step. */
 export class Backoff {

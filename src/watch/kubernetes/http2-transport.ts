@@ -32,7 +32,7 @@ export function openHttp2(socket: TLSSocket, credentials: Credentials, patience:
   });
 }
 
-export class Http2Transport implements Transport {
+class Http2Transport implements Transport {
   readonly #session: http2.ClientHttp2Session;
   readonly #socket: TLSSocket;
   readonly #patience: Patience;

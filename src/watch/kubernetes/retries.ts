@@ -47,7 +47,7 @@ export interface Next {
 }
 
 /** Milliseconds. A watch that ends earlier did not live: it is no sign that all is well. */
-export const shortLife = 5_000;
+const shortLife = 5_000;
 
 /** So many times in a row a version is asked for that leads nowhere. */
 const mostFutileTries = 3;
