@@ -3,6 +3,7 @@
 import type { Family } from '../model/address.ts';
 import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import { refusalText } from '../kernel/refusals.ts';
+import { counted } from '../model/counted.ts';
 import type { PassSummary } from '../model/status.ts';
 import { opText } from '../model/text.ts';
 import type { Drift } from '../reconcile/drift.ts';
@@ -174,10 +175,6 @@ function labelOf(family: Family): FamilyLabel {
 /** `2 destination edits, 1 service add`. */
 function verbsOf({ appliedCounts }: PassReport): string {
   return appliedCounts.map(({ kind, verb, count }) => counted(count, `${kind} ${verb}`)).join(', ');
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function rounded(milliseconds: number): number {

@@ -1,5 +1,6 @@
 /** Virtual services with their destinations as lines, in the order of their addresses. */
 
+import { counted } from '../model/counted.ts';
 import type { DestinationState, DestinationStatus, StatusReport, VirtualServiceStatus } from '../model/status.ts';
 import { ageText } from './status-age.ts';
 import { aligned, type Column, widest } from './status-columns.ts';
@@ -79,11 +80,6 @@ function summary(destinations: readonly DestinationStatus[]): string {
   const sum = (of: 'active' | 'inactive') =>
     destinations.reduce((total, { connections }) => total + (connections?.[of] ?? 0), 0);
   return `${counted(destinations.length, 'destination')}: ${counts.join(', ')}; ${sum('active')} active and ${sum('inactive')} inactive connections`;
-}
-
-/** `1 key`, `2 keys`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** 10.0.0.9 before 10.0.0.10. */

@@ -1,10 +1,11 @@
 /** A StatusReport for people: what `kubectl get` and `ipvsadm -Ln` would say together. Nothing in it reaches the terminal raw. */
 
+import { counted } from '../model/counted.ts';
 import { printable } from '../model/printable.ts';
 import type { DaemonStatus, StatusReport } from '../model/status.ts';
 import { ageText } from './status-age.ts';
 import { aligned, type Column } from './status-columns.ts';
-import { counted, virtualServiceLines } from './status-tables.ts';
+import { virtualServiceLines } from './status-tables.ts';
 
 export interface StatusTextOptions {
   /** All there is, however long. */

@@ -10,7 +10,7 @@ import {
   type Element,
   element,
   type Rule,
-  type SetKey,
+  setKeys,
   type SetSpec,
   setSpecs,
   type Table,
@@ -41,8 +41,6 @@ export interface Passage {
   /** Those of them that marked it for masquerading, of which something comes only where it then leaves the node. */
   readonly marking: readonly Rule[];
 }
-
-const setKeys = new Map(Object.entries(setSpecs).map(([key, { name }]) => [name as string, key as SetKey]));
 
 /** Elements of one family's sets, to be found by what a packet has. */
 export class ElementIndex {

@@ -7,7 +7,7 @@ import {
   element,
   familyName,
   type Field,
-  type SetKey,
+  setKeys,
   type SetSpec,
   setSpecs,
   tableName,
@@ -36,7 +36,6 @@ export function tableOpText({ verb, table: { family } }: TableOp): string {
 }
 
 const tableVerbs = { add: 'add', edit: 'flush', delete: 'delete' } as const;
-const setKeys = new Map(Object.entries(setSpecs).map(([key, { name }]) => [name as string, key as SetKey]));
 const protocols = new Map<string, Protocol>([
   ['tcp', 'TCP'],
   ['udp', 'UDP'],

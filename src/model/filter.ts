@@ -47,6 +47,12 @@ export const setSpecs = {
 } as const satisfies Readonly<Record<string, SetSpec>>;
 
 export type SetKey = keyof typeof setSpecs;
+
+/** By a set's name in the kernel. */
+export const setKeys: ReadonlyMap<string, SetKey> = new Map(
+  Object.entries(setSpecs).map(([key, { name }]) => [name, key as SetKey]),
+);
+
 /**
  * A canonical address, a protocol (`TCP`), a port, a device's name, or a network. Where somebody else made the element also a range
  * as nft prints it, `10.1.0.5-10.1.0.9`, and a protocol by its number.

@@ -4,6 +4,7 @@ import { cpus, release } from 'node:os';
 import type { Config } from '../../config/config.ts';
 import type { Machine } from '../../desired/settings.ts';
 import { type FilterName, legacyNames, setNames } from '../../kernel/filter-names.ts';
+import { counted } from '../../model/counted.ts';
 import { deviceName } from '../../model/op.ts';
 import { type HostFiles, hostFiles } from '../host-files.ts';
 import { exitStatus, type Invocation } from '../invocation.ts';
@@ -13,7 +14,7 @@ import { clusterFindings } from './cluster-checks.ts';
 import { clusterFacts } from './cluster-facts.ts';
 import { deviceFinding, nodePortFinding } from './device-checks.ts';
 import { type Examination, examine, within } from './examination.ts';
-import { counted, type Finding, fail, ok } from './finding.ts';
+import { type Finding, fail, ok } from './finding.ts';
 import { networkdFacts, networkManagerFacts, privilegeFacts } from './host-facts.ts';
 import { connectionTableFinding, estimatorFinding, kernelFinding, reuseFinding } from './kernel-checks.ts';
 import {

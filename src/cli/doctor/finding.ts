@@ -26,11 +26,6 @@ export function worst(findings: readonly Finding[]): Level {
   return levels[Math.max(0, ...findings.map(({ level }) => levels.indexOf(level)))]!;
 }
 
-/** `1 chain`, `2 chains`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** `a, b, c and 12 more`. */
 export function some(names: readonly string[], most = 5): string {
   if (names.length <= most) return names.join(', ');
