@@ -137,6 +137,11 @@ describe('systemd-networkd', () => {
       'fail',
     ],
     [
+      'with a unit whose key nobody knows takes it',
+      { ...running, '/etc/systemd/network/a.network': '[Match]\nconstructor=dummy\n' },
+      'fail',
+    ],
+    [
       'with a unit of wireless devices has no part in it',
       { '/etc/systemd/network/a.network': '[Match]\nType=wlan\n' },
       'ok',

@@ -25,6 +25,7 @@ describe('names of kube-proxy', () => {
     ['filter', 'KUBE-POD-FW-ABCDEFGHIJKLMNOP', false],
     ['filter', 'KUBE-NWPLCY-ABCDEFGHIJKLMNOP', false],
     ['raw', 'KUBE-SERVICES', false],
+    ['constructor', 'KUBE-SERVICES', false],
   ];
   for (const [table, name, isKubeProxys] of rows) {
     it(`${isKubeProxys ? 'include' : 'are not'} ${name} of ${table}`, () => {

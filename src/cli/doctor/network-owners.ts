@@ -48,13 +48,13 @@ function matchesDevice(sections: readonly Section[]): boolean {
   return match.every(([key, value]) => matchesKey(key, value));
 }
 
-const ofDevice: Readonly<Record<string, readonly string[]>> = {
-  Name: [deviceName],
-  OriginalName: [deviceName],
-  Type: ['ether'],
-  Kind: ['dummy'],
-  Driver: ['dummy'],
-};
+const ofDevice: ReadonlyMap<string, readonly string[]> = new Map([
+  ['Name', [deviceName]],
+  ['OriginalName', [deviceName]],
+  ['Type', ['ether']],
+  ['Kind', ['dummy']],
+  ['Driver', ['dummy']],
+]);
 /** A dummy device has nothing of these that anybody would write. */
 const ofHardware: ReadonlySet<string> = new Set(
   'MACAddress PermanentMACAddress Path Property WLANInterfaceType SSID BSSID'.split(' '),
@@ -62,7 +62,7 @@ const ofHardware: ReadonlySet<string> = new Set(
 
 function matchesKey(key: string, value: string): boolean {
   if (ofHardware.has(key)) return value === '';
-  const names = ofDevice[key];
+  const names = ofDevice.get(key);
   const words = value.split(/\s+/).filter((word) => word !== '');
   if (names === undefined || words.length === 0) return true;
   const isInverted = words[0]!.startsWith('!');

@@ -40,8 +40,9 @@ const chains: ChainNames = {
 /** Of the iptables mode, one chain for each port, endpoint, external policy and source range: a hash behind it. */
 const hashed = /^KUBE-(SVC|SVL|SEP|EXT|XLB|FW)-[A-Z2-7]{16}$/;
 
+/** A table may be called as what every object has (`constructor`). */
 export function isKubeProxyChain(table: string, name: string): boolean {
-  return chains[table]?.has(name) === true || (table === 'nat' && hashed.test(name));
+  return (Object.hasOwn(chains, table) && chains[table]!.has(name)) || (table === 'nat' && hashed.test(name));
 }
 
 /** Comments of the rules by which the kernel's own chains lead to kube-proxy's; no version wrote one without. */
