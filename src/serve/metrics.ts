@@ -138,7 +138,7 @@ export class Metrics {
     for (const [kind, count] of drift) this.#series.drift.inc({ kind }, count);
   }
 
-  /** `reason` is one of few: `gone`, `closed`, `refused` … */
+  /** `reason` is one of few: `connection`, `expired`, `refused` … */
   watchRestarted(source: string, reason: string): void {
     this.#series.watchRestarts.inc({ source, reason: printable(reason) });
   }
