@@ -139,7 +139,7 @@ export class Proxy {
     };
   }
 
-  /** How many virtual services are asked for, and how many destinations they have. O(virtual services). */
+  /** How many virtual services are asked for, and how many destinations the kernel has for them. O(virtual services). */
   size(): { readonly virtualServices: number; readonly destinations: number } {
     return this.#reconciler.size();
   }

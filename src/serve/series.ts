@@ -140,7 +140,7 @@ function ownSeries(registry: Registry) {
     oldestDirty: gauge('oldest_dirty_seconds', 'How long the oldest dirty key has waited.'),
     drains: gauge('drains', 'Destinations that keep weight 0 until their connections end.'),
     virtualServices: gauge('virtual_services', 'Virtual services that the cluster asks of this node.'),
-    destinations: gauge('destinations', 'Destinations that the cluster asks of this node.'),
+    destinations: gauge('destinations', "Destinations that the kernel has for the cluster's virtual services."),
     conflicts: gauge('conflicts', 'Claims of Services on virtual services that another Service owns.'),
     drift: counter('drift_total', 'Things that a scrub found otherwise than they had been left.', ['kind']),
     scrubDuration: histogram('scrub_duration_seconds', 'Time that a scrub took.', milliseconds2n),

@@ -54,7 +54,7 @@ const described = `
 # TYPE kube_ipvs_drains gauge
 # HELP kube_ipvs_virtual_services Virtual services that the cluster asks of this node.
 # TYPE kube_ipvs_virtual_services gauge
-# HELP kube_ipvs_destinations Destinations that the cluster asks of this node.
+# HELP kube_ipvs_destinations Destinations that the kernel has for the cluster's virtual services.
 # TYPE kube_ipvs_destinations gauge
 # HELP kube_ipvs_conflicts Claims of Services on virtual services that another Service owns.
 # TYPE kube_ipvs_conflicts gauge
