@@ -52,7 +52,7 @@ export interface Clock {
 }
 
 /** Of the time between two scrubs, for reading destinations: an idle node should cost nothing that anybody notices. */
-const scrubShare = 0.002;
+const scrubShare = 0.001;
 
 const firstDelay = 100;
 const longestDelay = 30_000;
