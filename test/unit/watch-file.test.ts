@@ -25,6 +25,12 @@ function watched(test: TestContext, paths: readonly string[]) {
   return { told, watch };
 }
 
+/** Time passes only as told: however busy the machine is, a look at a few files is one piece. */
+function standStill(): void {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  mock.method(performance, 'now', () => 0);
+}
+
 /** A look that finds a change, and the one that finds it at rest. */
 function twoLooks(): void {
   mock.timers.tick(interval);
@@ -46,8 +52,8 @@ function showVersion(folder: string, version: string): void {
 }
 
 describe('a watched file or folder', () => {
-  beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
-  afterEach(() => mock.timers.reset());
+  beforeEach(standStill);
+  afterEach(() => mock.reset());
 
   const changes: readonly [what: string, change: (folder: string) => void][] = [
     ['a file that grows', (folder) => appendFileSync(join(folder, 'a.yaml'), 'more')],
@@ -150,8 +156,8 @@ describe('a watched file or folder', () => {
 });
 
 describe('when it tells', () => {
-  beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
-  afterEach(() => mock.timers.reset());
+  beforeEach(standStill);
+  afterEach(() => mock.reset());
 
   it('is once, after the last of several changes', async (test) => {
     const folder = await writeManifests(test, { 'a.yaml': 'a' });
@@ -194,6 +200,7 @@ describe('when it tells', () => {
   });
 
   it('is later with many files, so that looking costs next to nothing', async (test) => {
+    mock.restoreAll();
     const files = Object.fromEntries(Array.from({ length: 999 }, (_, i) => [`${i}.yaml`, 'a']));
     const folder = await writeManifests(test, files);
     const { told } = watched(test, [folder]);
