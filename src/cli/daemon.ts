@@ -57,6 +57,8 @@ export class Daemon {
   #isReady = false;
   #isClosed = false;
   #remarks: readonly string[] = [];
+  /** Why no traffic could be shown last. */
+  #trafficError: string | undefined;
 
   constructor({ config, kernel, log, signal, onFatal }: DaemonOptions) {
     this.#config = config;
@@ -243,9 +245,14 @@ export class Daemon {
     if (most === 0) return '';
     const rows = async () => {
       const all = await this.#kernel.traffic();
+      this.#trafficError = undefined;
       return all.map((traffic) => ({ owner: this.#proxy.ownerOf(traffic.service.id) ?? '', traffic }));
     };
-    const onError = (error: unknown) => this.#log.warn(`no traffic is shown: ${(error as Error).message}`);
+    const onError = (error: unknown) => {
+      const { message } = error as Error;
+      if (message !== this.#trafficError) this.#log.warn(`no traffic is shown: ${message}`);
+      this.#trafficError = message;
+    };
     return new TrafficSeries({ most, rows, onError }).text();
   }
 

@@ -207,6 +207,26 @@ test('of more conflicts than Events may tell at once the others are told later',
   await posted(30);
 });
 
+test('traffic that cannot be read is told once, however often somebody asks', async (context) => {
+  const server = await ApiServer.start();
+  context.after(() => server.close());
+  const port = await freePort();
+  const flags = `--healthz-bind-address= --metrics-bind-address=127.0.0.1:${port} --traffic-series 10`;
+  const { kernel, line, lines, ended } = started(`${flags} --master ${server.url}`);
+  context.after(ended);
+  await line(/^info ready/);
+  const traffic = kernel.traffic.bind(kernel);
+  const refuse = () => Promise.reject(new Error('no memory'));
+  const told = () => lines.filter((text) => text === 'warn no traffic is shown: no memory\n').length;
+  const counts: number[] = [];
+  for (const answer of [refuse, refuse, traffic, refuse, refuse]) {
+    kernel.traffic = answer;
+    await ask({ port, path: '/metrics' });
+    counts.push(told());
+  }
+  assert.deepEqual(counts, [1, 1, 1, 2, 2]);
+});
+
 test('a daemon that is given another node speaks of that one', async (context) => {
   const server = await ApiServer.start();
   context.after(() => server.close());
