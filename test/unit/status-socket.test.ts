@@ -233,7 +233,7 @@ describe('the status server', () => {
     const virtualServices = Array.from({ length: 3_000 }, (_, i) => ({ ...service!, port: i }));
     await serve({ idleTimeout: 200, report: async () => ({ ...sampleReport, virtualServices }) }).listening;
     for (let i = 0; i < 8; i++) {
-      const client = (await connected()).pause();
+      const client = (await connected()).pause().on('error', () => {});
       client.write('GET /status HTTP/1.1\r\nhost: x\r\n\r\n');
       closers.push(() => client.destroy());
     }
