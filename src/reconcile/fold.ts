@@ -9,9 +9,9 @@ import type { Actual } from './actual.ts';
 
 /**
  * `applied`: as asked. `known`: refused, but now we know what is there, and the next diff takes it from here.
- * `unknown`: must be read again. `failed`: the kernel will not.
+ * `unknown`: must be read again. `failed`: the kernel will not. `declined`: it will not, and nothing needs it.
  */
-export type Outcome = 'applied' | 'known' | 'unknown' | 'failed';
+export type Outcome = 'applied' | 'known' | 'unknown' | 'failed' | 'declined';
 
 export function fold(actual: Actual, op: Op, answer: Answer, now: number): Outcome {
   if (answer === 'done') {
@@ -25,7 +25,7 @@ export function fold(actual: Actual, op: Op, answer: Answer, now: number): Outco
   if (op.kind === 'setting' && !op.setting.required) {
     const { name } = op.setting;
     actual.settings.set(name, { value: actual.settings.get(name)?.value, writable: false });
-    return 'known';
+    return 'declined';
   }
   const lesson = lessons[op.kind][op.verb]?.[answer.errno];
   if (lesson === undefined) return 'failed';

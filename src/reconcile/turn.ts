@@ -168,6 +168,8 @@ export class Turn {
         this.#openKeys.add(keyOf(op));
         this.#open.push(op);
         return;
+      case 'declined':
+        return;
       default:
         outcome satisfies never;
     }

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { ObservedSetting, Timeouts, WantedSetting } from '../../src/model/node-state.ts';
 import { opText } from '../../src/model/text.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { type Faults, noFaults } from '../../src/kernel/faults.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import { storeOf } from '../support/cluster.ts';
 
@@ -83,6 +83,21 @@ for (const { what, wanted, is, ops, told = false } of rows) {
     assert.deepEqual(node.reconciler.unsettable(), told ? [wanted] : []);
   });
 }
+
+test('what is not required and is refused, as on a read-only /proc/sys, is told and no trouble, however often it is tried', async () => {
+  const refusing: Faults = {
+    ...noFaults,
+    ofOperation: ({ kind }) => (kind === 'setting' ? { kind: 'refused', errno: 'EROFS' } : undefined),
+  };
+  const settings = new Map([[limit.name, { value: '65536', writable: true }]]);
+  const node = new NodeLoop(new FakeKernel({ faults: refusing, settings }), storeOf(), { settings: [limit] });
+  await node.verify();
+  const reports = [...(await node.rest())];
+  await node.scrubbed();
+  reports.push(...(await node.spend(1)));
+  for (const { failures, blocked, open } of reports) assert.deepEqual([...failures, ...blocked, ...open], []);
+  assert.deepEqual(node.reconciler.unsettable(), [limit]);
+});
 
 test('what is required and cannot be written is a failure, tried again after a while', async () => {
   const { node } = nodeWith(conntrack, { value: '0', writable: false });
