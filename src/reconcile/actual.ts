@@ -87,6 +87,14 @@ export class Actual {
     ];
   }
 
+  /** The same IPv6 address with another prefix: a device has one once. Costs O(bindings) where there is one. */
+  inTheWayOf({ form, address }: Binding): Binding[] {
+    if (form === 'route' || familyOf(address) === 4) return [];
+    const routed = this.bindings.has(bindingId({ form: 'route', address, prefix: hostPrefix(6) })) ? 1 : 0;
+    if ((this.#held.get(address) ?? 0) <= routed) return [];
+    return [...this.bindings.values()].filter((other) => other.form === form && other.address === address);
+  }
+
   /**
    * Addresses that the binding holds and at which virtual services are, or may be. Costs O(unknown), for a route wider than a host
    * O(addresses of services) more.

@@ -3,7 +3,7 @@
  * than it was. Pure; costs O(keys given and their destinations).
  */
 
-import { type Address, type Family, familyOf } from '../model/address.ts';
+import { type Address, type Family, familyOf, hostPrefix } from '../model/address.ts';
 import type { Destination, DestinationKey } from '../model/destination.ts';
 import { type Element, sameElement, type Table, type Value } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
@@ -119,10 +119,21 @@ export function plan(keys: Keys, desired: Desired, actual: Actual, limits: Limit
   for (const one of elements) draft.makeRoom(one, desired, actual.filter);
   for (const { id } of elements) draft.element(id, desired.wantedElement(id), actual.filter);
   for (const key of keys.services) draft.service(key, desired.wanted(key.id), actual);
-  for (const binding of keys.bindings) draft.binding(binding, desired.wantedBinding(binding), actual);
+  for (const binding of keys.bindings) {
+    if (!isReplaced(binding, desired)) draft.binding(binding, desired.wantedBinding(binding), actual);
+  }
   draft.device(desired.device, actual);
   draft.tables(desired.tables, actual.filter);
   return draft;
+}
+
+/**
+ * Whether the same IPv6 address is wanted with the prefix of a host. Linux has one once on a device (EEXIST; inet6_rtm_newaddr in addrconf.c,
+ * 6.1), so the other goes right before this one comes.
+ */
+export function isReplaced({ form, address, prefix }: Binding, desired: Desired): boolean {
+  if (form === 'route' || familyOf(address) === 4 || prefix === hostPrefix(6)) return false;
+  return desired.wantedBinding({ form, address, prefix: hostPrefix(6) }) !== undefined;
 }
 
 /** A plan while it is written. */
@@ -245,6 +256,8 @@ class Draft implements Plan {
       this.push('raise device', { kind: 'device', verb: 'edit', change: 'addrgenmode none' });
       this.push('raise device', { kind: 'device', verb: 'edit', change: 'up' });
     }
+    const inTheWay = this.#limits.excluded(binding.address) ? [] : actual.inTheWayOf(binding);
+    for (const other of inTheWay) this.push('bind', { kind: 'binding', verb: 'delete', binding: other });
     this.push('bind', { kind: 'binding', verb: 'add', binding });
   }
 

@@ -9,7 +9,7 @@ import { type Binding, bindingId, type Op } from '../model/op.ts';
 import type { Actual, ActualService } from './actual.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { elementOf, serviceOf } from './actual-filter.ts';
-import type { Desired, Plan } from './plan.ts';
+import { type Desired, isReplaced, type Plan } from './plan.ts';
 
 export class Presumptions {
   readonly #actual: Actual;
@@ -99,6 +99,7 @@ export class Presumptions {
   }
 
   #mayUnbind(binding: Binding): boolean {
+    if (isReplaced(binding, this.#desired)) return true;
     const mayGo = (address: Address) => this.#staysHeld(address) || this.#isHeldElsewhere(address);
     if (!this.#actual.servedBy(binding).every(mayGo)) return false;
     return binding.form === 'route' || familyOf(binding.address) === 6 || this.#mayDropRoutes();

@@ -195,6 +195,23 @@ const rows: (Case & { readonly what: string; readonly ops: readonly string[] })[
     ops: [webRoute, 'ip addr delete 10.96.0.10/32 dev kube-ipvs0'],
   },
   {
+    what: 'an IPv6 address with another prefix, which Linux has instead of ours, goes right before ours comes',
+    wanted: [web, webAddress, '-A -t [fd00::10]:80 -s rr', 'ip addr add fd00::10/128 dev kube-ipvs0'],
+    there: [
+      device,
+      web,
+      '-A -t [fd00::10]:80 -s rr',
+      'ip addr add 10.96.0.10/24 dev kube-ipvs0',
+      'ip addr add fd00::10/64 dev kube-ipvs0',
+    ],
+    ops: [
+      webAddress,
+      'ip addr delete fd00::10/64 dev kube-ipvs0',
+      'ip addr add fd00::10/128 dev kube-ipvs0',
+      'ip addr delete 10.96.0.10/24 dev kube-ipvs0',
+    ],
+  },
+  {
     what: 'an IPv6 route needs the device up, once, and before it',
     wanted: [
       '-A -t [fd00::10]:80 -s rr',

@@ -125,6 +125,20 @@ const rows: readonly Row[] = [
     holds: false,
   },
   {
+    what: 'an IPv6 address with another prefix makes room for the wanted one, whatever it serves',
+    known: [device, web6, 'ip addr add fd00::10/64 dev kube-ipvs0'],
+    op: 'ip addr delete fd00::10/64 dev kube-ipvs0',
+    wanted: [address6],
+    holds: true,
+  },
+  {
+    what: 'an IPv4 address with another prefix stays until the wanted one is there',
+    known: [device, web, 'ip addr add 10.96.0.10/24 dev kube-ipvs0'],
+    op: 'ip addr delete 10.96.0.10/24 dev kube-ipvs0',
+    wanted: [address],
+    holds: false,
+  },
+  {
     what: 'an address goes when another device has it too, and an element marks its virtual service',
     known: [device, mark, web, address],
     op: deletion(address),
