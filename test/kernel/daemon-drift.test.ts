@@ -153,6 +153,8 @@ describe('a running kube-ipvs whose kernel somebody else changes', () => {
       '-e -t 192.0.2.1:80 -r 198.51.100.1:80 -g -w 3',
       '-A -u 192.0.2.2:53 -s rr',
       'ip addr add 192.0.2.9/32 dev lo',
+      'ip addr add ::ffff:10.96.0.10/128 dev kube-ipvs0',
+      '-A -t [::ffff:10.96.0.10]:80 -s sh',
       'nft add table ip theirs',
     );
     const before = state();
