@@ -146,6 +146,8 @@ describe('our tables in the kernel', () => {
         'a set is added': () => load(`add set ${ip} kube-ipvs foreign { type inet_service; }`),
         'a rule has a set of its own': () =>
           nft('add', 'rule', ip, 'kube-ipvs', 'input', 'tcp', 'dport', '{ 1, 2 }', 'drop'),
+        'a rule has a chain of its own': () =>
+          nft('add', 'rule', ip, 'kube-ipvs', 'input', 'tcp', 'dport', '1', 'jump', '{ drop; }'),
       };
 
       // what the kernel shows does not depend on the family
