@@ -61,8 +61,10 @@ ChainType unpackType(std::string_view name) {
   return found == std::end(typeNames) ? ChainType::other : static_cast<ChainType>(found - std::begin(typeNames));
 }
 
-void packFieldLengths(MessageWriter& writer, const Set& set) {
+void packDescription(MessageWriter& writer, const Set& set) {
   const MessageWriter::Nest description(writer, NFTA_SET_DESC);
+  if (set.size != 0) writer.u32be(NFTA_SET_DESC_SIZE, set.size);
+  if (set.fieldLengths[0] == 0) return;
   const MessageWriter::Nest concatenation(writer, NFTA_SET_DESC_CONCAT);
   for (const uint8_t length : set.fieldLengths) {
     if (length == 0) break;
@@ -71,10 +73,11 @@ void packFieldLengths(MessageWriter& writer, const Set& set) {
   }
 }
 
-void unpackFieldLengths(AttributeReader& attributes, Set& set) {
+void unpackDescription(AttributeReader& attributes, Set& set) {
   size_t count = 0;
   AttributeReader description(attributes.payload());
   while (description.next()) {
+    if (description.type() == NFTA_SET_DESC_SIZE) set.size = description.u32be();
     if (description.type() != NFTA_SET_DESC_CONCAT) continue;
     AttributeReader fields(description.payload());
     while (fields.next()) {
@@ -109,7 +112,7 @@ void packSet(MessageWriter& writer, const Set& set, uint32_t id) {
     writer.u32be(NFTA_SET_DATA_LEN, set.dataLength);
   }
   writer.u32be(NFTA_SET_ID, id);
-  if (set.fieldLengths[0] != 0) packFieldLengths(writer, set);
+  if (set.fieldLengths[0] != 0 || set.size != 0) packDescription(writer, set);
   packByteOrder(writer, set);
 }
 
@@ -279,7 +282,7 @@ bool unpackSet(const Message& message, std::string_view table, std::vector<Objec
     if (reader.type() == NFTA_SET_KEY_LEN) set.keyLength = reader.u32be();
     if (reader.type() == NFTA_SET_DATA_TYPE) set.dataType = reader.u32be();
     if (reader.type() == NFTA_SET_DATA_LEN) set.dataLength = reader.u32be();
-    if (reader.type() == NFTA_SET_DESC) unpackFieldLengths(reader, set);
+    if (reader.type() == NFTA_SET_DESC) unpackDescription(reader, set);
   }
   if (ours) objects.push_back(std::bit_cast<Object>(set));
   return reader.wellFormed();

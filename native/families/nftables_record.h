@@ -10,7 +10,7 @@
 //    16 |                                     data type | data length | field lengths …
 //     0 | verb   | kind   | family | 0      | expressions              | handle …                          rule
 //    32 | name of a chain or set, chain of a rule, NUL-padded …
-//    64 | comment of a rule, NUL-padded …
+//    64 | comment of a rule, NUL-padded …; size of a set
 //     0 | verb   | kind   | family | 0      | expr.  | source | target | oper.  | 3 sources | key |       expression
 //    16 | offset          | length          | flags           | 0
 //    32 | name, NUL-padded …
@@ -91,11 +91,12 @@ struct alignas(8) Set {
   uint32_t dataLength;
   uint8_t fieldLengths[8];  // of a concatenation of intervals, closed by 0
   char name[32];
-  uint8_t reserved2[64];
+  uint32_t size;  // how many elements it takes; 0: any number
+  uint8_t reserved2[60];
 };
 static_assert(sizeof(Set) == sizeof(Object));
 static_assert(offsetof(Set, flags) == 4 && offsetof(Set, dataLength) == 20 && offsetof(Set, fieldLengths) == 24);
-static_assert(offsetof(Set, name) == 32);
+static_assert(offsetof(Set, name) == 32 && offsetof(Set, size) == 64);
 
 struct alignas(8) Rule {
   Verb verb;

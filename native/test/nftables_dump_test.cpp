@@ -108,7 +108,8 @@ void recordingTests() {
     const Set allowed = named<Set>(sets, "allowed");
     CHECK(allowed.flags == (NFT_SET_INTERVAL | NFT_SET_CONCAT) && allowed.keyType == 0x1cc347);
     CHECK(allowed.keyLength == 16 && same(allowed.fieldLengths, hex("0401020400000000")));
-    CHECK((named<Set>(sets, "odd").flags & NFT_SET_TIMEOUT) != 0);
+    CHECK((named<Set>(sets, "odd").flags & NFT_SET_TIMEOUT) != 0 && named<Set>(sets, "odd").size == 16);
+    CHECK(map.size == 0 && allowed.size == 0);
     CHECK(named<Set>(sets, "__set0").flags == (NFT_SET_ANONYMOUS | NFT_SET_CONSTANT));
   });
 
@@ -193,6 +194,7 @@ void roundTripTests() {
     set.dataType = 1;
     set.dataLength = 64;
     records::writeBytes(set.fieldLengths, "0102030405060708");
+    set.size = 65'536;
     CHECK(survives({std::bit_cast<Object>(set)}, nftables::unpackSet));
     Expression masquerade = records::step(ExpressionKind::masquerade);
     const Objects rule =

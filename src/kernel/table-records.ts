@@ -5,7 +5,7 @@
  *     table 0 verb  1 kind  2 family  4 flags  = 128
  *     chain 0 verb  1 kind  2 family  4 type  5 hook  6 policy  8 priority  32 name (32)  = 128
  *     set   0 verb  1 kind  2 family  4 flags  8 key type  12 key length  16 data type  20 data length  24 field lengths (8)
- *           32 name (32)  = 128
+ *           32 name (32)  64 size  = 128
  */
 
 import type { Family } from '../model/address.ts';

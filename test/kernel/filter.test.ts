@@ -173,6 +173,8 @@ describe('our tables in the kernel', () => {
           load(setsAlone.replace(/(set health-check-ports .*\n\t\ttype) \S+/, '$1 inet_proto')),
         'a set holds intervals where ours does not': () =>
           load(setsAlone.replace(/(set health-check-ports .*\n.*\n)/, '$1\t\tflags interval\n')),
+        'a set takes only so many elements': () =>
+          load(setsAlone.replace(/(set health-check-ports .*\n.*\n)/, '$1\t\tsize 2\n')),
         'somebody decides by a verdict map in it': () =>
           load(`${listing(table)}\nadd chain ${ip} kube-ipvs far\nadd map ${ip} kube-ipvs v { type inet_service : verdict; }
 add element ${ip} kube-ipvs v { 1 : jump far }`),
