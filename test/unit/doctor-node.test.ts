@@ -127,6 +127,21 @@ describe('systemd-networkd', () => {
       'fail',
     ],
     [
+      'with a unit of several lists takes what any has',
+      { ...running, '/etc/systemd/network/a.network': '[Match]\nName=eth*\nName=kube-*\n' },
+      'fail',
+    ],
+    [
+      'leaves what one of several lists excepts',
+      { ...running, '/etc/systemd/network/a.network': '[Match]\nName=*\nName=!kube-*\n' },
+      'ok',
+    ],
+    [
+      'with a list that was emptied looks at what comes behind it',
+      { ...running, '/etc/systemd/network/a.network': '[Match]\nName=kube-*\nName=\nName=eth*\n' },
+      'ok',
+    ],
+    [
       'with a unit of one card has no part in it',
       { '/etc/systemd/network/a.network': '[Match]\nMACAddress=02:00:00:00:00:01\n' },
       'ok',

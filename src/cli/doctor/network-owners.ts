@@ -42,10 +42,22 @@ export function networkdFinding({ units, isRunning, link }: NetworkdFacts): Find
   return isRunning ? fail(check, message, networkdCure) : warn(check, `${message}; it does not run now`, networkdCure);
 }
 
-/** Of [Match] in systemd.network(5), for a dummy device without hardware; what concerns the whole machine counts as given. */
+/**
+ * Of [Match] in systemd.network(5), for a dummy device without hardware; what concerns the whole machine counts as given. A key that comes
+ * again adds to its list, and empties it without a value (config_parse_match_ifnames in src/shared/net-condition.c of systemd 252).
+ */
 function matchesDevice(sections: readonly Section[]): boolean {
-  const match = sections.filter(({ name }) => name === 'Match').flatMap(({ entries }) => entries);
-  return match.every(([key, value]) => matchesKey(key, value));
+  const lists = new Map<string, readonly string[]>();
+  for (const [key, value] of sections.filter(({ name }) => name === 'Match').flatMap(({ entries }) => entries)) {
+    lists.set(key, value === '' ? [] : [...(lists.get(key) ?? []), ...patternsOf(value)]);
+  }
+  return [...lists].every(([key, patterns]) => matchesKey(key, patterns));
+}
+
+/** `!` in front of the first word is for all of the line. */
+function patternsOf(value: string): string[] {
+  const words = value.split(/\s+/);
+  return value.startsWith('!') ? words.map((word) => `!${word.replace(/^!/, '')}`) : words;
 }
 
 const ofDevice: ReadonlyMap<string, readonly string[]> = new Map([
@@ -60,14 +72,14 @@ const ofHardware: ReadonlySet<string> = new Set(
   'MACAddress PermanentMACAddress Path Property WLANInterfaceType SSID BSSID'.split(' '),
 );
 
-function matchesKey(key: string, value: string): boolean {
-  if (ofHardware.has(key)) return value === '';
+function matchesKey(key: string, patterns: readonly string[]): boolean {
+  if (ofHardware.has(key)) return patterns.length === 0;
   const names = ofDevice.get(key);
-  const words = value.split(/\s+/).filter((word) => word !== '');
-  if (names === undefined || words.length === 0) return true;
-  const isInverted = words[0]!.startsWith('!');
-  const patterns = words.map((word) => word.replace(/^!/, ''));
-  return patterns.some((pattern) => names.some((name) => matchesGlob(pattern, name))) !== isInverted;
+  if (names === undefined) return true;
+  const isMet = (pattern: string) => names.some((name) => matchesGlob(pattern, name));
+  const others = patterns.filter((pattern) => pattern.startsWith('!'));
+  if (others.some((pattern) => isMet(pattern.slice(1)))) return false;
+  return others.length === patterns.length || patterns.some(isMet);
 }
 
 const networkManagerCure = `printf '[keyfile]\\nunmanaged-devices+=interface-name:${deviceName}\\n' > /etc/NetworkManager/conf.d/90-${deviceName}.conf; nmcli general reload`;
