@@ -8,12 +8,13 @@ import { parseArguments } from '../../src/config/arguments.ts';
 import type { ClusterEvent } from '../../src/model/cluster.ts';
 import type { Wishes } from '../../src/reconcile/wanted.ts';
 import { storeOf } from './cluster.ts';
-import type { FakeKernel } from './fake-kernel.ts';
+import type { FakeKernel, FakeOptions } from './fake-kernel.ts';
 import { plainWishes } from './node-loop.ts';
 import { started } from './served-node.ts';
 
 export interface Told {
   readonly wishes?: Partial<Wishes>;
+  readonly options?: FakeOptions;
   /** What somebody else did to the kernel afterwards. */
   readonly after?: (kernel: FakeKernel) => void;
   /** What the cluster says when it is asked; by default what it said before. */
@@ -24,9 +25,9 @@ export interface Told {
 export async function explained(
   words: string,
   events: readonly ClusterEvent[],
-  { wishes = {}, after = () => {}, now = events }: Told = {},
+  { wishes = {}, options = {}, after = () => {}, now = events }: Told = {},
 ): Promise<Explanation> {
-  const { kernel, node } = started(storeOf(...events), {}, wishes);
+  const { kernel, node } = started(storeOf(...events), options, wishes);
   await node.converge();
   after(kernel);
   const asked = questionOf(parseArguments(['explain', ...words.split(' ')]));

@@ -352,6 +352,26 @@ describe('clients', () => {
   });
 });
 
+it('says that others reach nothing by IPv6 where the host does not forward it', async () => {
+  const events = [
+    ...nodeFacts,
+    setService(service('default/web', { vips: ['10.96.0.10', 'fd00:96::10'] })),
+    setSlice(slice('default/web', ['fd00:244::2'])),
+    setSlice(slice('default/web', ['10.244.1.2'], { name: 'default/web-2' })),
+  ];
+  const options = { settings: new Map([['net/ipv6/conf/all/forwarding', { value: '0', writable: true }]]) };
+  const six = await explained('[fd00:96::10]:80', events, { ...byNetwork, options });
+  assert.deepEqual(fates(six), [
+    'pod any: reaches [fd00:244::2]:8080 | dropped',
+    'host fd00:96::10: reaches [fd00:244::2]:8080*',
+    'external any: reaches [fd00:244::2]:8080* | dropped',
+  ]);
+  assert.deepEqual(six.differences, []);
+  assert.match(six.remarks.join(), /^net\.ipv6\.conf\.all\.forwarding is 0, /);
+  const four = await explained('10.96.0.10:80', events, { ...byNetwork, options });
+  assert.deepEqual([four.clients.filter(({ kernel }) => kernel !== undefined), four.remarks], [[], []]);
+});
+
 describe('an address that nobody claims', () => {
   async function nearby(words: string, events: readonly ClusterEvent[]): Promise<string[]> {
     const { frontEnd, near, differences } = await explained(words, events);

@@ -127,7 +127,7 @@ function clientSetting({ store, wanted, pods }: Evidence, terrain: Terrain, allo
 
 function fates({ question, wanted, store, observation }: Evidence, setting: ClientSetting): ClientFate[] {
   const { key } = question;
-  const actual = actualTerrain(observation.actual, wanted, serviceFamily(key), store.nodeAddresses);
+  const actual = actualTerrain(observation, wanted, serviceFamily(key), store.nodeAddresses);
   const rows = clientsOf(question, setting).map((client): ClientFate => {
     const { outcome, rules } = journey(client, key, setting.terrain);
     const real: Outcome = actual === undefined ? { kind: 'unknown' } : journey(client, key, actual).outcome;
@@ -192,6 +192,12 @@ function remarks({ question, wanted, store, observation, differences, pods }: Ev
   if (store.node === undefined) {
     lines.push(
       `no Node ${wanted.nodeFacts?.name} is known: its zone is not, and its Pods are told by configuration only`,
+    );
+  }
+  if (serviceFamily(key) === 6 && !observation.forwardsIPv6) {
+    lines.push(
+      'net.ipv6.conf.all.forwarding is 0, so that only what the host sends itself reaches other machines and Pods: set it to 1 ' +
+        'on the host, which no pass does',
     );
   }
   const { service, destinations = [] } = wanted.wanted(key.id) ?? {};

@@ -34,7 +34,7 @@ export type Outcome =
     }
   /**
    * `refused`: the client is told; by IPVS for want of a destination where no rule of the packet filter did it. `dropped` without a rule:
-   * from a loopback address none leaves the node, to one none comes in, and without net.ipv4.ip_forward only the host's own do.
+   * from a loopback address none leaves the node, to one none comes in, and without forwarding only the host's own do.
    */
   | { readonly kind: 'refused' | 'dropped' }
   /** To a process of the node, if one listens. */

@@ -13,7 +13,12 @@ export interface Observation {
   readonly actual: Actual;
   /** The virtual service asked for, and those that the packet filter sends its clients on to. */
   readonly keys: readonly VirtualServiceKey[];
+  /** Whether what comes from others by IPv6 is sent on: a setting that no pass makes, as kube-proxy does not. */
+  readonly forwardsIPv6: boolean;
 }
+
+/** Of {@link Observation.forwardsIPv6}. */
+const forwardingIPv6 = 'net/ipv6/conf/all/forwarding';
 
 /** Reads settings, the elements of one family, the list of bindings, and of virtual services and destinations those in question only. */
 export async function observe(key: VirtualServiceKey, wanted: WantedState, kernel: Kernel): Promise<Observation> {
@@ -22,6 +27,7 @@ export async function observe(key: VirtualServiceKey, wanted: WantedState, kerne
   const family = serviceFamily(key);
   const tables = wanted.tables.filter((table) => table.family === family);
   await reader.settings(wanted.settings, wanted.timeouts);
+  const [forwarding] = await kernel.settings([forwardingIPv6]);
   await reader.bindings();
   const [state = 'absent'] = await kernel.tables(tables);
   await actual.filter.observe(new Map([[family, state]]), await kernel.elements(family));
@@ -30,7 +36,7 @@ export async function observe(key: VirtualServiceKey, wanted: WantedState, kerne
   await actual.observeServices(found.filter((one) => one !== undefined));
   const there = keys.filter(({ id }) => actual.service(id) !== undefined);
   await reader.destinations(there, thisPass, () => 0);
-  return { actual, keys };
+  return { actual, keys, forwardsIPv6: forwarding?.value?.trim() !== '0' };
 }
 
 /** What was read counts as fresh in it. */

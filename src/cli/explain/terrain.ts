@@ -8,6 +8,7 @@ import type { Destination } from '../../model/destination.ts';
 import type { Element, Table } from '../../model/filter.ts';
 import type { Actual } from '../../reconcile/actual.ts';
 import type { WantedState } from '../../reconcile/wanted.ts';
+import type { Observation } from './observation.ts';
 
 export interface Terrain {
   /** undefined: nothing filters. */
@@ -21,7 +22,7 @@ export interface Terrain {
   readonly isOwn: (address: Address) => boolean;
   /** net.ipv4.vs.conntrack: what IPVS sends is translated on its way out. */
   readonly isTracked: boolean;
-  /** net.ipv4.ip_forward, or the family is IPv6: what comes from others is sent on. */
+  /** net.ipv4.ip_forward or net.ipv6.conf.all.forwarding: what comes from others is sent on. */
   readonly forwards: boolean;
 }
 
@@ -44,7 +45,7 @@ export function wantedTerrain(
 
 /** undefined: our table has other rules than it should have, and nobody knows what they do. */
 export function actualTerrain(
-  actual: Actual,
+  { actual, forwardsIPv6 }: Observation,
   wanted: WantedState,
   family: Family,
   nodeAddresses: readonly NodeAddress[],
@@ -61,7 +62,7 @@ export function actualTerrain(
     isVirtual: (address) => actual.holds(address),
     isOwn: ownAddress(nodeAddresses),
     isTracked: !isOff(actual, 'net/ipv4/vs/conntrack'),
-    forwards: family === 6 || !isOff(actual, 'net/ipv4/ip_forward'),
+    forwards: family === 6 ? forwardsIPv6 : !isOff(actual, 'net/ipv4/ip_forward'),
   };
 }
 
