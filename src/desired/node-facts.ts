@@ -1,5 +1,6 @@
 /** The node and its addresses in; what front ends and rules depend on out. Pure; made anew only when one of the two changes. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { type Address, type Cidr, cidrContains, families, type Family, familyOf, parseCidr } from '../model/address.ts';
 import type { Node, NodeAddress } from '../model/cluster.ts';
 import { type Element, element } from '../model/filter.ts';
@@ -46,6 +47,15 @@ export function nodeFacts(node: Node | undefined, addresses: readonly NodeAddres
     masqueradeIPs: new Map([...ownAddresses(undefined, addresses, all, undefined), ...nodeIPs]),
     numberedDevices: new Map(families.map((family) => [family, numberedDevices(addresses, family)])),
   };
+}
+
+/** Whether Services ask the same of both; what else differs is the packet filter's alone. */
+export function serveAlike(a: NodeFacts, b: NodeFacts): boolean {
+  return isDeepStrictEqual(servingPart(a), servingPart(b));
+}
+
+function servingPart({ name, zone, nodePortAddresses, held, nodeIPs }: NodeFacts) {
+  return { name, zone, nodePortAddresses: new Set(nodePortAddresses), held, nodeIPs };
 }
 
 /** What the packet filter needs to know of the node itself, whatever the Services. */

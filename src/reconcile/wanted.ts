@@ -5,7 +5,7 @@
 
 import { type Claimant, Claims, type Conflict } from '../desired/claims.ts';
 import { type Asked, ask, type FrontEnd } from '../desired/front-ends.ts';
-import { nodeElements, type NodeFacts, nodeFacts, type NodePolicy } from '../desired/node-facts.ts';
+import { nodeElements, type NodeFacts, nodeFacts, type NodePolicy, serveAlike } from '../desired/node-facts.ts';
 import { type FilterPolicy, ruleset } from '../desired/ruleset.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { type Address, cidrContains, familyOf, hostPrefix } from '../model/address.ts';
@@ -169,11 +169,16 @@ export class WantedState implements Desired {
     return [...this.#schedulers.keys()];
   }
 
-  /** Folds in what changed of the node: the tables are as they should be from here on, and Services are to be looked at. */
+  /**
+   * Folds in what changed of the node: the tables are as they should be from here on, and Services are to be looked at, where they ask
+   * otherwise. With some networks each Pod brings an address of the node once more, on a device of its own.
+   */
   takeNode(): { readonly services: []; readonly elements: Element[]; readonly bindings: Binding[] } {
     const elements: Element[] = [];
-    if (!this.#refreshNode(elements)) return { services: [], elements, bindings: [] };
-    this.#store.markAll();
+    const before = this.#facts;
+    const facts = this.#refreshNode(elements);
+    if (facts === undefined) return { services: [], elements, bindings: [] };
+    if (before === undefined || !serveAlike(before, facts)) this.#store.markAll();
     return { services: [], elements, bindings: this.#routes() };
   }
 
@@ -327,20 +332,20 @@ export class WantedState implements Desired {
     return this.#schedulers.get(name) === true;
   }
 
-  /** Whether anything that Services depend on is another than before. */
-  #refreshNode(elements: Element[]): boolean {
+  /** What is known of the node, where anything of it is another than before. */
+  #refreshNode(elements: Element[]): NodeFacts | undefined {
     const { node, nodeAddresses } = this.#store;
     const isSeen = this.#seen !== undefined && this.#seen.node === node && this.#seen.nodeAddresses === nodeAddresses;
-    if (isSeen) return false;
+    if (isSeen) return undefined;
     this.#seen = { node, nodeAddresses };
     const facts = nodeFacts(node, nodeAddresses, this.#wishes);
-    if (isDeepStrictEqual(facts, this.#facts)) return false;
+    if (isDeepStrictEqual(facts, this.#facts)) return undefined;
     this.#facts = facts;
-    if (!this.#wishes.device) return true;
+    if (!this.#wishes.device) return facts;
     this.#tables = ruleset(facts, this.#wishes);
     const asked: Asked = { frontEnds: [], shared: nodeElements(facts) };
     for (const one of this.#claims.replace(nodeItself, '', asked).elements) elements.push(one);
-    return true;
+    return facts;
   }
 
   #isRouted(address: Address, prefix: number): boolean {

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WantedState } from '../../src/reconcile/wanted.ts';
-import { service, setService, storeOf } from '../support/cluster.ts';
+import { setNodeAddresses } from '../support/arbitrary-cluster.ts';
+import { nodeAddress, port, service, setService, storeOf } from '../support/cluster.ts';
 import { plainWishes } from '../support/node-loop.ts';
 
 test('a Service that changes while others are folded in is not known before the next turn has taken it', async () => {
@@ -34,4 +35,23 @@ test('a Service that changes while others are folded in is not known before the 
     Array.from(wanted.services(), ({ id }) => id),
     ['10.96.0.1:80/TCP', '10.96.0.3:80/TCP'],
   );
+});
+
+test('a Pod whose device has the address that those of other Pods have too is no reason to look at Services', async () => {
+  const store = storeOf(setService(service('default/web', { ports: [port(80, { nodePort: 30_080 })] })));
+  const wanted = new WantedState(plainWishes, store);
+  wanted.learnSchedulers(['rr'], ['rr']);
+  const take = async (...addresses: readonly string[]) => {
+    store.apply(setNodeAddresses(addresses.map(nodeAddress)));
+    const { names, elements } = await wanted.takeChanges(Number.POSITIVE_INFINITY);
+    wanted.endTurn();
+    return { names, devices: [...elements].filter(({ set }) => set === 'numberedDevices').map(({ id }) => id) };
+  };
+  const before = ['192.0.2.10 eth0', '10.244.0.1 veth1', '198.51.100.1 wg0'];
+  assert.deepEqual((await take(...before)).names, ['default/web']);
+  assert.deepEqual(await take(...before, '10.244.0.1 veth2'), { names: [], devices: ['ip numbered-devices veth2'] });
+  const [first, , last] = before;
+  const without = { names: [], devices: ['ip numbered-devices veth1'] };
+  assert.deepEqual(await take(first!, last!, '10.244.0.1 veth2'), without);
+  assert.deepEqual((await take(first!, last!)).names, ['default/web'], 'the address is gone, and with it a NodePort');
 });
