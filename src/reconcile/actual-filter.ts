@@ -2,7 +2,7 @@
 
 import type { TableState } from '../kernel/kernel.ts';
 import type { Address, Family } from '../model/address.ts';
-import { type Element, element, sameElement } from '../model/filter.ts';
+import { type Element, element, type Field, sameElement, setSpecs } from '../model/filter.ts';
 import { inPieces } from '../model/pieces.ts';
 import { type Protocol, serviceFamily, type VirtualServiceKey, virtualServiceKey } from '../model/virtual-service.ts';
 import { mirror } from './mirror.ts';
@@ -69,6 +69,12 @@ export class ActualFilter {
 /** The virtual service as an element: in `services` it marks it as ours, in `restricted` it closes it to all but its allowed sources. */
 export function elementOf(service: VirtualServiceKey, set: 'services' | 'restricted'): Element {
   return element(serviceFamily(service), set, [service.address, service.protocol, service.port]);
+}
+
+/** Whether an element speaks of one virtual service. */
+export function isOfService({ set }: Element): boolean {
+  const [first, second, third] = setSpecs[set].key as readonly Field[];
+  return first === 'address' && second === 'protocol' && third === 'port';
 }
 
 /** The virtual service that an element speaks of, by the first three parts of its key. */

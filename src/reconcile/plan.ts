@@ -5,13 +5,13 @@
 
 import { type Address, type Family, familyOf, hostPrefix } from '../model/address.ts';
 import type { Destination, DestinationKey } from '../model/destination.ts';
-import { type Element, sameElement, type Table, type Value } from '../model/filter.ts';
+import { type Element, sameElement, type Table } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
 import { sameDestination } from '../model/destination.ts';
 import { sameService, type VirtualService, type VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Actual, ActualService } from './actual.ts';
-import { type ActualFilter, serviceOf } from './actual-filter.ts';
+import { type ActualFilter, isOfService, serviceOf } from './actual-filter.ts';
 import { drain } from './drain.ts';
 import { settingOps, tableOps } from './plan-node.ts';
 
@@ -117,7 +117,7 @@ export function plan(keys: Keys, desired: Desired, actual: Actual, limits: Limit
   for (const op of tableOps(desired.tables, actual.filter)) draft.push('make table', op);
   const elements = [...keys.elements];
   for (const one of elements) draft.makeRoom(one, desired, actual.filter);
-  for (const { id } of elements) draft.element(id, desired.wantedElement(id), actual.filter);
+  for (const { id } of elements) draft.element(id, desired, actual.filter);
   for (const key of keys.services) draft.service(key, desired.wanted(key.id), actual);
   for (const binding of keys.bindings) {
     if (!isReplaced(binding, desired)) draft.binding(binding, desired.wantedBinding(binding), actual);
@@ -195,10 +195,11 @@ class Draft implements Plan {
     this.#made.add(id);
   }
 
-  element(id: string, wanted: Element | undefined, filter: ActualFilter): void {
+  element(id: string, desired: Desired, filter: ActualFilter): void {
     const there = filter.elements.get(id);
+    const wanted = desired.wantedElement(id);
     if (wanted === undefined) {
-      if (there !== undefined && !this.#made.has(id)) this.#deleteElement(there);
+      if (there !== undefined && !this.#made.has(id)) this.#deleteElement(there, desired);
       return;
     }
     const kept = there !== undefined && !this.#makesTable(wanted.family);
@@ -234,13 +235,20 @@ class Draft implements Plan {
     return ops.filter((op) => op.kind === 'element' && op.element.family === family).length;
   }
 
-  /** With a virtual service at an excluded address stays all that the packet filter knows of it. */
-  #deleteElement(there: Element): void {
-    const [address] = there.key;
-    if (there.set !== 'hairpins' && isAddress(address) && this.#limits.excluded(address)) return;
-    const serves = there.set === 'virtualIPs' && isAddress(address) ? address : undefined;
+  #deleteElement(there: Element, desired: Desired): void {
+    if (this.#isExcluded(there, desired)) return;
+    const serves = there.set === 'virtualIPs' ? (there.key[0] as Address) : undefined;
     if (!this.#limits.mayDelete(there.id, serves)) this.held.push(there.id);
     else this.push(restricts(there) ? 'lift' : 'delete element', { kind: 'element', verb: 'delete', element: there });
+  }
+
+  /** With an unclaimed virtual service at an excluded address stays all that the packet filter knows of it. */
+  #isExcluded(there: Element, desired: Desired): boolean {
+    const { excluded } = this.#limits;
+    if (there.set === 'virtualIPs') return excluded(there.key[0] as Address);
+    if (!isOfService(there)) return false;
+    const service = serviceOf(there);
+    return excluded(service.address) && desired.wanted(service.id) === undefined;
   }
 
   #unbind(binding: Binding): void {
@@ -330,8 +338,4 @@ class Draft implements Plan {
 /** Elements that close a way: set when those that keep it open are, and lifted before those go. */
 function restricts({ set }: Element): boolean {
   return set === 'restricted' || set === 'withoutLocal';
-}
-
-function isAddress(value: Value | undefined): value is Address {
-  return typeof value === 'string' && /[.:]/.test(value);
 }

@@ -351,6 +351,26 @@ rows.push(
     ops: [],
   },
   {
+    what: 'of a virtual service that a Service claims goes what it asks no more, excluded or not',
+    wanted: [web, webAddress, element('services { 10.96.0.10 . tcp . 80 }')],
+    there: [
+      device,
+      web,
+      webAddress,
+      element('services { 10.96.0.10 . tcp . 80 }'),
+      element('masqueraded { 10.96.0.10 . tcp . 80 }'),
+      element('without-local { 10.96.0.10 . tcp . 80 }'),
+    ],
+    limits: { excluded: () => true },
+    ops: [deletion('without-local { 10.96.0.10 . tcp . 80 }'), deletion('masqueraded { 10.96.0.10 . tcp . 80 }')],
+  },
+  {
+    what: 'a device that has no address any more is forgotten, whatever network its name looks like',
+    there: [device, element('numbered-devices { eth0.100 }')],
+    limits: { excluded: () => true },
+    ops: [deletion('numbered-devices { eth0.100 }')],
+  },
+  {
     what: 'another preferred source changes the route in place',
     wanted: ['ip route add local 10.96.0.0/12 dev kube-ipvs0 table local src 192.168.1.10'],
     there: [device, 'ip route add local 10.96.0.0/12 dev kube-ipvs0 table local src 192.168.1.9'],
