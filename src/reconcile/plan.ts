@@ -235,20 +235,19 @@ class Draft implements Plan {
     return ops.filter((op) => op.kind === 'element' && op.element.family === family).length;
   }
 
+  /**
+   * What speaks of a claimed virtual service is the claimant's affair. With one that nobody claims, at an excluded address, stays all
+   * that the packet filter knows of it.
+   */
   #deleteElement(there: Element, desired: Desired): void {
-    if (this.#isExcluded(there, desired)) return;
-    const serves = there.set === 'virtualIPs' ? (there.key[0] as Address) : undefined;
-    if (!this.#limits.mayDelete(there.id, serves)) this.held.push(there.id);
+    const { excluded, mayDelete } = this.#limits;
+    const service = isOfService(there) ? serviceOf(there) : undefined;
+    const claimed = service !== undefined && desired.wanted(service.id) !== undefined ? service : undefined;
+    const virtualIP = there.set === 'virtualIPs' ? (there.key[0] as Address) : undefined;
+    const address = service?.address ?? virtualIP;
+    if (claimed === undefined && address !== undefined && excluded(address)) return;
+    if (!mayDelete(claimed?.id ?? there.id, virtualIP)) this.held.push(there.id);
     else this.push(restricts(there) ? 'lift' : 'delete element', { kind: 'element', verb: 'delete', element: there });
-  }
-
-  /** With an unclaimed virtual service at an excluded address stays all that the packet filter knows of it. */
-  #isExcluded(there: Element, desired: Desired): boolean {
-    const { excluded } = this.#limits;
-    if (there.set === 'virtualIPs') return excluded(there.key[0] as Address);
-    if (!isOfService(there)) return false;
-    const service = serviceOf(there);
-    return excluded(service.address) && desired.wanted(service.id) === undefined;
   }
 
   #unbind(binding: Binding): void {

@@ -365,6 +365,20 @@ rows.push(
     ops: [deletion('without-local { 10.96.0.10 . tcp . 80 }'), deletion('masqueraded { 10.96.0.10 . tcp . 80 }')],
   },
   {
+    what: 'of a virtual service that a Service claims goes what it asks no more, whatever the elements may be of others',
+    wanted: [web, webAddress, element('services { 10.96.0.10 . tcp . 80 }')],
+    there: [
+      device,
+      web,
+      webAddress,
+      element('services { 10.96.0.10 . tcp . 80 }'),
+      element('restricted { 10.96.0.10 . tcp . 80 }'),
+      element('restricted { 10.96.0.11 . tcp . 80 }'),
+    ],
+    limits: { mayDelete: (id) => !id.startsWith('ip restricted') },
+    ops: [deletion('restricted { 10.96.0.10 . tcp . 80 }')],
+  },
+  {
     what: 'a device that has no address any more is forgotten, whatever network its name looks like',
     there: [device, element('numbered-devices { eth0.100 }')],
     limits: { excluded: () => true },
