@@ -44,7 +44,10 @@ export interface Limits {
    * key serves all that is there: what nobody claims is then kept.
    */
   readonly mayDelete: (id: string, address?: Address) => boolean;
-  /** By virtual service. False while an EndpointSlice may still tell of it: a destination that none names keeps its weight. */
+  /**
+   * By virtual service. False while an EndpointSlice may still tell of it: a destination that none names keeps its weight, and clients
+   * are not kept away for want of an endpoint here.
+   */
   readonly mayDrain: (id: string) => boolean;
   /** Addresses at which nothing is ever deleted. */
   readonly excluded: (address: Address) => boolean;
@@ -94,6 +97,8 @@ export interface Plan {
   readonly resting: readonly Resting[];
   /** Unclaimed keys and unnamed destinations kept because not everything is known that could claim them. */
   readonly held: readonly string[];
+  /** Elements that are not added because not everything is known that could make them needless. */
+  readonly postponed: readonly string[];
   readonly unchanged: Readonly<Record<'services' | 'destinations' | 'addresses' | 'elements', number>>;
 }
 
@@ -142,6 +147,7 @@ class Draft implements Plan {
   readonly draining: Draining[] = [];
   readonly resting: Resting[] = [];
   readonly held: string[] = [];
+  readonly postponed: string[] = [];
   readonly unchanged = { services: 0, destinations: 0, addresses: 0, elements: 0 };
   /** Elements that went to make room. */
   readonly #made = new Set<string>();
@@ -205,6 +211,10 @@ class Draft implements Plan {
     const kept = there !== undefined && !this.#makesTable(wanted.family);
     if (kept && sameElement(there, wanted)) {
       this.unchanged.elements++;
+      return;
+    }
+    if (wanted.set === 'withoutLocal' && !this.#limits.mayDrain(serviceOf(wanted).id)) {
+      this.postponed.push(id);
       return;
     }
     const phase = restricts(wanted) ? 'restrict' : 'add element';

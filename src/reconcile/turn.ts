@@ -95,7 +95,7 @@ export class Turn {
     this.#surroundings = surroundings;
     this.#actual = actual;
     this.#plan = plan;
-    this.#held = new Set(plan.held);
+    this.#held = new Set([...plan.held, ...plan.postponed]);
     this.#presumptions = new Presumptions(actual, plan, desired);
   }
 

@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ClusterEvent } from '../../src/model/cluster.ts';
 import { opText } from '../../src/model/text.ts';
 import { Store } from '../../src/store/store.ts';
 import {
+  address,
   cidr,
   deleteService,
   deleteSlice,
@@ -21,7 +23,7 @@ import { FakeKernel } from '../support/fake-kernel.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
 import { stateText } from '../support/kernel-state.ts';
 import { NodeLoop } from '../support/node-loop.ts';
-import { device, serving, started, texts, web, webSlice } from '../support/served-node.ts';
+import { device, filterTexts, serving, started, texts, web, webSlice } from '../support/served-node.ts';
 
 test('a first pass makes device, virtual service, destinations and address, in that order', async () => {
   const { node, kernel } = started(storeOf(setService(web), webSlice('10.244.0.1')));
@@ -319,6 +321,23 @@ test('endpoints leave their Service while an EndpointSlice of another cannot be 
     await node.rest();
     assert.deepEqual(texts(node), ['-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 0']);
   }
+});
+
+test('clients are kept away for want of an endpoint here as soon as no EndpointSlice may tell of one', async () => {
+  const outside = { ...web, externalIPs: [address('198.51.100.7')], externalTrafficPolicy: 'Local' } as const;
+  const broken: ClusterEvent = {
+    kind: 'unreadable',
+    object: 'EndpointSlice',
+    name: 'default/more',
+    service: 'default/web',
+  };
+  const { node, store } = started(storeOf(setService(outside), webSlice('10.244.1.1'), broken));
+  const keepsAway = () => filterTexts(node).some((line) => line.includes('without-local'));
+  await node.converge();
+  assert.equal(keepsAway(), false);
+  store.apply(deleteSlice('default/more'));
+  await node.rest();
+  assert.equal(keepsAway(), true);
 });
 
 test('a scrub finds and repairs what somebody else changed: weights, schedulers, destinations, addresses', async () => {

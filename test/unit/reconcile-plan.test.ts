@@ -379,6 +379,13 @@ rows.push(
     ops: [deletion('restricted { 10.96.0.10 . tcp . 80 }')],
   },
   {
+    what: 'clients are not kept away for want of an endpoint here while an EndpointSlice may still tell of one',
+    wanted: [element('without-local { 10.96.0.10 . tcp . 80 }'), element('without-local { 10.96.0.11 . tcp . 80 }')],
+    there: [device],
+    limits: { mayDrain: (id) => id !== '10.96.0.10:80/TCP' },
+    ops: [element('without-local { 10.96.0.11 . tcp . 80 }')],
+  },
+  {
     what: 'a device that has no address any more is forgotten, whatever network its name looks like',
     there: [device, element('numbered-devices { eth0.100 }')],
     limits: { excluded: () => true },
