@@ -64,7 +64,8 @@ export class Network {
         ? `TCP6-LISTEN:${port},ipv6only=0,fork,reuseaddr`
         : `UDP6-RECVFROM:${port},ipv6only=0,fork,reuseaddr`;
     const script = protocol === 'TCP' ? `while read line; do echo ${answer}; done` : `echo ${answer}`;
-    this.#processes.push(this.start(namespace, 'socat', listen, `SYSTEM:${script}`));
+    // a client that has said all ends its side: without a word on it socat would give the answer half a second from then
+    this.#processes.push(this.start(namespace, 'socat', '-t', patience.TCP, listen, `SYSTEM:${script}`));
     const option = protocol === 'TCP' ? '-Hltn' : '-Hlun';
     while (this.run(namespace, 'ss', option, `sport = :${port}`).trim() === '') {
       await new Promise((resolve) => setTimeout(resolve, 50));
