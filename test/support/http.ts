@@ -53,12 +53,12 @@ export async function received(socket: Socket): Promise<string> {
 }
 
 /** Somebody else who listens: on a port that nobody has, unless one is given. */
-export async function occupied(port = 0, host = '127.0.0.1'): Promise<{ port: number; close(): Promise<void> }> {
-  const server = createServer().listen(port, host);
+export async function occupied(port?: number, host = '127.0.0.1'): Promise<{ port: number; close(): Promise<void> }> {
+  const taken = port ?? (await freePort());
+  const server = createServer().listen(taken, host);
   await once(server, 'listening');
-  const address = server.address() as { port: number };
   return {
-    port: address.port,
+    port: taken,
     close: async () => {
       server.close();
       await once(server, 'close');
@@ -66,9 +66,22 @@ export async function occupied(port = 0, host = '127.0.0.1'): Promise<{ port: nu
   };
 }
 
-/** A port that nobody listens on. */
+/** Below those that the kernel gives to clients and to who asks for any (net.ipv4.ip_local_port_range), and below node ports. */
+const ports = { first: 20_000, count: 10_000 } as const;
+
+/** A port that nobody listens on, and that no other test is told of as long as this process lives. */
 export async function freePort(): Promise<number> {
-  const server = await occupied();
-  await server.close();
-  return server.port;
+  for (;;) {
+    const port = ports.first + Math.floor(Math.random() * ports.count);
+    try {
+      // the name of an abstract socket is taken by one process, and is free again when that ends, however it does
+      const name = createServer().listen(`\0kube-ipvs-test-port-${port}`).unref();
+      await once(name, 'listening');
+      const server = await occupied(port);
+      await server.close();
+      return port;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
+  }
 }

@@ -13,7 +13,7 @@ import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts'
 import { configured } from '../support/configured.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
-import { ask } from '../support/http.ts';
+import { ask, freePort } from '../support/http.ts';
 import { listening } from '../support/http-servers.ts';
 import { logged } from '../support/logged.ts';
 
@@ -38,15 +38,6 @@ function started(flags: string, faults = noFaults) {
     return running;
   };
   return { daemon, kernel, line, lines, ended };
-}
-
-/** A port of the loopback address that nobody listens at. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listening(server);
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 test('a daemon whose new API server cannot be made out goes on with what it watches', async () => {
