@@ -203,10 +203,31 @@ export class Daemon {
     return ask({ port: this.metricsPort, path });
   }
 
-  /** How often it has looked at what others changed in the kernel. */
-  async looks(): Promise<number> {
+  /**
+   * Until it has found, by looking at the kernel, what somebody changes there. Rejects when a look has passed that over; how long all
+   * takes does not count.
+   */
+  async finds(change: () => void): Promise<void> {
+    const signal = AbortSignal.timeout(patience);
+    const { found: before } = await this.#looks();
+    change();
+    const { times: first } = await this.#looks();
+    for (let passed = 0; ; ) {
+      const { times, found } = await this.#looks();
+      if (found > before) return;
+      // one may have been under way; that these have found nothing is known from what was told after they had ended
+      if (passed > 1) throw new Error(`${passed} looks at the kernel have found nothing`);
+      passed = times - first;
+      signal.throwIfAborted();
+    }
+  }
+
+  /** How often it has looked at what others changed in the kernel, and how many such things it has found. */
+  async #looks(): Promise<{ readonly times: number; readonly found: number }> {
     const { body } = await this.metrics();
-    return Number(/scrub_duration_seconds_count (\d+)/.exec(body)?.[1] ?? Number.NaN);
+    const [, times] = /^kube_ipvs_scrub_duration_seconds_count (\d+)$/m.exec(body)!;
+    const found = [...body.matchAll(/^kube_ipvs_drift_total\{.*\} (\d+)$/gm)].map(([, count]) => Number(count));
+    return { times: Number(times), found: found.reduce((sum, count) => sum + count, 0) };
   }
 
   /** `kube-ipvs status`, with these flags. */
