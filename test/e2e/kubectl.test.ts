@@ -151,7 +151,7 @@ describe('kubectl changes', () => {
     const { server, kubectl } = await start(test);
     const create = (...args: string[]) => kubectl.run(['-n', 'demo', 'create', 'service', ...args]);
     await create('clusterip', 'made', '--tcp', '81:8081', '--tcp', '444:https');
-    await create('nodeport', 'made-np', '--tcp', '82:8082', '--node-port', '30099');
+    await create('nodeport', 'made-np', '--tcp', '82:8082', '--node-port', '30082');
     await create('externalname', 'made-ext', '--external-name', 'example.org');
     const ports = (name: string) => service(server, name).spec.ports;
     assert.deepEqual(ports('made'), [
@@ -159,7 +159,7 @@ describe('kubectl changes', () => {
       { name: '444-https', port: 444, protocol: 'TCP', targetPort: 'https' },
     ]);
     assert.deepEqual(ports('made-np'), [
-      { name: '82-8082', port: 82, protocol: 'TCP', targetPort: 8082, nodePort: 30099 },
+      { name: '82-8082', port: 82, protocol: 'TCP', targetPort: 8082, nodePort: 30082 },
     ]);
     assert.match(
       await kubectl.run(['-n', 'demo', 'get', 'all']),

@@ -7,6 +7,8 @@ interface Held {
 
 const firstPort = 30000;
 const portCount = 2768;
+/** For those who name one: of these a Service that names none gets one only when all others are taken (KEP-3668). */
+const staticPorts = 86;
 
 export class Allocator {
   readonly #random: () => number;
@@ -59,9 +61,11 @@ export class Allocator {
 
   /** Of 30000 to 32767, none of those excepted. */
   freePort(except: readonly number[]): number {
-    const start = Math.floor(this.#random() * portCount);
+    const dynamicPorts = portCount - staticPorts;
+    const start = Math.floor(this.#random() * dynamicPorts);
     for (let i = 0; i < portCount; i++) {
-      const port = firstPort + ((start + i) % portCount);
+      const offset = i < dynamicPorts ? staticPorts + ((start + i) % dynamicPorts) : i - dynamicPorts;
+      const port = firstPort + offset;
       if (!this.#ports.has(port) && !except.includes(port)) return port;
     }
     throw new Error('all node ports are taken');
