@@ -86,9 +86,10 @@ it(`a tenth of the exchanges fails (seed ${seed}), and after ${changes} changes 
     change(Math.floor(random.next() * services));
     await sleep(random.next() * 100);
   }
-  // the last, of which the second daemon tells that it has seen all
+  // the last, of which the second daemon tells that it has seen all; the pass that adds it goes on with what is to go
   server.apply(serviceObject('last', { clusterIPs: ['10.96.2.1'] }), sliceObject('last', ['10.244.200.1']));
   await daemons[1]!.until(() => faultless.text().includes('-a -t 10.96.2.1:80 -r 10.244.200.1:8080 -m -w 1'), true);
+  await daemons[1]!.until(async () => (await daemons[1]!.status()).differences, []);
   await suffering.until(() => state(faulty), state(faultless));
   assert.match(await suffering.line(/faults are injected/), /tests only/);
   assert.ok(suffering.lines.some((line) => /failed with E[A-Z]+/.test(line)));
