@@ -59,7 +59,7 @@ describe('a node whose addresses come and go', () => {
     for (;;) {
       const found = ipvsLines(namespace.name).filter((line) => line.startsWith('-A') && line.includes(':30080'));
       if (found.join() === wanted.join()) return;
-      await once(told, 'turn', { signal: AbortSignal.timeout(20_000) });
+      await once(told, 'turn', { signal: AbortSignal.timeout(120_000) });
     }
   }
 
