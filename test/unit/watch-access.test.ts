@@ -310,7 +310,7 @@ test('a plugin that hangs is ended, told of, and run again with the next request
   const runs = join(mkdtempSync(join(folder, 'plugin-')), 'runs');
   const user = { exec: { ...exec, env: [{ name: 'RUNS', value: runs }] } };
   const kubeconfig = kubeconfigFile(folder, { server: 'https://127.0.0.1:1' }, user);
-  const client = await clientOf({ kubeconfig }, { patience: { ...patience, plugin: 500 } });
+  const client = await clientOf({ kubeconfig }, { patience: { ...patience, plugin: 2_000 } });
   const message = `${kubeconfig}: user "node" has no credentials: its plugin failed, or took too long, without a word`;
   await assert.rejects(get(client, '/'), { code: 'NO_ACCESS', message });
   await assert.rejects(get(client, '/'), { code: 'NO_ACCESS', message });
