@@ -82,6 +82,7 @@ export class HttpListener {
     this.#server = createServer(limits, (request, response) => void this.#respond(request, response));
     this.#server.maxConnections = mostConnections;
     this.#server.timeout = idleTimeout;
+    answerHalfClosed(this.#server);
   }
 
   /** The port that it listens on, once it does: another than asked for when that was 0. */
@@ -170,6 +171,14 @@ export class HttpListener {
       return failed;
     }
   }
+}
+
+/**
+ * Clients that have said all may end their side and wait for the answer (`nc -N`), as Go lets them. The property is Node's own (socketOnEnd in
+ * lib/_http_server.js, Node 20) and not documented.
+ */
+export function answerHalfClosed(server: Server): void {
+  Object.assign(server, { httpAllowHalfOpen: true });
 }
 
 /** How a try to listen ends; `close` without having listened, when it was given up. */

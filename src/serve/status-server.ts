@@ -11,6 +11,7 @@ import { dirname } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { StatusReport } from '../model/status.ts';
 import { statusJsonPieces } from '../model/status-json.ts';
+import { answerHalfClosed } from './http-listener.ts';
 
 export interface StatusServerOptions {
   /** Of the socket. Its folder is made, for its owner only, where there is none. */
@@ -46,6 +47,7 @@ export class StatusServer {
     });
     this.#server.maxConnections = mostConnections;
     this.#server.timeout = options.idleTimeout ?? 30_000;
+    answerHalfClosed(this.#server);
     this.listening = this.#open();
   }
 

@@ -92,6 +92,27 @@ test('a client of HTTP 1.0 needs no Host, and is done after one answer', async (
   assert.match(await heard, /^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n\r\n\/probe $/);
 });
 
+test('a client that ends its side after the request is answered, also later', async (context) => {
+  const { port } = await listening(context, {
+    answer: async ({ path }) => {
+      await turn();
+      await turn();
+      return plainText(200, path);
+    },
+  });
+  for (const [sent, answered] of [
+    ['GET /a HTTP/1.1\r\nHost: a\r\n\r\n', /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n\/a$/],
+    ['GET /b HTTP/1.0\r\n\r\n', /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n\/b$/],
+    ['GET /c HTTP/1.1\r\nHost: a', /^HTTP\/1\.1 400 /],
+    ['', /^$/],
+  ] as const) {
+    const socket = await connected(port);
+    const heard = received(socket);
+    socket.end(sent);
+    assert.match(await heard, answered);
+  }
+});
+
 test('more connections than 256 are not kept', async (context) => {
   const { port } = await listening(context);
   const sockets = [];

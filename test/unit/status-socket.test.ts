@@ -108,6 +108,20 @@ describe('the status server', () => {
     assert.deepEqual(errors, []);
   });
 
+  it('answers a client that ends its side after the request', async () => {
+    const report = async () => {
+      for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve));
+      return sampleReport;
+    };
+    serve({ report });
+    const socket = await connected();
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.end('GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(socket, 'close');
+    assert.match(Buffer.concat(chunks).toString(), /^HTTP\/1\.1 200 OK\r\n/);
+  });
+
   it('answers a report that is large, or has nothing', async () => {
     const [service] = sampleReport.virtualServices;
     for (const size of [0, 1, 500, 1001]) {
