@@ -4,6 +4,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 export interface HttpRequest {
   /** Without the query, as it was sent. */
@@ -72,6 +73,8 @@ const mostConnections = 256;
 export class HttpListener {
   readonly #options: HttpListenerOptions;
   readonly #server: Server;
+  /** Those first whose last request is longest ago, or that have been there longest without one. */
+  readonly #connections = new Set<Socket>();
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
   #told: string | undefined;
@@ -80,7 +83,7 @@ export class HttpListener {
   constructor(options: HttpListenerOptions) {
     this.#options = options;
     this.#server = createServer(limits, (request, response) => void this.#respond(request, response));
-    this.#server.maxConnections = mostConnections;
+    this.#server.on('connection', (socket) => this.#welcome(socket));
     this.#server.timeout = idleTimeout;
     answerHalfClosed(this.#server);
   }
@@ -151,7 +154,18 @@ export class HttpListener {
     this.#options.onError(error, isListening);
   }
 
+  /** Where there are too many it is not the newcomer who goes: whoever says nothing would keep out the kubelet and load balancers. */
+  #welcome(socket: Socket): void {
+    socket.once('close', () => this.#connections.delete(socket));
+    this.#connections.add(socket);
+    if (this.#connections.size <= mostConnections) return;
+    const [mostSilent] = this.#connections;
+    this.#connections.delete(mostSilent!);
+    mostSilent!.destroy();
+  }
+
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#connections.delete(request.socket)) this.#connections.add(request.socket);
     const { code, headers, body } = await this.#answer(request);
     if (this.#isClosed || response.destroyed) return;
     const bytes = Buffer.from(body);

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { mock, type TestContext, test } from 'node:test';
 import {
   everywhereAsGo,
@@ -113,16 +115,26 @@ test('a client that ends its side after the request is answered, also later', as
   }
 });
 
-test('more connections than 256 are not kept', async (context) => {
+test('more connections than 256 are not kept: those go that have been silent for longest', async (context) => {
   const { port } = await listening(context);
-  const sockets = [];
+  const sockets: Socket[] = [];
   for (let i = 0; i < 256; i++) sockets.push(await connected(port));
-  assert.equal(await received(await connected(port)), '');
-  const first = sockets[0]!;
-  const heard = received(first);
-  first.write('GET /a HTTP/1.0\r\n\r\n');
-  assert.match(await heard, /^HTTP\/1\.1 200 OK/, 'those that are there are served');
-  assert.equal((await ask({ port, path: '/b' })).body, '/b ', 'and leave room when they are gone');
+  const [first, second, third] = sockets;
+  const gone = Promise.all([received(second!), received(third!)]);
+  first!.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
+  await once(first!, 'data');
+  const newcomer = await connected(port);
+  assert.equal((await ask({ port, path: '/b' })).body, '/b ', 'whoever comes is served');
+  assert.deepEqual(await gone, ['', '']);
+  for (const [socket, path] of [
+    [first!, '/c'],
+    [sockets[3]!, '/d'],
+    [newcomer, '/e'],
+  ] as const) {
+    const heard = received(socket);
+    socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+    assert.match(await heard, new RegExp(`${path} $`), 'and so are all others that are there');
+  }
   for (const socket of sockets) socket.destroy();
 });
 
