@@ -31,12 +31,15 @@ export class Servers {
   #metrics: Listening<MetricsServer> | undefined;
   #status: { readonly path: string; readonly server: StatusServer } | undefined;
   #isReady = false;
+  /** Whether a server that cannot listen is fatal: as the configuration says when it tries. */
+  #isHard = false;
 
   constructor(options: ServersOptions) {
     this.#options = options;
   }
 
   listen(config: Config): void {
+    this.#isHard = config.bindAddressHardFail;
     this.#leave(config);
     this.#listenForHealth(config);
     this.#listenForMetrics(config);
@@ -71,28 +74,28 @@ export class Servers {
     }
   }
 
-  #listenForHealth({ healthzAddress: at, bindAddressHardFail }: Config): void {
+  #listenForHealth({ healthzAddress: at }: Config): void {
     if (at === undefined || this.#health !== undefined) return;
     const { health, metrics } = this.#options;
     const server = new HealthServer({
       ...at,
       health,
       count: (path, code) => metrics.asked(path, code),
-      ...this.#reports('health', bindAddressHardFail, at),
+      ...this.#reports('health', at),
     });
     if (this.#isReady) server.ready();
     server.listener.keepListening();
     this.#health = { at, server };
   }
 
-  #listenForMetrics({ metricsAddress: at, bindAddressHardFail }: Config): void {
+  #listenForMetrics({ metricsAddress: at }: Config): void {
     if (at === undefined || this.#metrics !== undefined) return;
     const { metrics, configuration } = this.#options;
     const server = new MetricsServer({
       ...at,
       metrics,
       configuration,
-      ...this.#reports('metrics', bindAddressHardFail, at),
+      ...this.#reports('metrics', at),
     });
     server.listener.keepListening();
     this.#metrics = { at, server };
@@ -105,15 +108,17 @@ export class Servers {
     this.#status = { path, server: new StatusServer({ path, report, onError }) };
   }
 
-  #reports(server: 'health' | 'metrics', isHard: boolean, { host, port }: ListenAddress) {
+  #reports(server: 'health' | 'metrics', { host, port }: ListenAddress) {
     const { log, onFatal } = this.#options;
     const place = `${host}:${port}`;
     return {
       onListening: () => log.info(`the ${server} server listens at ${place}`),
       onError: (error: Error, isListening: boolean) => {
-        const again = isHard || isListening ? '' : '; it is tried again';
+        const again = this.#isHard || isListening ? '' : '; it is tried again';
         log.error(`the ${server} server cannot serve ${place}: ${error.message}${again}`);
-        if (isHard && !isListening) onFatal(server, error);
+      },
+      onFailure: (error: Error) => {
+        if (this.#isHard) onFatal(server, error);
       },
     };
   }

@@ -31,6 +31,8 @@ export interface HttpListenerOptions extends ListenAddress {
   readonly onListening?: () => void;
   /** Why it cannot listen, or what went wrong although it listens; once until it is something else. */
   readonly onError: (error: Error, isListening: boolean) => void;
+  /** Each try to listen that fails and is not excused by `mayPass`, told already or not; after `onError`. */
+  readonly onFailure?: (error: Error) => void;
   /** Whether a reason for not listening may pass by itself and is not told yet, by the number of failures so far; none by default. */
   readonly mayPass?: (error: NodeJS.ErrnoException, failures: number) => boolean;
   /** Milliseconds until it tries again, by the number of failures so far; 5 s by default, as in kube-proxy. */
@@ -144,7 +146,10 @@ export class HttpListener {
     if (this.#isClosed) return;
     const { retryDelay = fiveSeconds, mayPass = never } = this.#options;
     const failures = ++this.#failures;
-    if (!mayPass(error, failures)) this.#tell(error, false);
+    if (!mayPass(error, failures)) {
+      this.#tell(error, false);
+      this.#options.onFailure?.(error);
+    }
     this.#retry = setTimeout(() => this.keepListening(), retryDelay(failures));
   }
 
@@ -220,7 +225,7 @@ function requestOf(url: string): HttpRequest {
 }
 
 /** Where one of kube-proxy's servers listens, as its flags say it, and who is told of that. */
-export interface BindOptions extends Pick<HttpListenerOptions, 'onListening' | 'onError'> {
+export interface BindOptions extends Pick<HttpListenerOptions, 'onListening' | 'onError' | 'onFailure'> {
   /** The unspecified address of either family is every address of both. */
   readonly host: string;
   readonly port: number;

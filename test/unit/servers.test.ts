@@ -1,7 +1,7 @@
 /** The daemon's own listeners, as the configuration says. */
 
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { mock, type TestContext, test } from 'node:test';
 import { Servers } from '../../src/cli/servers.ts';
 import { Metrics } from '../../src/serve/metrics.ts';
 import { ProxyHealth } from '../../src/serve/proxy-health.ts';
@@ -9,10 +9,11 @@ import { configured } from '../support/configured.ts';
 import { ask, freePort, occupied } from '../support/http.ts';
 import { logged } from '../support/logged.ts';
 import { quiet } from '../support/metrics.ts';
+import { Told } from '../support/told.ts';
 
 function servers(context: TestContext, configuration: () => object = () => ({})) {
   const { log, line, lines } = logged();
-  const fatal: string[] = [];
+  const fatal = new Told();
   const families = ['IPv4'] as const;
   const all = new Servers({
     log,
@@ -20,7 +21,7 @@ function servers(context: TestContext, configuration: () => object = () => ({}))
     metrics: new Metrics({ families, version: '1.2.3', sample: () => quiet }),
     configuration,
     report: () => Promise.reject(new Error('not asked')),
-    onFatal: (server, { message }) => fatal.push(`${server}: ${message}`),
+    onFatal: (server, { message }) => fatal.add(`${server}: ${message}`),
   });
   context.after(() => all.close());
   const listen = (flags: string) =>
@@ -38,7 +39,7 @@ test('an answer that fails does not end a daemon that must listen, and does', as
   await line(/^info the metrics server listens/);
   assert.equal((await ask({ port, path: '/configz' })).code, 500);
   await line(/^error the metrics server cannot serve 127\.0\.0\.1:\d+: no configuration$/m);
-  assert.deepEqual(fatal, []);
+  assert.equal(fatal.count, 0);
 });
 
 test('servers that change places find them free', async (context) => {
@@ -55,7 +56,7 @@ test('servers that change places find them free', async (context) => {
     lines.filter((text) => !text.startsWith('info')),
     [],
   );
-  assert.deepEqual(fatal, []);
+  assert.equal(fatal.count, 0);
 });
 
 test('an address that is taken ends a daemon that must listen', async (context) => {
@@ -64,5 +65,20 @@ test('an address that is taken ends a daemon that must listen', async (context) 
   context.after(() => other.close());
   listen(`--bind-address-hard-fail --healthz-bind-address= --metrics-bind-address=127.0.0.1:${other.port}`);
   await line(/^error the metrics server cannot serve .*EADDRINUSE/);
-  assert.match(fatal.join(), /^metrics: listen EADDRINUSE/);
+  assert.match(await fatal.next(), /^metrics: listen EADDRINUSE/);
+});
+
+test('whether a server must listen is as the last configuration says, without another address', async (context) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  context.after(() => mock.timers.reset());
+  const { listen, line, fatal } = servers(context);
+  const other = await occupied();
+  context.after(() => other.close());
+  const flags = `--healthz-bind-address= --metrics-bind-address=127.0.0.1:${other.port}`;
+  listen(flags);
+  await line(/^error the metrics server cannot serve .*EADDRINUSE.*; it is tried again$/m);
+  assert.equal(fatal.count, 0);
+  listen(`${flags} --bind-address-hard-fail`);
+  mock.timers.tick(5_000);
+  assert.match(await fatal.next(), /^metrics: listen EADDRINUSE/);
 });
