@@ -89,8 +89,9 @@ export class Daemon {
     this.#journal = new Journal({ log, metrics: this.#metrics, events: this.#events });
     this.#localEndpoints = new LocalEndpoints({
       health: this.#health,
-      onFailure: (service, port, message) => {
-        log.warn({ service, port }, `the health-check node port cannot be listened on: ${message}; it is tried again`);
+      onFailure: (service, port, message, isFirst) => {
+        const line = `the health-check node port cannot be listened on: ${message}; it is tried again`;
+        if (isFirst) log.warn({ service, port }, line);
         this.#events.serviceHealthFailed(this.#subject(service), port, message);
       },
       onError: (service, port, message) =>

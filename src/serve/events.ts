@@ -1,6 +1,6 @@
 /**
  * Events of the API (events.k8s.io/v1) by which people learn what is wrong with a Service or a node. They are a courtesy: never in the
- * way of anything, never many, and one that cannot be posted is gone.
+ * way of anything, never many, and one that cannot be posted is gone, unless it is told again.
  */
 
 import type { ObjectName } from '../model/cluster.ts';
@@ -48,6 +48,8 @@ interface Happening {
 
 /** Milliseconds until the same is said of the same object again. */
 const repeatAfter = 3_600_000;
+/** Likewise, where the API server did not take it. */
+const retryAfter = 60_000;
 /** At most so many at once, and then one each so many milliseconds. */
 const burst = 25;
 const interval = 10_000;
@@ -59,9 +61,9 @@ const longestInstance = 128;
 
 export class Events {
   readonly #options: EventsOptions;
-  /** Object, reason and note → when it was said. */
+  /** Object, reason and note → until when it is not said again. */
   readonly #said = new Map<string, number>();
-  readonly #queue: Happening[] = [];
+  readonly #queue: { readonly what: string; readonly happening: Happening }[] = [];
   #allowed = burst;
   #countedAt: number;
   /** Begins anywhere: a thousand nodes speak of the same Service in the same millisecond, and the second of a name would be refused. */
@@ -138,16 +140,16 @@ export class Events {
     const { kind, namespace, name, uid } = happening.regarding;
     const what = JSON.stringify([kind, namespace, name, uid, happening.reason, happening.note]);
     const now = this.#options.steadyNow();
-    const before = this.#said.get(what);
-    if (before !== undefined && now - before < repeatAfter) return;
+    const until = this.#said.get(what);
+    if (until !== undefined && now < until) return;
     if (!this.#isAllowed(now)) return;
     this.#said.delete(what);
-    this.#said.set(what, now);
+    this.#said.set(what, now + repeatAfter);
     for (const oldest of this.#said.keys()) {
       if (this.#said.size <= mostRemembered) break;
       this.#said.delete(oldest);
     }
-    this.#queue.push(happening);
+    this.#queue.push({ what, happening });
     this.#posting ??= this.#post();
   }
 
@@ -161,18 +163,20 @@ export class Events {
   }
 
   async #post(): Promise<void> {
-    const { post, onError } = this.#options;
+    const { post, onError, steadyNow } = this.#options;
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const namespace = next.regarding.namespace ?? 'default';
+      const { what, happening } = next;
+      const namespace = happening.regarding.namespace ?? 'default';
       try {
         await post(
           `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/events`,
-          this.#object(namespace, next),
+          this.#object(namespace, happening),
         );
         this.#isFailing = false;
       } catch (error) {
         if (!this.#isFailing && !this.#isClosed) onError(error);
         this.#isFailing = true;
+        this.#said.set(what, steadyNow() + retryAfter);
       }
     }
     this.#posting = undefined;

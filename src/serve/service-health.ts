@@ -11,8 +11,11 @@ import { type HttpAnswer, HttpListener } from './http-listener.ts';
 export interface ServiceHealthOptions {
   readonly health: { readonly isHealthy: boolean };
   readonly onListening?: (service: ObjectName, port: number, address: Address) => void;
-  /** Told once of each Service and port that cannot be listened on at some address; it is tried again all the same. */
-  readonly onFailure: (service: ObjectName, port: number, message: string) => void;
+  /**
+   * Told of each Service and port that cannot be listened on at some address, in the words of the first try, with every try that fails:
+   * whom that is passed on to may be away at first.
+   */
+  readonly onFailure: (service: ObjectName, port: number, message: string, isFirst: boolean) => void;
   /** Something went wrong at a port that is listened on. */
   readonly onError: (service: ObjectName, port: number, message: string) => void;
 }
@@ -83,7 +86,8 @@ class HealthCheckPort {
   health: ServiceHealth;
   readonly #options: ServiceHealthOptions;
   readonly #listeners = new Map<Address, HttpListener>();
-  #hasFailed = false;
+  /** Why it could not be listened on first. */
+  #failure: string | undefined;
 
   constructor(health: ServiceHealth, options: ServiceHealthOptions) {
     this.health = health;
@@ -116,9 +120,12 @@ class HealthCheckPort {
       answer: () => this.#answer(familyOf(address)),
       onListening: () => this.#options.onListening?.(service, port, address),
       onError: ({ message }, isListening) => {
-        if (isListening) return this.#options.onError(service, port, message);
-        if (!this.#hasFailed) this.#options.onFailure(service, port, message);
-        this.#hasFailed = true;
+        if (isListening) this.#options.onError(service, port, message);
+      },
+      onFailure: ({ message }) => {
+        const isFirst = this.#failure === undefined;
+        this.#failure ??= message;
+        this.#options.onFailure(service, port, this.#failure, isFirst);
       },
       mayPass: ({ code }, failures) => code === 'EADDRNOTAVAIL' && failures < patience,
       retryDelay: (failures) => Math.min(longestDelay, firstDelay * 2 ** Math.min(failures - 1, 16)),

@@ -231,6 +231,30 @@ test('what is not taken is dropped, told once until one is, and not tried again'
   );
 });
 
+test('what is not taken may be told again after a minute', async () => {
+  const refused = new Set(['a', 'b']);
+  const tried: string[] = [];
+  const { events: all, clock } = events({
+    post: async (_path, body) => {
+      const { note } = body as Posted['body'];
+      tried.push(note);
+      if (refused.delete(note)) throw new Error('503');
+    },
+  });
+  const tell = async () => {
+    for (const note of ['a', 'b', 'c']) all.conflict(web, note);
+    await turn();
+    return tried.splice(0);
+  };
+  assert.deepEqual(await tell(), ['a', 'b', 'c']);
+  clock.time += 59_999;
+  assert.deepEqual(await tell(), []);
+  clock.time += 1;
+  assert.deepEqual(await tell(), ['a', 'b']);
+  clock.time += 60_000;
+  assert.deepEqual(await tell(), [], 'they were taken');
+});
+
 test('after closing nothing is posted and nothing told', async () => {
   let refuse: (error: Error) => void = () => {};
   let tried = 0;

@@ -13,16 +13,17 @@ function web(port: number, ...counts: readonly (readonly [Family, number])[]): S
 
 function servers(context: TestContext, ...addresses: readonly string[]) {
   const told = new Told();
+  const toldAgain = new Told();
   const health = { isHealthy: true };
   const ports = new ServiceHealthServers({
     health,
     onListening: (service, port, at) => told.add(`${service} ${port} listens at ${at}`),
-    onFailure: (service, port, message) => told.add(`${service} ${port}: ${message}`),
+    onFailure: (service, port, message, isFirst) => (isFirst ? told : toldAgain).add(`${service} ${port}: ${message}`),
     onError: assert.fail,
   });
   context.after(() => ports.close());
   ports.setAddresses(addresses.map(address));
-  return { ports, told, health };
+  return { ports, told, toldAgain, health };
 }
 
 test('the count, the weight and the health of the proxy are told, whatever the path and the method', async (context) => {
@@ -113,6 +114,20 @@ test('it follows the addresses of the node, from all to one and back', async (co
   ports.setAddresses([address('0.0.0.0')]);
   assert.equal(await told.next(), `default/web ${port} listens at 0.0.0.0`);
   assert.equal((await ask({ port })).code, 200);
+});
+
+test('a port that somebody else keeps is told with every try, once as new', async (context) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  context.after(() => mock.timers.reset());
+  const other = await occupied();
+  context.after(() => other.close());
+  const { ports, told, toldAgain } = servers(context, '127.0.0.1');
+  ports.set('default/web', web(other.port, [4, 1]));
+  const failure = await told.next();
+  for (const delay of [1_000, 2_000, 4_000]) {
+    mock.timers.tick(delay);
+    assert.equal(await toldAgain.next(), failure);
+  }
 });
 
 test('a port that somebody else has is told once, and tried again ever more seldom', async (context) => {
