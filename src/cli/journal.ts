@@ -6,7 +6,7 @@ import { refusalText } from '../kernel/refusals.ts';
 import { counted } from '../model/counted.ts';
 import type { PassSummary } from '../model/status.ts';
 import { opText } from '../model/text.ts';
-import type { Drift } from '../reconcile/drift.ts';
+import type { Drift } from '../model/drift.ts';
 import type { PassReport } from '../reconcile/pass-report.ts';
 import { operations, type Plan } from '../reconcile/plan.ts';
 import type { Failure } from '../reconcile/turn.ts';

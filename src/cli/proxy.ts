@@ -10,7 +10,7 @@ import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import type { WantedSetting } from '../model/node-state.ts';
 import type { Op } from '../model/op.ts';
 import type { VirtualServiceStatus } from '../model/status.ts';
-import type { Drift } from '../reconcile/drift.ts';
+import type { Drift } from '../model/drift.ts';
 import { Reconciler } from '../reconcile/loop.ts';
 import type { PassReport } from '../reconcile/pass-report.ts';
 import type { Plan } from '../reconcile/plan.ts';

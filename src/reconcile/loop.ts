@@ -16,7 +16,7 @@ import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Actual } from './actual.ts';
 import { sourcesOf } from './actual-filter.ts';
 import { Dirty, keysOf, notDirty, type Ticket } from './dirty.ts';
-import type { Drift } from './drift.ts';
+import type { Drift } from '../model/drift.ts';
 import { Flows } from './flows.ts';
 import { PassOutcome, type PassReport, type TurnOutcome } from './pass-report.ts';
 import { type Draining, operations, type Plan, plan } from './plan.ts';

@@ -3,7 +3,7 @@
  * are looked at from time to time. One step is under way at a time; what changed waits for one read of a scrub, not for all of them.
  */
 
-import { type Drift, noDrift, sum } from './drift.ts';
+import { type Drift, noDrift, sum } from '../model/drift.ts';
 import type { PassReport } from './pass-report.ts';
 
 /** What is asked of a Reconciler. */

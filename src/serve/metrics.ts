@@ -1,6 +1,7 @@
 /** What the daemon counts: what happened in, Prometheus' text out. */
 
 import { Registry } from 'prom-client';
+import { driftKinds } from '../model/drift.ts';
 import type { Op, Refusal } from '../model/op.ts';
 import { printable } from '../model/printable.ts';
 import type { Count } from '../model/tally.ts';
@@ -192,7 +193,7 @@ export class Metrics {
 
   /** A counter that first shows when it is 1 never rose, as far as rate() can tell. */
   #startAtZero(): void {
-    const { iptablesRestoreFailures, conntrackDeleted, healthz, livez, passes } = this.#series;
+    const { iptablesRestoreFailures, conntrackDeleted, healthz, livez, passes, drift } = this.#series;
     for (const ip_family of this.#options.families) {
       // there is no iptables-restore to fail; the metric is kept for those who watch it
       iptablesRestoreFailures.inc({ ip_family }, 0);
@@ -203,6 +204,7 @@ export class Metrics {
       livez.inc({ code }, 0);
     }
     for (const result of ['done', 'incomplete', 'broken']) passes.inc({ result }, 0);
+    for (const kind of driftKinds) drift.inc({ kind }, 0);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { KernelError } from '../../src/kernel/kernel.ts';
 import type { Op } from '../../src/model/op.ts';
-import { type Drift, noDrift, sum } from '../../src/reconcile/drift.ts';
+import { type Drift, noDrift, sum } from '../../src/model/drift.ts';
 import { Reconciler } from '../../src/reconcile/loop.ts';
 import type { PassReport } from '../../src/reconcile/pass-report.ts';
 import type { Wishes } from '../../src/reconcile/wanted.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Drift, noDrift } from '../../src/reconcile/drift.ts';
+import { type Drift, noDrift } from '../../src/model/drift.ts';
 import type { PassReport } from '../../src/reconcile/pass-report.ts';
 import { type Clock, Rhythm, type Steps, type Tempo } from '../../src/reconcile/rhythm.ts';
 

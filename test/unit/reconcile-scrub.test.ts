@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KernelError } from '../../src/kernel/kernel.ts';
-import { type Drift, noDrift, sum } from '../../src/reconcile/drift.ts';
+import { type Drift, noDrift, sum } from '../../src/model/drift.ts';
 import { scrubSize } from '../../src/reconcile/scrub.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
 import { service, setService, setSlice, slice, storeOf, tuning } from '../support/cluster.ts';

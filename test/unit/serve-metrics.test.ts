@@ -96,6 +96,12 @@ test('counters that somebody watches start at zero', async () => {
     'kube_ipvs_passes_total{result="done"} 0',
     'kube_ipvs_passes_total{result="incomplete"} 0',
     'kube_ipvs_passes_total{result="broken"} 0',
+    'kube_ipvs_drift_total{kind="service"} 0',
+    'kube_ipvs_drift_total{kind="destination"} 0',
+    'kube_ipvs_drift_total{kind="binding"} 0',
+    'kube_ipvs_drift_total{kind="element"} 0',
+    'kube_ipvs_drift_total{kind="table"} 0',
+    'kube_ipvs_drift_total{kind="setting"} 0',
   ]);
 });
 
@@ -153,7 +159,12 @@ test('what happened is counted, with labels', async () => {
     'kube_ipvs_virtual_services 0',
     'kube_ipvs_destinations 0',
     'kube_ipvs_conflicts 0',
+    'kube_ipvs_drift_total{kind="service"} 0',
     'kube_ipvs_drift_total{kind="destination"} 2',
+    'kube_ipvs_drift_total{kind="binding"} 0',
+    'kube_ipvs_drift_total{kind="element"} 0',
+    'kube_ipvs_drift_total{kind="table"} 0',
+    'kube_ipvs_drift_total{kind="setting"} 0',
     'kube_ipvs_scrub_duration_seconds_sum 0.007',
     'kube_ipvs_scrub_duration_seconds_count 1',
     'kube_ipvs_watch_restarts_total{source="services",reason="gone"} 1',
