@@ -49,6 +49,8 @@ export interface Limits {
    * are not kept away for want of an endpoint here.
    */
   readonly mayDrain: (id: string) => boolean;
+  /** By id of an element that speaks of an endpoint. False while an EndpointSlice that names it may be one that cannot be read. */
+  readonly mayForget: (id: string) => boolean;
   /** Addresses at which nothing is ever deleted. */
   readonly excluded: (address: Address) => boolean;
 }
@@ -250,13 +252,14 @@ class Draft implements Plan {
    * that the packet filter knows of it.
    */
   #deleteElement(there: Element, desired: Desired): void {
-    const { excluded, mayDelete } = this.#limits;
+    const { excluded, mayDelete, mayForget } = this.#limits;
     const service = isOfService(there) ? serviceOf(there) : undefined;
     const claimed = service !== undefined && desired.wanted(service.id) !== undefined ? service : undefined;
     const virtualIP = there.set === 'virtualIPs' ? (there.key[0] as Address) : undefined;
     const address = service?.address ?? virtualIP;
     if (claimed === undefined && address !== undefined && excluded(address)) return;
-    if (!mayDelete(claimed?.id ?? there.id, virtualIP)) this.held.push(there.id);
+    const isNamed = there.set === 'hairpins' && !mayForget(there.id);
+    if (isNamed || !mayDelete(claimed?.id ?? there.id, virtualIP)) this.held.push(there.id);
     else this.push(restricts(there) ? 'lift' : 'delete element', { kind: 'element', verb: 'delete', element: there });
   }
 

@@ -198,6 +198,7 @@ export class WantedState implements Desired {
         const owner = this.ownerOf(id);
         return owner === undefined || !(unreadEndpoints.has(owner) || unreadEndpoints.has(namespaceOf(owner)));
       },
+      mayForget: (id) => unreadEndpoints.size === 0 || !this.#leftovers.has(id),
     };
   }
 

@@ -16,6 +16,7 @@ import { address } from '../support/cluster.ts';
 
 const thisPass = 5;
 const now = 100_000;
+const noLimits: Limits = { mayDelete: () => true, mayDrain: () => true, mayForget: () => true, excluded: () => false };
 
 interface Case {
   /** What is wanted and what is there, in ipvsadm-save and ip lines. */
@@ -54,7 +55,7 @@ function planOf(given: Case): Plan {
     bindings: new Map<string, Binding>([...desired.bindings, ...actual.bindings]).values(),
     elements: new Map<string, Element>([...desired.elements, ...actual.filter.elements]).values(),
   };
-  const all: Limits = { mayDelete: () => true, mayDrain: () => true, excluded: () => false, ...limits };
+  const all: Limits = { ...noLimits, ...limits };
   return plan(keys, desired, actual, all, thisPass, now);
 }
 
@@ -386,6 +387,20 @@ rows.push(
     ops: [element('without-local { 10.96.0.11 . tcp . 80 }')],
   },
   {
+    what: 'the hairpin of an endpoint stays while an EndpointSlice may still name it',
+    there: [
+      device,
+      element('hairpins { 10.244.0.1 . 10.244.0.1 . tcp . 8080 }'),
+      element('hairpins { 10.244.0.2 . 10.244.0.2 . tcp . 8080 }'),
+      element('masqueraded { 10.96.0.10 . tcp . 80 }'),
+    ],
+    limits: { mayForget: (id) => !id.includes('10.244.0.1') },
+    ops: [
+      deletion('hairpins { 10.244.0.2 . 10.244.0.2 . tcp . 8080 }'),
+      deletion('masqueraded { 10.96.0.10 . tcp . 80 }'),
+    ],
+  },
+  {
     what: 'a device that has no address any more is forgotten, whatever network its name looks like',
     there: [device, element('numbered-devices { eth0.100 }')],
     limits: { excluded: () => true },
@@ -474,6 +489,5 @@ test('keys that nobody asks about are not looked at', () => {
   actual.device = { kind: 'dummy', up: false };
   for (const line of [web, webPod(1), webAddress]) fold(actual, parseOp(line), 'done', now);
   const none = { services: [], bindings: [], elements: [] };
-  const limits: Limits = { mayDelete: () => true, mayDrain: () => true, excluded: () => false };
-  assert.deepEqual(lines(plan(none, desiredBy([], true), actual, limits, thisPass, now)), []);
+  assert.deepEqual(lines(plan(none, desiredBy([], true), actual, noLimits, thisPass, now)), []);
 });
