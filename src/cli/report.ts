@@ -191,7 +191,7 @@ function sum(times: Account['kernelTime']): number {
   return Object.values(times).reduce((total, time) => total + time, 0);
 }
 
-function some(names: readonly string[]): string {
+export function some(names: readonly string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} …`;
 }
 

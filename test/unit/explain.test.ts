@@ -457,6 +457,47 @@ it('says of what is ours and stays that it is excluded', async () => {
   assert.deepEqual(await told(excluded), [0, `${what} left alone, because --ipvs-exclude-cidrs has its address`]);
 });
 
+describe('while something cannot be read', () => {
+  const slice2: ClusterEvent = {
+    kind: 'unreadable',
+    object: 'EndpointSlice',
+    name: 'default/web-2',
+    service: 'default/web',
+  };
+
+  it('what it may name is kept, and nobody is dropped for want of an endpoint here', async () => {
+    const vip = address('203.0.113.5');
+    const fields = { loadBalancerIPs: [vip], externalTrafficPolicy: 'Local' } as const;
+    const elsewhere = setSlice(slice('default/web', [endpoint('10.244.1.2')]));
+    const told = async (...events: readonly ClusterEvent[]) => {
+      const now = [...nodeFacts, setService(service('default/web', fields)), elsewhere, ...events];
+      const all = await explained('203.0.113.5:80 --from external', web(fields), { ...byNetwork, now });
+      return { fates: fates(all), remarks: all.remarks, differences: all.differences };
+    };
+    assert.deepEqual(await told(slice2), {
+      fates: ['external any: refused | reaches 10.244.0.1:8080'],
+      remarks: [
+        'objects that could not be read may ask for something else here: default/web-2',
+        'until they can be read what nobody names is kept: 203.0.113.5:80/TCP -> 10.244.0.1:8080, 10.96.0.10:80/TCP -> 10.244.0.1:8080',
+        'until they can be read no client is dropped for want of an endpoint on this node',
+      ],
+      differences: [],
+    });
+    const { fates: after, differences } = await told();
+    assert.deepEqual(after, ['external any: dropped | reaches 10.244.0.1:8080']);
+    assert.notDeepEqual(differences, []);
+  });
+
+  it('what is there and nobody claims is kept, not to be deleted by the next pass', async () => {
+    const broken: ClusterEvent = { kind: 'unreadable', object: 'Service', name: 'default/web' };
+    const { differences, remarks } = await explained('10.96.0.10:80', web(), { now: [...nodeFacts, broken] });
+    assert.deepEqual(differences, []);
+    assert.equal(remarks.length, 3);
+    assert.equal(remarks[0], 'objects that could not be read may ask for something else here: default/web');
+    assert.match(remarks[1]!, /^until they can be read what nobody names is kept: .*, 10\.96\.0\.10:80\/TCP, /);
+  });
+});
+
 it('prints all of it in columns, and nothing that a terminal obeys', async () => {
   const name = 'east\u001b[31m';
   const vip = { loadBalancerIPs: [address('203.0.113.5')], sourceRanges: [cidr('192.0.2.0/24')] };

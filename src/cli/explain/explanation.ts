@@ -14,6 +14,7 @@ import { opText, serviceOptionsText } from '../../model/text.ts';
 import { serviceFamily } from '../../model/virtual-service.ts';
 import type { WantedState } from '../../reconcile/wanted.ts';
 import type { Store } from '../../store/store.ts';
+import { some } from '../report.ts';
 import { type Client, clientsOf, type ClientSetting } from './clients.ts';
 import { type EndpointRow, endpointRows } from './endpoint-rows.ts';
 import { describeFrontEnd, type FrontEndFacts } from './front-end-facts.ts';
@@ -84,7 +85,8 @@ export function explanationOf(evidence: Evidence): Explanation {
   const facts = frontEnd && describeFrontEnd(frontEnd, store, wanted);
   const known = observation.actual.service(key.id);
   const allowed = allowedSources(evidence);
-  const terrain = wantedTerrain(wanted, wanted.elements(), serviceFamily(key), store.nodeAddresses);
+  const elements = [...wanted.elements()].filter(({ id }) => !differences.postponed.includes(id));
+  const terrain = wantedTerrain(wanted, elements, serviceFamily(key), store.nodeAddresses);
   const setting = clientSetting(evidence, terrain, allowed);
   return {
     address: key.id,
@@ -208,6 +210,12 @@ function remarks({ question, wanted, store, observation, differences, pods }: Ev
   const unread = [...store.unread, ...store.unreadSlices];
   if (unread.length > 0) {
     lines.push(`objects that could not be read may ask for something else here: ${unread.join(', ')}`);
+  }
+  if (differences.held.length > 0) {
+    lines.push(`until they can be read what nobody names is kept: ${some(differences.held)}`);
+  }
+  if (differences.postponed.length > 0) {
+    lines.push('until they can be read no client is dropped for want of an endpoint on this node');
   }
   for (const { service, destination, active, inactive } of differences.draining) {
     const counts = `${active} active, ${inactive} inactive`;

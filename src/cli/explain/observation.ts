@@ -2,10 +2,10 @@
 
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Element, Value } from '../../model/filter.ts';
-import type { Op } from '../../model/op.ts';
+import { bindingId, type Op } from '../../model/op.ts';
 import { serviceFamily, type VirtualServiceKey, virtualServiceKey } from '../../model/virtual-service.ts';
 import { Actual } from '../../reconcile/actual.ts';
-import { type Draining, operations, plan } from '../../reconcile/plan.ts';
+import { type Draining, type Keys, operations, plan } from '../../reconcile/plan.ts';
 import { Reader } from '../../reconcile/reader.ts';
 import type { WantedState } from '../../reconcile/wanted.ts';
 
@@ -56,6 +56,10 @@ function withTargets(key: VirtualServiceKey, elements: readonly Element[]): Virt
 export interface Differences {
   readonly operations: readonly Op[];
   readonly draining: readonly Draining[];
+  /** What nobody names and stays, as long as something cannot be read. */
+  readonly held: readonly string[];
+  /** Elements that are not added as long as that is so. */
+  readonly postponed: readonly string[];
 }
 
 export function differencesAt({ actual, keys }: Observation, wanted: WantedState): Differences {
@@ -83,19 +87,28 @@ export function differencesAt({ actual, keys }: Observation, wanted: WantedState
     }
   };
   const all = new Map([...wanted.elements(), ...actual.filter.elements.values()].map((one) => [one.id, one]));
-  const next = plan(
-    {
-      services: keys,
-      bindings: keys.flatMap((key) => wanted.bindingsAt(key.address)),
-      elements: [...all.values()].filter(concerns),
-    },
-    wanted,
-    actual,
-    wanted.limits,
-    thisPass,
-    0,
-  );
-  return { operations: operations(next), draining: next.draining };
+  const concerned = {
+    services: keys,
+    bindings: keys.flatMap((key) => wanted.bindingsAt(key.address)),
+    elements: [...all.values()].filter(concerns),
+  };
+  noteUnclaimed(concerned, wanted, actual);
+  const next = plan(concerned, wanted, actual, wanted.limits, thisPass, 0);
+  return { operations: operations(next), draining: next.draining, held: next.held, postponed: next.postponed };
+}
+
+/** As at the start of a pass: what nobody claims now may have been claimed before by what cannot be read. */
+function noteUnclaimed({ services, bindings, elements }: Keys, wanted: WantedState, actual: Actual): void {
+  for (const key of services) {
+    if (actual.service(key.id) !== undefined && !wanted.isClaimed(key.id)) wanted.foundUnclaimed(key.id, key);
+  }
+  for (const binding of bindings) {
+    const id = bindingId(binding);
+    if (actual.bindings.has(id) && wanted.wantedBinding(binding) === undefined) wanted.foundUnclaimed(id);
+  }
+  for (const { id } of elements) {
+    if (actual.filter.elements.has(id) && wanted.wantedElement(id) === undefined) wanted.foundUnclaimed(id);
+  }
 }
 
 function isOf([address, protocol, port]: readonly Value[], key: VirtualServiceKey): boolean {
