@@ -3,7 +3,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { opText } from '../model/text.ts';
 import { Reconciler } from '../reconcile/loop.ts';
-import { operations } from '../reconcile/plan.ts';
+import { heldTexts, operations } from '../reconcile/plan.ts';
 import { type Account, incomplete, settle } from '../reconcile/settle.ts';
 import { sumOf, type Surroundings } from '../reconcile/turn.ts';
 import type { Wishes } from '../reconcile/wanted.ts';
@@ -86,7 +86,7 @@ async function preview(reconciler: Reconciler, lines: Lines | undefined): Promis
   await reconciler.verify();
   const work = await reconciler.prepare();
   if (work === undefined) throw incomplete;
-  const { unchanged, held, draining } = work.plan;
+  const { unchanged, draining } = work.plan;
   const applied = operations(work.plan);
   for (const op of applied) lines?.write(opText(op));
   return {
@@ -95,7 +95,7 @@ async function preview(reconciler: Reconciler, lines: Lines | undefined): Promis
     blocked: [],
     open: [],
     unchanged,
-    held,
+    held: heldTexts(work.plan),
     draining,
     kernelTime: sumOf([]),
   };

@@ -17,7 +17,7 @@ import { NodeAddresses } from '../watch/node-addresses.ts';
 import { now } from './converge.ts';
 import { tuneForChanges } from './engine.ts';
 import { Journal } from './journal.ts';
-import { LocalEndpoints } from './local-endpoints.ts';
+import { keptByOwner, LocalEndpoints } from './local-endpoints.ts';
 import { levelOf, type Logger } from './log.ts';
 import { Proxy } from './proxy.ts';
 import { Servers } from './servers.ts';
@@ -221,7 +221,8 @@ export class Daemon {
     // it was under way when another cluster was named, of which not all is known yet
     if (!this.#proxy.synced) return;
     this.#remarks = this.#journal.remark(this.#proxy, store);
-    await this.#localEndpoints.update(report.services, store, this.#config);
+    const kept = keptByOwner(report.kept, (id) => this.#proxy.ownerOf(id));
+    await this.#localEndpoints.update(report.services, store, this.#config, kept);
     if (this.#isReady) return;
     this.#isReady = true;
     tuneForChanges();

@@ -4,8 +4,10 @@ import type { Config } from '../config/config.ts';
 import { healthCheckAddresses, healthCheckOf } from '../desired/health-checks.ts';
 import { LocalPolicyCount, localPolicyGaps } from '../desired/local-policy-gaps.ts';
 import { nodeFacts } from '../desired/node-facts.ts';
-import type { ObjectName } from '../model/cluster.ts';
+import type { Address } from '../model/address.ts';
+import type { ObjectName, Service } from '../model/cluster.ts';
 import { inPieces } from '../model/pieces.ts';
+import type { Kept } from '../reconcile/plan.ts';
 import { type ServiceHealthOptions, ServiceHealthServers } from '../serve/service-health.ts';
 import type { Store } from '../store/store.ts';
 import { wishesOf } from './wishes.ts';
@@ -16,6 +18,23 @@ interface Seen {
   readonly store: Store;
   readonly node: Store['node'];
   readonly nodeAddresses: Store['nodeAddresses'];
+}
+
+export type KeptByOwner = ReadonlyMap<ObjectName, readonly Kept[]>;
+
+export function keptByOwner(
+  kept: readonly Kept[],
+  ownerOf: (virtualService: string) => ObjectName | undefined,
+): KeptByOwner {
+  const found = new Map<ObjectName, Kept[]>();
+  for (const one of kept) {
+    const owner = ownerOf(one.service.id);
+    if (owner === undefined) continue;
+    const known = found.get(owner);
+    if (known === undefined) found.set(owner, [one]);
+    else known.push(one);
+  }
+  return found;
 }
 
 export class LocalEndpoints {
@@ -29,8 +48,11 @@ export class LocalEndpoints {
     this.#servers = new ServiceHealthServers(options);
   }
 
-  /** Costs O(the named Services and their endpoints), in pieces; after another store or configuration came O(Services). One at a time. */
-  async update(names: ReadonlySet<ObjectName>, store: Store, config: Config): Promise<void> {
+  /**
+   * `kept` of the named Services. Costs O(these and their endpoints), in pieces; after another store or configuration came O(Services).
+   * One at a time.
+   */
+  async update(names: ReadonlySet<ObjectName>, store: Store, config: Config, kept: KeptByOwner): Promise<void> {
     const before = this.#seen;
     this.#seen = { config, store, node: store.node, nodeAddresses: store.nodeAddresses };
     const { node, nodeAddresses } = store;
@@ -41,14 +63,14 @@ export class LocalEndpoints {
     const others = before?.store === store && before.config === config ? [] : this.#names;
     const all = new Set([...others, ...names]);
     await inPieces(all, (name) => this.#servers.leave(name, store.service(name)?.healthCheckNodePort));
-    await inPieces(all, (name) => this.#look(name, store, config.nodeName));
+    await inPieces(all, (name) => this.#look(name, store, config.nodeName, kept.get(name) ?? []));
   }
 
   close(): void {
     this.#servers.close();
   }
 
-  #look(name: ObjectName, store: Store, nodeName: string): void {
+  #look(name: ObjectName, store: Store, nodeName: string, kept: readonly Kept[]): void {
     const service = store.service(name);
     if (service === undefined) {
       this.#names.delete(name);
@@ -58,7 +80,15 @@ export class LocalEndpoints {
     }
     const slices = store.slicesOf(name);
     this.#names.add(name);
-    this.#servers.set(name, healthCheckOf(service, slices, nodeName));
+    this.#servers.set(name, healthCheckOf(service, slices, nodeName, servingHere(service, kept)));
     this.gaps.set(name, localPolicyGaps(service, slices, nodeName));
   }
+}
+
+/** Virtual services for clients from outside have none but endpoints of this node, since the policy of a Service with such a port is Local. */
+function servingHere({ clusterIPs }: Service, kept: readonly Kept[]): ReadonlySet<Address> {
+  const serving = kept.filter(({ service, destination }) => {
+    return !clusterIPs.includes(service.address) && destination.weight > 0;
+  });
+  return new Set(serving.map(({ destination }) => destination.address));
 }

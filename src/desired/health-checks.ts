@@ -6,20 +6,28 @@ import type { ServiceHealth } from '../model/service-health.ts';
 import { candidates } from './endpoints.ts';
 import { isLoopback, type NodeFacts, type NodePolicy } from './node-facts.ts';
 
-/** undefined: the Service has no such port. Costs O(ports x endpoints). */
+/**
+ * undefined: the Service has no such port. `kept` are addresses of endpoints of this node that no slice names and that go on taking the
+ * Service's traffic. Costs O(ports x endpoints).
+ */
 export function healthCheckOf(
   service: Service,
   slices: readonly EndpointSlice[],
   nodeName: string,
+  kept: ReadonlySet<Address> = nobody,
 ): ServiceHealth | undefined {
   const { healthCheckNodePort: port } = service;
   if (port === undefined) return undefined;
   const localEndpoints = new Map<Family, number>();
   for (const family of service.clusterIPs.map(familyOf)) {
-    localEndpoints.set(family, localAddresses(service, slices, nodeName, family).size);
+    const named = localAddresses(service, slices, nodeName, family);
+    const others = [...kept].filter((address) => familyOf(address) === family && !named.has(address));
+    localEndpoints.set(family, named.size + others.length);
   }
   return { service: service.name, port, localEndpoints };
 }
+
+const nobody: ReadonlySet<Address> = new Set();
 
 /**
  * Addresses of this node that are ready for any port of the Service. Those that only terminate do not count, so that load balancers

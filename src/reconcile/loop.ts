@@ -264,7 +264,7 @@ export class Reconciler {
     }
     const flowSearches = await this.#flows.forget(turn, this.#dirtyServices);
     this.#wanted.endTurn();
-    return { ...turn.report(), unchanged: work.plan.unchanged, held: work.plan.held, flowSearches };
+    return { ...turn.report(), flowSearches };
   }
 
   /** No change of the store can fall between the last look for schedulers and the taking. */

@@ -4,14 +4,10 @@ import type { ObjectName } from '../model/cluster.ts';
 import type { Op } from '../model/op.ts';
 import { type Count, Tally } from '../model/tally.ts';
 import type { FlowSearch } from './flows.ts';
-import type { Plan } from './plan.ts';
+import type { Kept, Plan } from './plan.ts';
 import { type Failure, type KernelTime, sumOf, type TurnReport } from './turn.ts';
 
-/** Of one turn, with what its plan left as it is. */
 export interface TurnOutcome extends TurnReport {
-  readonly unchanged: Plan['unchanged'];
-  /** What is kept because not everything is known that could claim it. */
-  readonly held: readonly string[];
   readonly flowSearches: readonly FlowSearch[];
 }
 
@@ -31,10 +27,11 @@ export class PassOutcome {
   readonly #unchanged = { services: 0, destinations: 0, addresses: 0, elements: 0 };
   readonly #kernelTimes: KernelTime[] = [];
   readonly #flowSearches: FlowSearch[] = [];
-  #held: readonly string[] = [];
+  #held: Plan['held'] = [];
+  readonly #kept: Kept[] = [];
 
   /** Costs O(turn). */
-  add({ applied, failures, blocked, open, unchanged, held, kernelTime, flowSearches }: TurnOutcome): void {
+  add({ applied, failures, blocked, open, unchanged, held, kept, kernelTime, flowSearches }: TurnOutcome): void {
     append(this.#applied, applied);
     for (const op of applied) this.#appliedTally.add(op);
     append(this.#failures, failures);
@@ -44,6 +41,7 @@ export class PassOutcome {
     this.#kernelTimes.push(kernelTime);
     append(this.#flowSearches, flowSearches);
     this.#held = held;
+    append(this.#kept, kept);
   }
 
   report(services: ReadonlySet<ObjectName>): PassReport {
@@ -55,6 +53,7 @@ export class PassOutcome {
       open: this.#open,
       unchanged: this.#unchanged,
       held: this.#held,
+      kept: this.#kept,
       flowSearches: this.#flowSearches,
       kernelTime: sumOf(this.#kernelTimes),
       services,

@@ -91,14 +91,21 @@ export interface Resting {
   readonly destination: DestinationKey;
 }
 
+/** A destination that no endpoint names, and that an EndpointSlice which cannot be read may name. */
+export interface Kept {
+  readonly service: VirtualServiceKey;
+  readonly destination: Destination;
+}
+
 export interface Plan {
   readonly ops: Readonly<Record<Phase, readonly Op[]>>;
   /** Destinations that keep weight 0 until their connections end. */
   readonly draining: readonly Draining[];
   /** Destinations that are wanted with weight 0. */
   readonly resting: readonly Resting[];
-  /** Unclaimed keys and unnamed destinations kept because not everything is known that could claim them. */
+  /** Unclaimed keys kept because not everything is known that could claim them. */
   readonly held: readonly string[];
+  readonly kept: readonly Kept[];
   /** Elements that are not added because not everything is known that could make them needless. */
   readonly postponed: readonly string[];
   readonly unchanged: Readonly<Record<'services' | 'destinations' | 'addresses' | 'elements', number>>;
@@ -107,6 +114,11 @@ export interface Plan {
 /** A plan's operations in the order in which they would be applied. */
 export function operations(plan: Plan): Op[] {
   return phases.flatMap((phase) => plan.ops[phase]);
+}
+
+/** All that stays because something could not be read, as people read it. */
+export function heldTexts({ held, kept }: Pick<Plan, 'held' | 'kept'>): string[] {
+  return [...held, ...kept.map(({ service, destination }) => `${service.id} -> ${destination.id}`)];
 }
 
 /** Keys to look at. */
@@ -149,6 +161,7 @@ class Draft implements Plan {
   readonly draining: Draining[] = [];
   readonly resting: Resting[] = [];
   readonly held: string[] = [];
+  readonly kept: Kept[] = [];
   readonly postponed: string[] = [];
   readonly unchanged = { services: 0, destinations: 0, addresses: 0, elements: 0 };
   /** Elements that went to make room. */
@@ -324,7 +337,7 @@ class Draft implements Plan {
       const { destination, connections } = actual;
       if (kept.has(destination.id)) continue;
       if (!mayDrain) {
-        this.held.push(`${service.id} -> ${destination.id}`);
+        this.kept.push({ service, destination });
         continue;
       }
       switch (drain(service.protocol, actual, this.#pass, this.#now, drainTimeout)) {

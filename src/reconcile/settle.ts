@@ -5,7 +5,7 @@ import { opText } from '../model/text.ts';
 import type { Reconciler } from './loop.ts';
 import type { PassReport } from './pass-report.ts';
 import { type Failure, type KernelTime, sumOf } from './turn.ts';
-import type { Draining, Plan } from './plan.ts';
+import { type Draining, heldTexts, type Plan } from './plan.ts';
 
 export interface Account {
   readonly applied: readonly Op[];
@@ -44,7 +44,7 @@ export async function settle(reconciler: Reconciler, now: () => number): Promise
     blocked: unresolved(reports, ({ blocked }) => blocked.map((op) => [op, op])),
     open: reports.at(-1)!.open,
     unchanged: first.unchanged,
-    held: first.held,
+    held: heldTexts(first),
     draining: reconciler.draining(),
     kernelTime: sumOf(reports.map(({ kernelTime }) => kernelTime)),
   };

@@ -37,8 +37,8 @@ export interface Failure {
   readonly refusal: Refusal;
 }
 
-/** What became of a plan. */
-export interface TurnReport {
+/** What became of a plan, and what it left as it is. */
+export interface TurnReport extends Pick<Plan, 'unchanged' | 'held' | 'kept'> {
   readonly applied: readonly Op[];
   readonly failures: readonly Failure[];
   /** Not sent, because an operation they presume failed; retried with it. */
@@ -122,7 +122,11 @@ export class Turn {
   }
 
   report(): TurnReport {
+    const { unchanged, held, kept } = this.#plan;
     return {
+      unchanged,
+      held,
+      kept,
       applied: this.#applied,
       failures: this.#failures,
       blocked: this.#blocked,

@@ -24,8 +24,7 @@ function config(flags: string) {
   return configured(`run --status-socket=${join(folder, 'socket')} --metrics-bind-address= ${flags}`);
 }
 
-function started(flags: string, faults = noFaults) {
-  const kernel = new FakeKernel({ faults });
+function started(flags: string, faults = noFaults, kernel = new FakeKernel({ faults })) {
   const { log, line, lines } = logged();
   const end = new AbortController();
   const daemon = new Daemon({ config: config(flags), kernel, log, signal: end.signal, onFatal: assert.fail });
@@ -100,6 +99,41 @@ test('health-check node ports answer as before until a new cluster has told ever
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(await probe(), 200);
   await ended();
+});
+
+test('health-check node ports count the endpoints here that are kept for a slice that cannot be read', async () => {
+  const manifests = join(folder, 'kept.json');
+  const healthCheckNodePort = await freePort();
+  const write = (port: number) =>
+    writeFileSync(
+      manifests,
+      list([
+        serviceObject('web', {
+          clusterIPs: ['10.96.0.10'],
+          spec: {
+            type: 'LoadBalancer',
+            externalTrafficPolicy: 'Local',
+            externalIPs: ['203.0.113.5'],
+            healthCheckNodePort,
+          },
+        }),
+        sliceObject('web', ['10.244.0.1', '10.244.0.2'], {
+          nodeName: 'node-a',
+          ports: [{ name: 'http', port, protocol: 'TCP' }],
+        }),
+      ]),
+    );
+  const flags = `--hostname-override node-a --healthz-bind-address= --manifests ${manifests}`;
+  write(8080);
+  const { kernel, line, ended } = started(flags);
+  await line(/^info ready/);
+  await ended();
+  write(80_800);
+  const again = started(flags, noFaults, kernel);
+  await again.line(/^info ready/);
+  const { code, headers } = await ask({ port: healthCheckNodePort });
+  assert.deepEqual([code, headers[2]], [200, 'X-Load-Balancing-Endpoint-Weight: 2']);
+  await again.ended();
 });
 
 test('a daemon whose kernel refuses some of the first pass is ready, but does not say that all is as it should be', async () => {

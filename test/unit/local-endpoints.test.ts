@@ -24,7 +24,7 @@ test('health-check ports that pass from one Service to another are free when the
     checked('shop/old', second),
     setSlice(slice('shop/web', [endpoint('10.244.0.1', { nodeName: 'node-a' })])),
   );
-  await all.update(new Set(['shop/web', 'shop/old']), store, config);
+  await all.update(new Set(['shop/web', 'shop/old']), store, config, new Map());
   assert.deepEqual(await told(first), { namespace: 'shop', name: 'web' });
   assert.deepEqual(await told(second), { namespace: 'shop', name: 'old' });
 
@@ -34,7 +34,7 @@ test('health-check ports that pass from one Service to another are free when the
   // others come in between, for so long that what was opened listens
   let time = 0;
   context.mock.method(performance, 'now', () => (time += 1_000));
-  await all.update(new Set(['shop/new', 'a/1', 'a/2', 'a/3', 'a/4', 'shop/web', 'shop/old']), store, config);
+  await all.update(new Set(['shop/new', 'a/1', 'a/2', 'a/3', 'a/4', 'shop/web', 'shop/old']), store, config, new Map());
   assert.deepEqual(await told(first), { namespace: 'shop', name: 'new' });
   assert.deepEqual(await told(second), { namespace: 'shop', name: 'web' });
 });

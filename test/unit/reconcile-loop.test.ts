@@ -323,6 +323,22 @@ test('endpoints leave their Service while an EndpointSlice of another cannot be 
   }
 });
 
+test('destinations that are kept for an EndpointSlice that cannot be read are told, however many turns a pass takes', async () => {
+  const names = ['default/a', 'default/b', 'default/c'];
+  const services = names.map((name, i) => setService(service(name, { vips: [`10.96.0.${i + 1}`] })));
+  const slices = names.map((name) => setSlice(slice(name, ['10.244.0.1', '10.244.0.2'])));
+  const { node, kernel } = started(storeOf(...services, ...slices));
+  await node.converge();
+  const broken = { kind: 'unreadable', object: 'EndpointSlice', name: 'default/broken' } as const;
+  const again = new NodeLoop(kernel, storeOf(...services, broken));
+  await again.verify();
+  const [report] = await again.rest();
+  assert.deepEqual(
+    report!.kept.map(({ service: { id }, destination }) => `${id} -> ${destination.id}`).toSorted(),
+    names.flatMap((_, i) => [1, 2].map((host) => `10.96.0.${i + 1}:80/TCP -> 10.244.0.${host}:8080`)),
+  );
+});
+
 test('clients are kept away for want of an endpoint here as soon as no EndpointSlice may tell of one', async () => {
   const outside = { ...web, externalIPs: [address('198.51.100.7')], externalTrafficPolicy: 'Local' } as const;
   const broken: ClusterEvent = {

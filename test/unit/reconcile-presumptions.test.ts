@@ -309,6 +309,7 @@ function planTo(unbind: readonly Op[]): Plan {
     draining: [],
     resting: [],
     held: [],
+    kept: [],
     postponed: [],
     unchanged: { services: 0, destinations: 0, addresses: 0, elements: 0 },
   };

@@ -5,7 +5,7 @@ import type { Element, Value } from '../../model/filter.ts';
 import { bindingId, type Op } from '../../model/op.ts';
 import { serviceFamily, type VirtualServiceKey, virtualServiceKey } from '../../model/virtual-service.ts';
 import { Actual } from '../../reconcile/actual.ts';
-import { type Draining, type Keys, operations, plan } from '../../reconcile/plan.ts';
+import { type Draining, heldTexts, type Keys, operations, plan } from '../../reconcile/plan.ts';
 import { Reader } from '../../reconcile/reader.ts';
 import type { WantedState } from '../../reconcile/wanted.ts';
 
@@ -94,7 +94,7 @@ export function differencesAt({ actual, keys }: Observation, wanted: WantedState
   };
   noteUnclaimed(concerned, wanted, actual);
   const next = plan(concerned, wanted, actual, wanted.limits, thisPass, 0);
-  return { operations: operations(next), draining: next.draining, held: next.held, postponed: next.postponed };
+  return { operations: operations(next), draining: next.draining, held: heldTexts(next), postponed: next.postponed };
 }
 
 /** As at the start of a pass: what nobody claims now may have been claimed before by what cannot be read. */
