@@ -66,7 +66,10 @@ export class WantedState implements Desired {
   /** Whether the kernel has a scheduler. */
   readonly #schedulers = new Map<string, boolean>();
   readonly #missing = new Map<ObjectName, string>();
-  /** What the kernel had at start and nobody has claimed since, with the address where it is a virtual service. */
+  /**
+   * What the kernel had at start and nobody has claimed since, with the address where it is a virtual service; and hairpins of endpoints
+   * that left a Service while an EndpointSlice which might name them could not be read.
+   */
   readonly #leftovers = new Map<string, Address | undefined>();
   #facts: NodeFacts | undefined;
   /** What the facts were made from. */
@@ -196,7 +199,7 @@ export class WantedState implements Desired {
       mayDelete: (id, address) => !isBehind && !this.#mayBeUnread(id, address),
       mayDrain: (id) => {
         const owner = this.ownerOf(id);
-        return owner === undefined || !(unreadEndpoints.has(owner) || unreadEndpoints.has(namespaceOf(owner)));
+        return owner === undefined || !mayName(unreadEndpoints, owner);
       },
       mayForget: (id) => unreadEndpoints.size === 0 || !this.#leftovers.has(id),
     };
@@ -222,6 +225,7 @@ export class WantedState implements Desired {
     const services: VirtualServiceKey[] = [];
     const addresses = new Set<Address>();
     await inPieces(this.#store.takeDirty(), (name) => this.#enqueue(name));
+    const { unreadEndpoints } = this.#store;
     const names: ObjectName[] = [];
     const left: ObjectName[] = [];
     let taken = 0;
@@ -242,9 +246,12 @@ export class WantedState implements Desired {
         addresses.add(key.address);
         if (this.#leftovers.has(key.id) && this.isClaimed(key.id)) this.#leftovers.delete(key.id);
       }
+      const isUnread = this.#store.service(name) !== undefined && mayName(unreadEndpoints, name);
       for (const one of touched.elements) {
         elements.push(one);
-        if (this.#leftovers.has(one.id) && this.wantedElement(one.id) !== undefined) this.#leftovers.delete(one.id);
+        const isWanted = this.wantedElement(one.id) !== undefined;
+        if (isUnread && !isWanted && one.set === 'hairpins') this.#leftovers.set(one.id, undefined);
+        if (isWanted && this.#leftovers.has(one.id)) this.#leftovers.delete(one.id);
       }
     });
     for (const name of left) this.#enqueue(name);
@@ -358,4 +365,9 @@ export class WantedState implements Desired {
     const { vipBinding, routedCIDRs, device } = this.#wishes;
     return vipBinding === 'route' && device ? routedCIDRs.map(({ address }) => this.bindingOf(address)) : [];
   }
+}
+
+/** Whether those who are named there, Services and namespaces, are the Service or its own. */
+function mayName(unreadEndpoints: ReadonlySet<string>, service: ObjectName): boolean {
+  return unreadEndpoints.has(service) || unreadEndpoints.has(namespaceOf(service));
 }

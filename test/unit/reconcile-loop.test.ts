@@ -323,6 +323,26 @@ test('endpoints leave their Service while an EndpointSlice of another cannot be 
   }
 });
 
+test('an endpoint that stays while an EndpointSlice of its Service cannot be read goes on reaching itself', async () => {
+  const here = (...hosts: readonly string[]) => hosts.map((host) => endpoint(host, { nodeName: 'node-a' }));
+  const broken = { kind: 'unreadable', object: 'EndpointSlice', name: 'default/broken' } as const;
+  for (const [owner, kept] of [
+    ['default/web', true],
+    ['default/other', false],
+  ] as const) {
+    const { node, store, kernel } = await serving(...here('10.244.0.1', '10.244.0.2'));
+    const hairpins = () => kernel.filter.lines().filter((line) => line.startsWith('ip hairpins'));
+    const [first, second] = hairpins();
+    store.apply({ ...broken, service: owner });
+    store.apply(webSlice(...here('10.244.0.2')));
+    await node.rest();
+    assert.deepEqual(hairpins(), kept ? [first, second] : [second]);
+    store.apply(deleteSlice('default/broken'));
+    await node.rest();
+    assert.deepEqual(hairpins(), [second]);
+  }
+});
+
 test('destinations that are kept for an EndpointSlice that cannot be read are told, however many turns a pass takes', async () => {
   const names = ['default/a', 'default/b', 'default/c'];
   const services = names.map((name, i) => setService(service(name, { vips: [`10.96.0.${i + 1}`] })));
