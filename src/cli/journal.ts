@@ -37,6 +37,7 @@ export class Journal {
   /** Failures and remarks that were logged and still hold. */
   #toldFailures = new Set<string>();
   #toldRemarks = new Set<string>();
+  #toldFlowError: string | undefined;
   #lastPass: PassSummary | undefined;
   #lastScrub: number | undefined;
 
@@ -95,6 +96,7 @@ export class Journal {
     for (const { family, milliseconds: time, deleted } of report.flowSearches) {
       this.#metrics.flowsForgotten(labelOf(family), time, deleted);
     }
+    this.#tellFlowError(report.flowError?.message);
     this.#tellFailures(failing.map(({ op, refusal }) => refusalText(op, refusal)));
     const count = applied.length + failures.length + blocked.length + open.length;
     if (count === 0) return;
@@ -155,6 +157,13 @@ export class Journal {
     );
     this.#toldRemarks = new Set(lines);
     return lines;
+  }
+
+  #tellFlowError(reason: string | undefined): void {
+    if (reason !== undefined && reason !== this.#toldFlowError) {
+      this.#log.warn(`tracked UDP connections cannot be looked through: ${reason}; it is tried again`);
+    }
+    this.#toldFlowError = reason;
   }
 
   #tellFailures(lines: readonly string[]): void {

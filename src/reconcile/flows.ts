@@ -3,11 +3,12 @@
  * would keep a client that goes on sending from one port at a backend that is gone.
  */
 
+import { KernelError } from '../kernel/kernel.ts';
 import { endpointText, families, type Family, familyOf } from '../model/address.ts';
 import { type Flow, flowService } from '../model/node-state.ts';
 import type { Op } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
-import { Dirty, type Ticket } from './dirty.ts';
+import { Dirty, keysOf, type Ticket } from './dirty.ts';
 import type { Surroundings, Turn } from './turn.ts';
 
 /** The tracked connections of one family were looked through. */
@@ -18,12 +19,20 @@ export interface FlowSearch {
   readonly deleted: number;
 }
 
+/** What a turn saw of tracked connections. */
+export interface FlowOutcome {
+  readonly flowSearches: readonly FlowSearch[];
+  /** Why the last look, in this turn or before, could not be made or not to its end; undefined once one could. */
+  readonly flowError: KernelError | undefined;
+}
+
 /** UDP services whose tracked connections are to be looked through once the kernel says what it should. */
 export class Flows {
   readonly #surroundings: Surroundings;
   /** Ids of all destinations that may still answer for a virtual service; undefined for one that nobody wants. */
   readonly #servingOf: (service: string) => ReadonlySet<string> | undefined;
   readonly #dirty: Dirty<VirtualServiceKey>;
+  #error: KernelError | undefined;
 
   constructor(surroundings: Surroundings, servingOf: (service: string) => ReadonlySet<string> | undefined) {
     this.#surroundings = surroundings;
@@ -39,21 +48,38 @@ export class Flows {
     return this.#dirty.nextDue();
   }
 
-  /** Once a virtual service is in the kernel as it should be, what conntrack remembers of its past is looked through. */
-  async forget(turn: Turn, unsettled: Dirty<VirtualServiceKey>): Promise<FlowSearch[]> {
-    const { kernel, now } = this.#surroundings;
+  /**
+   * Once a virtual service is in the kernel as it should be, what conntrack remembers of its past is looked through. A kernel that does
+   * not show it is asked again later for each virtual service: what the cluster asks of others must not wait for that.
+   */
+  async forget(turn: Turn, unsettled: Dirty<VirtualServiceKey>): Promise<FlowOutcome> {
+    const { now } = this.#surroundings;
     const ready: Ticket<VirtualServiceKey>[] = [];
     for (const ticket of this.#dirty.due(now())) {
       if (unsettled.has(ticket.id)) this.#dirty.failed(ticket, now());
       else ready.push(ticket);
     }
-    const keys = ready.map(({ key }) => key).filter(({ id }) => (this.#servingOf(id)?.size ?? 0) > 0);
+    try {
+      const flowSearches = await this.#search(turn, keysOf(ready));
+      for (const ticket of ready) turn.settle(this.#dirty, ticket, now());
+      return { flowSearches, flowError: this.#error };
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      this.#error = error;
+      for (const ticket of ready) this.#dirty.failed(ticket, now());
+      return { flowSearches: [], flowError: error };
+    }
+  }
+
+  async #search(turn: Turn, ready: readonly VirtualServiceKey[]): Promise<FlowSearch[]> {
+    const { kernel, now } = this.#surroundings;
+    const keys = ready.filter(({ id }) => (this.#servingOf(id)?.size ?? 0) > 0);
+    if (keys.length === 0) return [];
     const start = now();
-    const flows = keys.length === 0 ? [] : await kernel.flows(keys);
-    const stale = staleFlows(flows, this.#servingOf);
+    const stale = staleFlows(await kernel.flows(keys), this.#servingOf);
     const before = turn.report().applied.length;
     await turn.apply(stale.map((flow): Op => ({ kind: 'flow', verb: 'delete', flow })));
-    for (const ticket of ready) turn.settle(this.#dirty, ticket, now());
+    this.#error = undefined;
     const deleted = turn.report().applied.slice(before);
     return families
       .filter((family) => keys.some(({ address }) => familyOf(address) === family))

@@ -262,9 +262,9 @@ export class Reconciler {
     for (const one of work.plan.draining) {
       this.#draining.set(one.service.id, [...(this.#draining.get(one.service.id) ?? []), one]);
     }
-    const flowSearches = await this.#flows.forget(turn, this.#dirtyServices);
+    const looked = await this.#flows.forget(turn, this.#dirtyServices);
     this.#wanted.endTurn();
-    return { ...turn.report(), flowSearches };
+    return { ...turn.report(), ...looked };
   }
 
   /** No change of the store can fall between the last look for schedulers and the taking. */

@@ -3,13 +3,11 @@
 import type { ObjectName } from '../model/cluster.ts';
 import type { Op } from '../model/op.ts';
 import { type Count, Tally } from '../model/tally.ts';
-import type { FlowSearch } from './flows.ts';
+import type { FlowOutcome, FlowSearch } from './flows.ts';
 import type { Kept, Plan } from './plan.ts';
 import { type Failure, type KernelTime, sumOf, type TurnReport } from './turn.ts';
 
-export interface TurnOutcome extends TurnReport {
-  readonly flowSearches: readonly FlowSearch[];
-}
+export interface TurnOutcome extends TurnReport, FlowOutcome {}
 
 export interface PassReport extends TurnOutcome {
   readonly appliedCounts: readonly Count[];
@@ -29,9 +27,11 @@ export class PassOutcome {
   readonly #flowSearches: FlowSearch[] = [];
   #held: Plan['held'] = [];
   readonly #kept: Kept[] = [];
+  #flowError: FlowOutcome['flowError'];
 
   /** Costs O(turn). */
-  add({ applied, failures, blocked, open, unchanged, held, kept, kernelTime, flowSearches }: TurnOutcome): void {
+  add(outcome: TurnOutcome): void {
+    const { applied, failures, blocked, open, unchanged, held, kept, kernelTime, flowSearches, flowError } = outcome;
     append(this.#applied, applied);
     for (const op of applied) this.#appliedTally.add(op);
     append(this.#failures, failures);
@@ -42,6 +42,7 @@ export class PassOutcome {
     append(this.#flowSearches, flowSearches);
     this.#held = held;
     append(this.#kept, kept);
+    this.#flowError = flowError;
   }
 
   report(services: ReadonlySet<ObjectName>): PassReport {
@@ -55,6 +56,7 @@ export class PassOutcome {
       held: this.#held,
       kept: this.#kept,
       flowSearches: this.#flowSearches,
+      flowError: this.#flowError,
       kernelTime: sumOf(this.#kernelTimes),
       services,
     };

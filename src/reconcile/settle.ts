@@ -37,6 +37,8 @@ export async function settle(reconciler: Reconciler, now: () => number): Promise
     if (report === undefined) throw incomplete;
     reports.push(report);
   } while (reports.length < passLimit && isDue(reconciler, now()));
+  const { flowError } = reports.at(-1)!;
+  if (flowError !== undefined) throw flowError;
   const first = reports[0]!;
   return {
     applied: reports.flatMap(({ applied }) => applied),

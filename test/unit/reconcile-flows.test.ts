@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { KernelError } from '../../src/kernel/kernel.ts';
 import type { Flow } from '../../src/model/node-state.ts';
 import { flowId } from '../../src/model/node-state.ts';
 import { staleFlows } from '../../src/reconcile/flows.ts';
+import { settle } from '../../src/reconcile/settle.ts';
 import { address, deleteService, endpoint, port, service, setService, setSlice, slice } from '../support/cluster.ts';
 import { storeOf } from '../support/cluster.ts';
 import { faultsAt } from '../support/faults.ts';
@@ -95,6 +97,40 @@ test('a deletion that fails is tried again', async () => {
   store.apply(dnsSlice('10.244.0.2', '10.244.0.3'));
   await node.rest();
   assert.deepEqual(kernel.tracked().map(flowId), [flowId(toSecond)]);
+});
+
+test('virtual services do not wait for tracked connections that cannot be looked through', async () => {
+  const { node, kernel, store } = await served();
+  const flows = kernel.flows.bind(kernel);
+  const broken = new KernelError('ENOBUFS', 'no buffers');
+  kernel.flows = () => Promise.reject(broken);
+  store.apply(dnsSlice('10.244.0.2', '10.244.0.3'));
+  assert.deepEqual(
+    (await node.spend(2)).map(({ applied, flowError }) => [applied.length, flowError]),
+    [
+      [2, broken],
+      [0, broken],
+    ],
+  );
+  store.apply(setService(service('default/web', { vips: ['10.96.0.20'] })));
+  const [first] = await node.spend(1);
+  assert.ok(first!.applied.some(({ kind }) => kind === 'service'));
+  kernel.flows = flows;
+  assert.equal((await node.rest()).at(-1)!.flowError, undefined);
+  assert.deepEqual(kernel.tracked().map(flowId), [flowId(toSecond)]);
+});
+
+test('a run that is made once fails where tracked connections cannot be looked through, with all else done', async () => {
+  const { node, kernel, store } = await served();
+  const broken = new KernelError('ENOBUFS', 'no buffers');
+  kernel.flows = () => Promise.reject(broken);
+  store.apply(dnsSlice('10.244.0.2', '10.244.0.3'));
+  node.applied.length = 0;
+  await assert.rejects(settle(node.reconciler, node.clock.now), broken);
+  assert.deepEqual(
+    node.applied.map(({ kind, verb }) => `${kind} ${verb}`),
+    ['destination add', 'destination delete'],
+  );
 });
 
 test('a look through the tracked connections is told with the time that it took, whether or not any goes', async () => {
