@@ -18,18 +18,33 @@ interface Entry {
 /** A binary heap: to fill it and to take from it costs O(log Services) each, never a moment for all of them. */
 export class AgeQueue {
   readonly #heap: Entry[] = [];
-  readonly #names = new Set<ObjectName>();
+  /** The rank of each that waits: its other entries in the heap are out of date. */
+  readonly #ranks = new Map<ObjectName, string>();
 
   get size(): number {
-    return this.#heap.length;
+    return this.#ranks.size;
   }
 
-  /** `createdAt` as in `byAge`. One that waits already keeps its place. */
+  /** `createdAt` as in `byAge`. One that waits already gets another place where its age is: its endpoints may have come before itself. */
   add(name: ObjectName, createdAt: string): void {
-    if (this.#names.has(name)) return;
-    this.#names.add(name);
     const first = urgent.indexOf(name);
-    const entry: Entry = { name, rank: first >= 0 ? `0${first}` : `1${byAge(createdAt, name)}` };
+    const rank = first >= 0 ? `0${first}` : `1${byAge(createdAt, name)}`;
+    if (this.#ranks.get(name) === rank) return;
+    this.#ranks.set(name, rank);
+    this.#push({ name, rank });
+  }
+
+  /** The first, which waits no more; undefined when none waits. */
+  take(): ObjectName | undefined {
+    for (let entry = this.#pop(); entry !== undefined; entry = this.#pop()) {
+      if (this.#ranks.get(entry.name) !== entry.rank) continue;
+      this.#ranks.delete(entry.name);
+      return entry.name;
+    }
+    return undefined;
+  }
+
+  #push(entry: Entry): void {
     let at = this.#heap.length;
     for (let parent = (at - 1) >> 1; at > 0 && entry.rank < this.#heap[parent]!.rank; parent = (at - 1) >> 1) {
       this.#heap[at] = this.#heap[parent]!;
@@ -38,14 +53,12 @@ export class AgeQueue {
     this.#heap[at] = entry;
   }
 
-  /** The first, which waits no more; undefined when none waits. */
-  take(): ObjectName | undefined {
+  #pop(): Entry | undefined {
     const [first] = this.#heap;
     const last = this.#heap.pop();
     if (first === undefined || last === undefined) return undefined;
-    this.#names.delete(first.name);
     if (this.#heap.length > 0) this.#sink(last);
-    return first.name;
+    return first;
   }
 
   /** From the root, which is free, to its place. */

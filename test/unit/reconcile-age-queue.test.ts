@@ -42,6 +42,14 @@ test('who waits already waits once, and may wait again afterwards', () => {
   assert.equal(queue.size, 1);
 });
 
+test('one whose age becomes known while it waits takes its place', () => {
+  const queue = new AgeQueue();
+  queue.add('a/old', '');
+  queue.add('b/young', '2026-02-02T00:00:00Z');
+  queue.add('a/old', '2026-01-01T00:00:00Z');
+  assert.deepEqual(drained(queue), ['a/old', 'b/young']);
+});
+
 test('whatever is added and taken, the first of those that wait is taken', () => {
   const steps = fc.array(fc.option(fc.tuple(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 0, max: 3 }))));
   fc.assert(
@@ -57,7 +65,7 @@ test('whatever is added and taken, the first of those that wait is taken', () =>
         }
         const [name, createdAt] = [`n/${step[0]}`, `2026-01-0${step[1] + 1}T00:00:00Z`];
         queue.add(name, createdAt);
-        if (!waiting.has(name)) waiting.set(name, `${createdAt} ${name}`);
+        waiting.set(name, `${createdAt} ${name}`);
       }
       assert.equal(queue.size, waiting.size);
     }),
