@@ -134,7 +134,11 @@ export class Daemon {
 
   /** Opens the sources, and listens: why it cannot is told by way of them. Rejects when they cannot be opened at all. */
   async open(): Promise<void> {
-    this.#openAddresses();
+    this.#addresses = new NodeAddresses(this.#kernel, {
+      onEvent: (event) => this.#hear(event),
+      onError: (error) =>
+        this.#log.warn(`the node's addresses cannot be read: ${(error as Error).message}; it is tried again`),
+    });
     this.#take(await openSources(this.#config, this.#listener()));
     if (!this.#isClosed) this.#servers.listen(this.#config);
     if (this.#config.manifests.length === 0) this.#events.started();
@@ -161,7 +165,7 @@ export class Daemon {
     this.#journal.restarted();
     this.#health.started();
     this.#take(sources);
-    if (!this.#isClosed) this.#openAddresses();
+    this.#addresses?.tellAgain();
   }
 
   close(): void {
@@ -177,15 +181,6 @@ export class Daemon {
     this.#sources?.close();
     this.#sources = sources;
     if (this.#isClosed) sources.close();
-  }
-
-  #openAddresses(): void {
-    this.#addresses?.close();
-    this.#addresses = new NodeAddresses(this.#kernel, {
-      onEvent: (event) => this.#hear(event),
-      onError: (error) =>
-        this.#log.warn(`the node's addresses cannot be read: ${(error as Error).message}; it is tried again`),
-    });
   }
 
   #listener() {

@@ -46,6 +46,12 @@ export class NodeAddresses implements Watching {
     this.#changed();
   }
 
+  /** All of them, and that it was all, for who knows nothing of them. */
+  tellAgain(): void {
+    this.#told = undefined;
+    this.#changed();
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#retry);

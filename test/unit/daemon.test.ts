@@ -11,6 +11,7 @@ import { Daemon } from '../../src/cli/daemon.ts';
 import { ApiServer } from '../support/api-server/api-server.ts';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { configured } from '../support/configured.ts';
+import { KernelError } from '../../src/kernel/kernel.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
 import { ask, freePort } from '../support/http.ts';
@@ -65,6 +66,58 @@ test('a daemon whose new API server cannot be made out goes on with what it watc
   write(['web', '10.96.0.10'], ['api', '10.96.0.20']);
   assert.equal(await added, '10.96.0.20:80/TCP');
   await ended();
+});
+
+test('a daemon that is given other sources asks the kernel for no notifications that it has', async () => {
+  const [before, after] = [join(folder, 'before.json'), join(folder, 'after.json')];
+  writeFileSync(before, list([serviceObject('web', { clusterIPs: ['10.96.0.10'] })]));
+  writeFileSync(after, list([serviceObject('api', { clusterIPs: ['10.96.0.20'] })]));
+  const { daemon, kernel, line, ended } = started(`--healthz-bind-address= --manifests ${before}`);
+  await line(/^info ready/);
+  kernel.watchAddresses = () => {
+    throw new Error('too many open files');
+  };
+  const added = new Promise<string>((resolve) => {
+    kernel.onChange = (op) => {
+      if (op.kind === 'service' && op.verb === 'add') resolve(op.service.id);
+    };
+  });
+  await daemon.reload(config(`--healthz-bind-address= --manifests ${after}`));
+  assert.equal(await added, '10.96.0.20:80/TCP');
+  await ended();
+});
+
+test('a daemon whose tracked connections cannot be looked through says so once', async () => {
+  const manifests = join(folder, 'dns.json');
+  const udp = { name: 'dns', port: 53, protocol: 'UDP' };
+  const write = (...addresses: readonly string[]) =>
+    writeFileSync(
+      manifests,
+      list([
+        serviceObject('dns', { clusterIPs: ['10.96.0.10'], ports: [udp] }),
+        sliceObject('dns', addresses, { ports: [udp] }),
+      ]),
+    );
+  write('10.244.0.1');
+  const { kernel, line, lines, ended } = started(`--healthz-bind-address= --manifests ${manifests}`);
+  const asked = new Promise<void>((resolve) => {
+    let looks = 0;
+    kernel.flows = () => {
+      if (++looks === 3) resolve();
+      return Promise.reject(new KernelError('ENOBUFS', 'no buffers'));
+    };
+  });
+  await line(/^warn tracked UDP connections cannot be looked through: no buffers; it is tried again/);
+  await asked;
+  const replaced = new Promise<void>((resolve) => {
+    kernel.onChange = (op) => {
+      if (op.kind === 'destination' && op.verb === 'delete') resolve();
+    };
+  });
+  write('10.244.0.2');
+  await replaced;
+  await ended();
+  assert.equal(lines.filter((one) => one.includes('tracked UDP connections')).length, 1);
 });
 
 test('health-check node ports answer as before until a new cluster has told everything', async () => {

@@ -56,6 +56,18 @@ test('a notification leads to another read, told only when it differs', async ()
   addresses.close();
 });
 
+test('all is told once more to who knows nothing of it, over the same notifications', async () => {
+  const { source, events, addresses } = watched();
+  await source.answer('192.168.1.10');
+  addresses.tellAgain();
+  await source.answer('192.168.1.10');
+  source.change();
+  await source.answer('192.168.1.10');
+  assert.deepEqual(events, ['192.168.1.10', 'synced', '192.168.1.10', 'synced']);
+  assert.equal(source.closed, 0);
+  addresses.close();
+});
+
 test('any number of notifications during a read lead to one more', async () => {
   const { source, events, addresses } = watched();
   source.change();
