@@ -2,8 +2,9 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { type Config, daemonProblems, loadConfig } from '../config/config.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import { type Kernel, KernelError } from '../kernel/kernel.ts';
 import { printable } from '../model/printable.ts';
+import { isShortage } from '../model/shortage.ts';
 import { thisHost } from './host.ts';
 import type { Invocation } from './invocation.ts';
 import type { Logger } from './log.ts';
@@ -17,21 +18,27 @@ export interface ReloadOptions {
   readonly reload: (config: Config) => Promise<void>;
 }
 
+/** Milliseconds before a configuration is read again of which nobody could find out whether it can be used. */
+const firstDelay = 100;
+const longestDelay = 30_000;
+
 /** Settings that are read once. */
 const lasting = ['netns', 'loggingFormat', 'oomScoreAdj'] as const;
 
 /**
  * Reads the configuration again, each time that it is called, one time after the other. One that is wrong or cannot be used is told,
- * and the one before stays in force. Never rejects.
+ * and the one before stays in force; where only the kernel or this process was in need it is read again by itself. Never rejects.
  */
 export function reloader({ invocation, kernel, log, reload }: ReloadOptions): () => Promise<void> {
   let current: Config = invocation.config;
   let last = Promise.resolve();
   let isRefused = false;
-  const keep = (reasons: readonly string[]) => {
+  let retry: NodeJS.Timeout | undefined;
+  let delay = firstDelay;
+  const keep = (reasons: readonly string[], next = '') => {
     isRefused = true;
     for (const reason of reasons) log.error(reason);
-    log.error('the configuration is not taken: the one before stays in force');
+    log.error(`the configuration is not taken: the one before stays in force${next}`);
   };
   const once = async () => {
     const loaded = loadConfig(invocation, thisHost);
@@ -55,10 +62,28 @@ export function reloader({ invocation, kernel, log, reload }: ReloadOptions): ()
     isRefused = false;
     log.info('the configuration was read again, and is in force');
   };
-  return () => {
-    last = last.then(once).catch((error: unknown) => {
-      if (!invocation.signal.aborted) keep([printable(error instanceof Error ? error.message : String(error))]);
-    });
+  const attempt = async () => {
+    await once();
+    delay = firstDelay;
+  };
+  const fail = (error: unknown) => {
+    if (invocation.signal.aborted) return;
+    const reason = printable(error instanceof Error ? error.message : String(error));
+    if (!isPassing(error)) return keep([reason]);
+    keep([reason], `; it is read again in ${delay} ms`);
+    clearTimeout(retry);
+    retry = setTimeout(() => void again(), delay).unref();
+    delay = Math.min(2 * delay, longestDelay);
+  };
+  const again = () => {
+    clearTimeout(retry);
+    last = last.then(attempt).catch(fail);
     return last;
   };
+  return again;
+}
+
+/** It says nothing of the configuration. */
+function isPassing(error: unknown): boolean {
+  return error instanceof KernelError || isShortage(error) || (error instanceof Error && isShortage(error.cause));
 }

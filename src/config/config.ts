@@ -5,6 +5,7 @@ import type { FaultRate } from '../model/fault-rate.ts';
 import type { ConntrackPolicy, Timeouts } from '../model/node-state.ts';
 import type { Arguments, UsageProblem } from './arguments.ts';
 import { printable } from '../model/printable.ts';
+import { isShortage } from '../model/shortage.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import { documentOf } from './document.ts';
 import type { FlagValues } from './flags.ts';
@@ -143,7 +144,7 @@ function configFile(path: string, host: Host): ConfigFile {
   try {
     text = host.readFile(path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
+    if (!(error instanceof Error && 'code' in error) || isShortage(error)) throw error;
     const why = printable(error.message);
     const message = `--config is ${quoted(path)}, which cannot be read (${why}); write the path of a KubeProxyConfiguration`;
     return { values: new Map(), problems: [{ flag: 'config', value: path, message }], remarks: [], label: String };

@@ -4,11 +4,12 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, describe, mock, test } from 'node:test';
 import { thisHost } from '../../src/cli/host.ts';
 import { reloader } from '../../src/cli/reload.ts';
 import { parseArguments } from '../../src/config/arguments.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
+import { KernelError } from '../../src/kernel/kernel.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
 import { logged } from '../support/logged.ts';
@@ -28,11 +29,16 @@ function started(reload: (config: Config) => Promise<void>) {
   const parsed = parseArguments(['run', '--config', file]);
   const loaded = loadConfig(parsed, thisHost);
   assert.ok('config' in loaded);
-  const { log, lines } = logged();
+  const { log, lines, line } = logged();
   const kernel = new FakeKernel({ faults: noFaults });
   const invocation = { ...parsed, config: loaded.config, signal: new AbortController().signal };
-  return { again: reloader({ invocation, kernel, log, reload }), lines };
+  return { again: reloader({ invocation, kernel, log, reload }), kernel, lines, line };
 }
+
+const noBuffers = () => Promise.reject(new KernelError('ENOBUFS', 'ENOBUFS'));
+const noDescriptors = () => {
+  throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+};
 
 const kept = 'error the configuration is not taken: the one before stays in force\n';
 
@@ -70,6 +76,34 @@ describe('a configuration that is read again', () => {
       await again();
       assert.match(lines[0]!, reason);
       assert.deepEqual(lines.slice(1), [kept]);
+    });
+  }
+
+  for (const [what, fails] of [
+    ['the kernel could not be asked', (kernel: FakeKernel) => mock.method(kernel, 'schedulers', noBuffers)],
+    ['there was no file descriptor', () => mock.method(thisHost, 'readFile', noDescriptors)],
+  ] as const) {
+    test(`is read again by itself when ${what}`, async () => {
+      write('rr', '');
+      const taken: string[] = [];
+      const { again, kernel, lines, line } = started(async ({ scheduler }) => void taken.push(scheduler));
+      write('wrr', '');
+      mock.timers.enable({ apis: ['setTimeout'] });
+      try {
+        const { mock: failing } = fails(kernel);
+        await again();
+        mock.timers.tick(100);
+        await line(/in 200 ms/);
+        failing.restore();
+        mock.timers.tick(200);
+        await line(/is in force$/m);
+      } finally {
+        mock.timers.reset();
+        mock.restoreAll();
+      }
+      assert.deepEqual(taken, ['wrr']);
+      assert.match(lines[0]!, /ENOBUFS|EMFILE/);
+      assert.match(lines[1]!, /stays in force; it is read again in 100 ms/);
     });
   }
 

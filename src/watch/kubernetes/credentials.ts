@@ -226,15 +226,17 @@ async function readToken({ origin, user }: Kubeconfig): Promise<string | undefin
   if (typeof tokenFile !== 'string') return undefined;
   let token = '';
   let found = 'empty';
+  let cause: unknown;
   try {
     token = (await readFile(tokenFile, 'utf8')).trim();
   } catch (error) {
     found = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    cause = error;
   }
   if (token !== '') return token;
   if (typeof user.token === 'string' && user.token !== '') return undefined;
   const cure = 'let it hold a token of a service account (automountServiceAccountToken in a Pod)';
-  throw new AccessError(`${origin}: tokenFile ${tokenFile} has no token (${found}); ${cure}`);
+  throw new AccessError(`${origin}: tokenFile ${tokenFile} has no token (${found}); ${cure}`, { cause });
 }
 
 async function checkFile(origin: string, fields: Readonly<Record<string, unknown>>, field: string): Promise<void> {
@@ -244,7 +246,9 @@ async function checkFile(origin: string, fields: Readonly<Record<string, unknown
     await readFile(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new AccessError(`${origin}: ${field} ${path} cannot be read (${code}); put a file in PEM form there`);
+    throw new AccessError(`${origin}: ${field} ${path} cannot be read (${code}); put a file in PEM form there`, {
+      cause: error,
+    });
   }
 }
 

@@ -151,7 +151,9 @@ async function readDocument(file: string): Promise<unknown> {
     content = await readFile(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new AccessError(`${file}: cannot be read (${code}); name a kubeconfig file with --kubeconfig`);
+    throw new AccessError(`${file}: cannot be read (${code}); name a kubeconfig file with --kubeconfig`, {
+      cause: error,
+    });
   }
   const reading = readYaml(content);
   if ('value' in reading) return reading.value;
