@@ -3,6 +3,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, Readable } from 'node:stream';
+import { isShortage } from '../model/shortage.ts';
 import type { Problem } from './problem.ts';
 import { decode, SourceText } from './source-text.ts';
 
@@ -10,6 +11,8 @@ export interface ManifestTexts {
   readonly texts: readonly SourceText[];
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
+  /** Something could not be read for a reason that passes by itself: no file descriptor, no memory. */
+  readonly isShort: boolean;
 }
 
 export interface TextOptions {
@@ -28,8 +31,14 @@ export async function readTexts(
   const texts: SourceText[] = [];
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
+  let isShort = false;
   const refuse = (file: string, message: string) =>
     problems.push({ class: 'syntax', file, line: 0, column: 0, message });
+  const fail = (file: string, error: unknown) => {
+    signal?.throwIfAborted();
+    isShort ||= isShortage(error);
+    refuse(file, unreadable(error));
+  };
 
   const read = async (file: string, bytes: () => Promise<Uint8Array>) => {
     signal?.throwIfAborted();
@@ -38,8 +47,7 @@ export async function readTexts(
       if ('text' in decoded) texts.push(new SourceText(file, decoded.text));
       else refuse(file, `the file ${decoded.refusal}`);
     } catch (error) {
-      signal?.throwIfAborted();
-      refuse(file, unreadable(error));
+      fail(file, error);
     }
   };
 
@@ -63,11 +71,10 @@ export async function readTexts(
         warnings.push({ class: 'value', file: path, line: 0, column: 0, message });
       }
     } catch (error) {
-      signal?.throwIfAborted();
-      refuse(path, unreadable(error));
+      fail(path, error);
     }
   }
-  return { texts, problems, warnings };
+  return { texts, problems, warnings, isShort };
 }
 
 /** Names that begin with a dot are skipped: a mounted ConfigMap keeps its old versions under such names. */

@@ -20,6 +20,10 @@ export interface ManifestWatchOptions {
   readonly intervalMilliseconds?: number;
 }
 
+/** Milliseconds before files are read again that could not be for a reason that passes by itself. */
+const firstDelay = 100;
+const longestDelay = 30_000;
+
 /** Beyond this many remarks of one reading the rest is counted only. */
 const mostRemarks = 10;
 
@@ -33,6 +37,8 @@ export class ManifestWatch {
   readonly #watch: FileWatch;
   readonly #abort = new AbortController();
   readonly #told = new Told();
+  #retry: NodeJS.Timeout | undefined;
+  #delay = firstDelay;
   #isReading = false;
   #isStale = false;
   #isSynced = false;
@@ -72,6 +78,7 @@ export class ManifestWatch {
 
   close(): void {
     this.#watch.close();
+    clearTimeout(this.#retry);
     this.#abort.abort(new Error('closed'));
   }
 
@@ -100,17 +107,27 @@ export class ManifestWatch {
     if (this.#abort.signal.aborted) return;
     this.#heardAt = this.#options.now();
     const faults = faultsOf(manifests);
-    if (faults.length > 0) this.#refuse(faults);
+    clearTimeout(this.#retry);
+    if (!manifests.isShort) this.#delay = firstDelay;
+    if (faults.length > 0) this.#refuse(faults, manifests.isShort ? this.#tryAgain() : 'when a file changes');
     else this.#accept(manifests);
   }
 
-  #refuse(faults: readonly string[]): void {
+  /** No change of a file would tell that there are file descriptors again. Says when. */
+  #tryAgain(): string {
+    const delay = this.#delay;
+    this.#retry = setTimeout(() => this.#changed(), delay);
+    this.#delay = Math.min(2 * delay, longestDelay);
+    return `in ${delay} ms`;
+  }
+
+  #refuse(faults: readonly string[], again: string): void {
     this.#refusals++;
     this.#lastError = faults[0];
     this.#enter('waiting');
     const state = this.#isSynced ? 'the manifests are applied as they were before' : 'nothing is applied yet';
     this.#remark('error', faults);
-    this.#options.onRemark('error', `${state}: they are read again when a file changes`);
+    this.#options.onRemark('error', `${state}: they are read again ${again}`);
   }
 
   #accept(manifests: Manifests): void {

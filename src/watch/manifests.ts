@@ -32,6 +32,8 @@ export interface Manifests {
   readonly warnings: readonly Problem[];
   /** Files without any text: perhaps they are being written. */
   readonly blank: readonly string[];
+  /** A file could not be read for a reason that passes by itself. */
+  readonly isShort: boolean;
   /** Objects that were read, each name once, whatever became of them. */
   readonly counts: { readonly services: number; readonly endpointSlices: number; readonly nodes: number };
   /** Of those, the ones that ask nothing of this node: headless, ExternalName, served by another proxy, other nodes … */
@@ -45,7 +47,7 @@ export interface Manifests {
  * reason when aborted. Costs time in proportion to the text: about 120 ms per MB of YAML, 15 ms per MB of JSON.
  */
 export async function readManifests(paths: readonly string[], options: ManifestOptions): Promise<Manifests> {
-  const { texts, problems, warnings } = await readTexts(paths, options);
+  const { texts, problems, warnings, isShort } = await readTexts(paths, options);
   const total = texts.reduce((sum, source) => sum + source.text.length, 0);
   const steps = pace(total, options.signal, options.onProgress);
   const reading = new Reading(options.nodeName);
@@ -60,6 +62,7 @@ export async function readManifests(paths: readonly string[], options: ManifestO
     problems: [...problems, ...located.problems],
     warnings: [...warnings, ...located.warnings],
     blank: texts.filter(({ text }) => text.trim() === '').map(({ file }) => file),
+    isShort,
     counts: reading.counts(),
     notForUs: reading.notForUs(),
     ignored: reading.ignored,

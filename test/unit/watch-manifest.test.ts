@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it, mock, type TestContext } from 'node:test';
 import { quietMilliseconds } from '../../src/watch/file-watch.ts';
@@ -31,7 +33,7 @@ class Watched {
       onEvent: (event) => this.#events.push(eventText(event)),
       onRemark: (level, message) => {
         this.#remarks.push(`${level} ${message}`.replaceAll(`${folder}/`, ''));
-        if (/^manifests read|read again when a file changes$/.test(message)) this.#onReading();
+        if (/^manifests read|read again /.test(message)) this.#onReading();
       },
     });
     test.after(() => this.#watch.close());
@@ -255,6 +257,29 @@ describe('manifests that cannot be read', () => {
   it('are told of without characters that a terminal obeys', async (test) => {
     const { first } = await watching(test, { '\u001b[2J.yaml': '' });
     assert.match(first.remarks[0]!, /^error \\u001b\[2J\.yaml: the file is empty/);
+  });
+
+  it('are read again by themselves, later each time, when there is no file descriptor', async (test) => {
+    const { watched } = await watching(test, { 'web.yaml': serviceText('web', '10.96.0.10') });
+    const { mock: failing } = test.mock.method(fs, 'readFile', () =>
+      Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' })),
+    );
+    syncBuiltinESMExports();
+    const first = await watched.change({ 'web.yaml': serviceText('web', '10.96.0.12') });
+    const second = watched.reading();
+    mock.timers.tick(100);
+    const third = (await second).remarks;
+    failing.restore();
+    syncBuiltinESMExports();
+    const last = watched.reading();
+    mock.timers.tick(200);
+    assert.deepEqual((await last).events, ['set service default/web']);
+    assert.deepEqual(
+      [first.remarks.at(-1), third.at(-1)],
+      ['100', '200'].map(
+        (delay) => `error the manifests are applied as they were before: they are read again in ${delay} ms`,
+      ),
+    );
   });
 });
 
