@@ -272,6 +272,24 @@ describe('kubectl changes', () => {
   });
 });
 
+it('kubectl asks what its user may do', async (test) => {
+  const { server, kubectl } = await start(test);
+  server.access.rules = new Map([
+    [admin.user, [{ verbs: ['list'], groups: [''], resources: ['services', 'nodes/status'] }]],
+  ]);
+  const answers = [];
+  for (const resource of ['services', 'nodes', 'nodes --subresource=status', 'endpointslices']) {
+    const { status, stdout } = await kubectl.try(['auth', 'can-i', 'list', ...resource.split(' ')]);
+    answers.push([status, stdout.trim()]);
+  }
+  assert.deepEqual(answers, [
+    [0, 'yes'],
+    [1, 'no - no rule of RBAC allows it'],
+    [0, 'yes'],
+    [1, 'no - no rule of RBAC allows it'],
+  ]);
+});
+
 describe('kubectl is refused', () => {
   it('what is not there', async (test) => {
     const { kubectl } = await start(test);

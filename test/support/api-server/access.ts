@@ -45,7 +45,10 @@ export class Access {
   review(user: string, review: JsonObject): JsonObject {
     const spec = objectAt(review, 'spec');
     const attributes = objectAt(spec, 'resourceAttributes');
-    const question = [textAt(attributes, 'verb'), textAt(attributes, 'group'), textAt(attributes, 'resource')] as const;
+    const [verb, group, resource, subresource] = ['verb', 'group', 'resource', 'subresource'].map((field) =>
+      textAt(attributes, field),
+    ) as [string, string, string, string];
+    const question = [verb, group, subresource === '' ? resource : `${resource}/${subresource}`] as const;
     const allowed = this.rules === undefined || (this.rules.get(user) ?? []).some((rule) => covers(rule, question));
     const reason = allowed ? {} : { reason: 'no rule of RBAC allows it' };
     return {

@@ -1,6 +1,6 @@
 /**
- * As much of Kubernetes' protobuf as kubectl create namespace, serviceaccount and service send: metadata and a simple spec
- * (generated.proto of apimachinery's pkg/runtime and pkg/apis/meta/v1, and of api's core/v1).
+ * As much of Kubernetes' protobuf as kubectl create namespace, serviceaccount and service and kubectl auth can-i send: metadata and a
+ * simple spec (generated.proto of apimachinery's pkg/runtime and pkg/apis/meta/v1, and of api's core/v1 and authorization/v1).
  */
 
 import type { JsonObject } from './json.ts';
@@ -12,6 +12,7 @@ const readable: ReadonlyMap<string, (object: Message) => JsonObject> = new Map<s
   [
     ['Namespace', () => ({})],
     ['ServiceAccount', () => ({})],
+    ['SelfSubjectAccessReview', (object) => ({ spec: reviewSpec(messageOf(contents(object, 2).at(-1))) })],
     ['Service', (object) => ({ spec: serviceSpec(messageOf(contents(object, 2).at(-1))) })],
   ],
 );
@@ -41,6 +42,14 @@ export function protobufObject(body: Buffer): JsonObject {
     },
     ...rest(object),
   };
+}
+
+function reviewSpec(spec: Message): JsonObject {
+  const [asked] = contents(spec, 1);
+  if (asked === undefined) return {};
+  const attributes = messageOf(asked);
+  const names = ['namespace', 'verb', 'group', 'version', 'resource', 'subresource', 'name'];
+  return { resourceAttributes: Object.fromEntries(names.map((name, i) => [name, text(attributes, i + 1)])) };
 }
 
 function serviceSpec(spec: Message): JsonObject {
