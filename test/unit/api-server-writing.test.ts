@@ -232,6 +232,19 @@ describe('a patch', () => {
     ]);
   });
 
+  it('takes all from a list that have the key', async (test) => {
+    const server = await startApiServer(test);
+    const ports = [
+      { name: 'a', port: 53 },
+      { name: 'b', port: 53, protocol: 'UDP' },
+      { name: 'c', port: 54 },
+    ];
+    await expectStatus(201, post(server, services, service('dns', { ports })));
+    const spec = { ports: [{ port: 53, protocol: 'UDP', $patch: 'delete' }] };
+    const patched = await expectStatus(200, patch(server, `${services}/dns`, 'strategic-merge-patch+json', { spec }));
+    assert.deepEqual(ofPorts(patched, 'name'), ['c']);
+  });
+
   it('replaces other lists', async (test) => {
     const server = await startApiServer(test);
     const endpoints = [{ addresses: ['10.244.0.1'] }, { addresses: ['10.244.0.2'] }];
@@ -323,6 +336,14 @@ describe('a deletion', () => {
     const preconditions = { uid: '00000000-0000-4000-8000-000000000000' };
     const refused = await expectStatus(409, remove(server, `${services}/kubernetes`, { preconditions }));
     assert.match(textAt(refused, 'message'), /Precondition failed: UID in precondition: 0{8}-/);
+  });
+
+  it('takes nothing where its options ask for a dry run', async (test) => {
+    const server = await startApiServer(test);
+    const options = { kind: 'DeleteOptions', apiVersion: 'v1', dryRun: ['All'] };
+    await expectStatus(200, remove(server, `${services}/kubernetes`, options));
+    await expectStatus(200, remove(server, services, options));
+    assert.deepEqual(server.keys('Service'), ['default/kubernetes']);
   });
 
   it('waits for finalizers', async (test) => {

@@ -8,7 +8,7 @@ import { Answer } from './answer.ts';
 import type { Audit, ReceivedRequest } from './audit.ts';
 import { discovery, openApi } from './discovery.ts';
 import type { Failure, Faults } from './faults.ts';
-import { goJson, isObject, type Json, type JsonObject } from './json.ts';
+import { goJson, isObject, type Json, type JsonObject, objectAt } from './json.ts';
 import { checkListOptions, type Listing, list, revisionOf } from './listing.ts';
 import { patchTypes } from './patches.ts';
 import type { Clockwork, Registry, Write } from './registry.ts';
@@ -120,13 +120,14 @@ export class Handler {
         return this.#object(created ? 201 : 200, target, registry.object(target.resource, version), exchange);
       }
       case 'delete': {
-        const options = await body(request);
-        return answer.object(200, registry.delete(this.#write(target, request), isObject(options) ? options : {}));
+        const options = objectAt(await body(request));
+        return answer.object(200, registry.delete(this.#write(target, request), options));
       }
       case 'deletecollection': {
+        const options = objectAt(await body(request));
         const { versions } = list(registry.store, { ...target, selects: selectsOf(target) });
         for (const { name, namespace } of versions) {
-          registry.delete({ ...this.#write(target, request), name, namespace });
+          registry.delete({ ...this.#write(target, request), name, namespace }, options);
         }
         const { kind } = target.resource;
         return answer.object(200, {

@@ -84,8 +84,10 @@ function mergedList(target: Json | undefined, patch: readonly Json[], shape: Sha
   for (const item of patch) {
     const fields = objectAt(item);
     if (fields['$patch'] === 'replace') continue;
-    const place = items.findIndex((candidate) => same(objectAt(candidate)[mergeBy], fields[mergeBy]));
-    if (fields['$patch'] === 'delete') items = items.filter((_, i) => i !== place);
+    const isMeant = (candidate: Json): boolean => same(objectAt(candidate)[mergeBy], fields[mergeBy]);
+    const place = items.findIndex(isMeant);
+    // two protocols of one port have one key
+    if (fields['$patch'] === 'delete') items = items.filter((candidate) => !isMeant(candidate));
     else if (place < 0) items.push(strategic(undefined, item, shape.of));
     else items[place] = strategic(items[place], item, shape.of);
   }

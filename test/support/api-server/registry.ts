@@ -122,7 +122,7 @@ export class Registry {
     if ((wanted['resourceVersion'] ?? String(current.revision)) !== String(current.revision)) {
       throw conflict(resource, name, modified);
     }
-    if (write.dryRun) return deleted(resource, name, uid);
+    if (write.dryRun || listAt(options, 'dryRun').includes('All')) return deleted(resource, name, uid);
     const metadata = objectAt(object, 'metadata');
     if (listAt(metadata, 'finalizers').length > 0) {
       if (metadata['deletionTimestamp'] !== undefined) return object;
