@@ -103,6 +103,21 @@ describe('the server of a cluster', () => {
     assert.equal(served.path, '/k8s/clusters/c-1/');
   });
 
+  for (const [path, asked] of [
+    ['//', '/version'],
+    ['//api.example//c-1//', '/api.example/c-1/version'],
+  ] as const) {
+    test(`is no other because its path is ${path}`, async () => {
+      const server = await serve('http', answerNothing);
+      const address = { server: `http://127.0.0.1:${server.port}${path}` };
+      const client = await clientOf({ kubeconfig: kubeconfigFile(folder, address, { token: 'x' }) });
+      await textOf(await get(client, '/version'));
+      assert.equal(server.served[0]!.path, asked);
+      client.close();
+      await server.close();
+    });
+  }
+
   test('is another with --master', async () => {
     const server = await serve('http', answerNothing);
     const kubeconfig = kubeconfigFile(folder, { server: 'https://127.0.0.1:1' }, { token: 'x' });

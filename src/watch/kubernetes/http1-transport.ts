@@ -55,10 +55,10 @@ export class Http1Transport implements Transport {
   #exchange(request: WireRequest, agent: http.Agent | undefined): Promise<http.IncomingMessage> {
     const { server, tls } = this.#credentials;
     const { method, path, headers, body, signal } = request;
-    const options = { method, headers, signal, ...tls, ...(agent && { agent }) };
+    const options = { method, path, headers, signal, ...tls, ...(agent && { agent }) };
     const module = server.protocol === 'http:' ? http : https;
     return new Promise((resolve, reject) => {
-      const exchange = module.request(new URL(path, server), options, resolve);
+      const exchange = module.request(server, options, resolve);
       exchange.on('socket', (socket) => socket.setKeepAlive(true, keepAliveDelay));
       exchange.on('error', (error) => reject(signal.aborted ? (signal.reason as Error) : error));
       exchange.end(body);

@@ -190,7 +190,11 @@ function indexOf(
 function serverUrl(written: string, field: string): URL {
   const full = written.includes('://') ? written : `http://${written}`;
   const url = URL.canParse(full) ? new URL(full) : undefined;
-  if (url !== undefined && (url.protocol === 'https:' || url.protocol === 'http:')) return url;
+  if (url !== undefined && (url.protocol === 'https:' || url.protocol === 'http:')) {
+    // client-go joins paths so; and a path that begins with two of them would name another host
+    url.pathname = url.pathname.replace(/\/{2,}/g, '/');
+    return url;
+  }
   throw new AccessError(`${field} is ${quoted(written)}, no URL of an API server; write https://HOST:PORT`);
 }
 
