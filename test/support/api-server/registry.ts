@@ -26,6 +26,9 @@ export interface Write {
   readonly strict: boolean;
 }
 
+/** How a manager changed fields, for metadata.managedFields. */
+type Operation = 'Apply' | 'Update';
+
 export interface Clockwork {
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -51,7 +54,7 @@ export class Registry {
     return version;
   }
 
-  create(write: Write, given: JsonObject): Version {
+  create(write: Write, given: JsonObject, operation: Operation = 'Update'): Version {
     const { resource } = write;
     const object = this.#read(write, given);
     const metadata = objectAt(object, 'metadata');
@@ -71,11 +74,11 @@ export class Registry {
     if (resource.counted) metadata['generation'] = 1;
     // a Node may say its status itself (pkg/registry/core/node/strategy.go)
     if (resource.subresources.includes('status') && resource.id !== 'nodes') delete object['status'];
-    return this.#store(write, object, undefined, key);
+    return this.#store(write, object, undefined, key, operation);
   }
 
   /** With `status` as the subresource only the status counts, else all but the status. */
-  update(write: Write, given: JsonObject, operation: 'Apply' | 'Update' = 'Update'): Version {
+  update(write: Write, given: JsonObject, operation: Operation = 'Update'): Version {
     const { resource, name } = write;
     const current = this.get(write);
     const before = this.object(resource, current);
@@ -96,7 +99,7 @@ export class Registry {
     const { resource, namespace, name } = write;
     const current = this.store.get(resource.storedAs, keyOf(namespace, name));
     if (current === undefined && type === 'apply') {
-      return { version: this.create(write, withName(objectAt(patch), name)), created: true };
+      return { version: this.create(write, withName(objectAt(patch), name), 'Apply'), created: true };
     }
     const before = this.object(resource, this.get(write));
     const object = patched(before, patch, type, resource.shape);
@@ -220,13 +223,7 @@ export class Registry {
     return { ...object, metadata, ...(hasStatus ? { status: before['status']! } : {}) };
   }
 
-  #store(
-    write: Write,
-    object: JsonObject,
-    before: JsonObject | undefined,
-    key: string,
-    operation: 'Apply' | 'Update' = 'Update',
-  ): Version {
+  #store(write: Write, object: JsonObject, before: JsonObject | undefined, key: string, operation: Operation): Version {
     const { resource } = write;
     setDefaults(resource, object, before);
     const ordered = objectAt(inOrder(object, resource.shape));
