@@ -205,6 +205,20 @@ describe('an updated Service', () => {
   });
 });
 
+it('a Node has its Pod network in both fields, whichever is written', async (test) => {
+  const server = await startApiServer(test);
+  for (const [name, spec] of [
+    ['one', { podCIDR: '10.244.1.0/24' }],
+    ['all', { podCIDRs: ['10.244.1.0/24'] }],
+  ] as const) {
+    const made = await expectStatus(201, post(server, '/api/v1/nodes', { metadata: { name }, spec }));
+    assert.deepEqual(omit(objectAt(made, 'spec'), 'taints'), {
+      podCIDR: '10.244.1.0/24',
+      podCIDRs: ['10.244.1.0/24'],
+    });
+  }
+});
+
 describe('a patch', () => {
   it('goes by keys into lists that have some', async (test) => {
     const server = await startApiServer(test);

@@ -19,6 +19,9 @@ export function setDefaults({ id }: Resource, object: JsonObject, before: JsonOb
         port['protocol'] ??= 'TCP';
       }
       return;
+    case 'nodes':
+      agreeOnPodCIDRs(objectAt(object, 'spec'));
+      return;
     case 'namespaces':
       if (listAt(object, 'spec', 'finalizers').length === 0) object['spec'] = { finalizers: ['kubernetes'] };
       if (textAt(object, 'status', 'phase') === '') object['status'] = { phase: 'Active' };
@@ -26,6 +29,14 @@ export function setDefaults({ id }: Resource, object: JsonObject, before: JsonOb
       return;
     default:
   }
+}
+
+/** The one network is the first of all (pkg/apis/core/v1/conversion.go). */
+function agreeOnPodCIDRs(spec: JsonObject): void {
+  const [first] = listAt(spec, 'podCIDRs');
+  const podCIDR = textAt(spec, 'podCIDR');
+  if (podCIDR === '' && first !== undefined) spec['podCIDR'] = first;
+  else if (podCIDR !== '' && podCIDR !== first) spec['podCIDRs'] = [podCIDR];
 }
 
 function setLabel(object: JsonObject, key: string, value: string): void {
