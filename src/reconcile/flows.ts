@@ -22,7 +22,7 @@ export interface FlowSearch {
 /** What a turn saw of tracked connections. */
 export interface FlowOutcome {
   readonly flowSearches: readonly FlowSearch[];
-  /** Why the last look, in this turn or before, could not be made or not to its end; undefined once one could. */
+  /** Why the last look, in this turn or before, could not be made or not to its end; undefined once one could, or none waits for one. */
   readonly flowError: KernelError | undefined;
 }
 
@@ -62,6 +62,8 @@ export class Flows {
     try {
       const flowSearches = await this.#search(turn, keysOf(ready));
       for (const ticket of ready) turn.settle(this.#dirty, ticket, now());
+      // those for which it could not be made may be gone
+      if (this.#dirty.size === 0) this.#error = undefined;
       return { flowSearches, flowError: this.#error };
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;

@@ -120,6 +120,15 @@ test('virtual services do not wait for tracked connections that cannot be looked
   assert.deepEqual(kernel.tracked().map(flowId), [flowId(toSecond)]);
 });
 
+test('a look that could not be made is no matter any more once its Service is gone', async () => {
+  const { node, kernel, store } = await served();
+  kernel.flows = () => Promise.reject(new KernelError('ENOBUFS', 'no buffers'));
+  store.apply(dnsSlice('10.244.0.2', '10.244.0.3'));
+  await node.spend(1);
+  store.apply(deleteService('default/dns'));
+  assert.equal((await node.rest()).at(-1)!.flowError, undefined);
+});
+
 test('a run that is made once fails where tracked connections cannot be looked through, with all else done', async () => {
   const { node, kernel, store } = await served();
   const broken = new KernelError('ENOBUFS', 'no buffers');
