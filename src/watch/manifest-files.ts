@@ -89,8 +89,11 @@ async function manifestsIn(folder: string, outer: readonly string[]): Promise<st
     const path = join(folder, name);
     const isFolder = await stat(path).then(
       (found) => found.isDirectory(),
-      // A dangling link: reported when it is read, if it would be.
-      () => false,
+      (error: NodeJS.ErrnoException) => {
+        // A link that leads nowhere: reported when it is read, if it would be. Of anything else nobody knows what it holds.
+        if (error.code === 'ENOENT' || error.code === 'ELOOP') return false;
+        throw error;
+      },
     );
     if (isFolder) files.push(...(await manifestsIn(path, [...outer, id])));
     else if (/\.(?:ya?ml|json)$/i.test(name)) files.push(path);

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFile, symlink, writeFile } from 'node:fs/promises';
+import fs, { readFile, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
@@ -195,6 +196,27 @@ describe('paths', () => {
       'set service default/b',
       ...synced,
     ]);
+  });
+
+  it('are not left out because a folder within cannot be looked at', async (test) => {
+    const folder = await writeManifests(test, {
+      'a.yaml': serviceText('a', '10.96.0.1'),
+      'sub/b.yaml': serviceText('b', '10.96.0.2'),
+    });
+    const { stat } = fs;
+    test.mock.method(fs, 'stat', (path: string) =>
+      path.endsWith('/sub')
+        ? Promise.reject(Object.assign(new Error(`EIO: i/o error, stat '${path}'`), { code: 'EIO' }))
+        : stat(path),
+    );
+    syncBuiltinESMExports();
+    const manifests = await readPaths([folder]);
+    test.mock.restoreAll();
+    syncBuiltinESMExports();
+    assert.deepEqual(
+      problemLines(manifests).map((line) => line.replaceAll(folder, '')),
+      ["syntax : cannot be read: EIO: i/o error, stat '/sub' (EIO); check the path"],
+    );
   });
 
   it('that lead nowhere, in circles or twice to standard input are problems of the whole file', async (test) => {
