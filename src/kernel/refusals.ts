@@ -116,7 +116,12 @@ const cures: Readonly<Record<Op['kind'], Readonly<Record<string, string>>>> = {
     EPERM: 'it may not be written by this process: set it on the host, or run as root',
     ENOENT: 'this kernel has no such setting',
   },
-  timeouts: {},
+  // more than INT_MAX ticks, of which a second has 100 to 1000, as the kernel was built (ip_vs_set_timeout, 6.1)
+  timeouts: {
+    EINVAL:
+      'this kernel keeps no connection so long: lower --ipvs-tcp-timeout, --ipvs-tcpfin-timeout or --ipvs-udp-timeout ' +
+      '(any kernel takes 2147483s)',
+  },
   device: {
     EOPNOTSUPP:
       'this kernel has no dummy devices and could not load the module: modprobe dummy, or install the kernel package that carries it',

@@ -242,6 +242,11 @@ const refusals: readonly (readonly [op: Op, errno: string, line: RegExp])[] = [
     /^nft add table ip kube-ipvs failed with EOPNOTSUPP; .*modprobe nf_tables/,
   ],
   [{ kind: 'table', verb: 'add', table }, 'ENOENT', /modprobe -a .*nft_masq/],
+  [
+    { kind: 'timeouts', verb: 'edit', timeouts: { tcp: 2_200_000, tcpFin: 0, udp: 0 } },
+    'EINVAL',
+    /lower --ipvs-tcp-timeout.*2147483s/,
+  ],
   [setting, 'EROFS', /^sysctl -w net.ipv4.vs.conntrack=1 failed with EROFS; .*read-only/],
 ];
 
