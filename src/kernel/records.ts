@@ -175,7 +175,9 @@ export function decodeDestinations(bytes: Uint8Array, counts: Uint32Array): Obse
 
 function decodeDestination(records: Records, at: number): ObservedDestination {
   const family: Family = records.byte(at + 53) === 6 ? 6 : 4;
-  const address = addressFromBytes(records.bytes, at + 32, family);
+  const read = addressFromBytes(records.bytes, at + 32, family);
+  // IPv6 with an IPv4-mapped address is another destination than IPv4 (a tunnel's may be that), and is deleted as what it is
+  const address = familyOf(read) === family ? read : (`::ffff:${read}` as Address);
   const forwarding = forwardings[records.byte(at + 52)] ?? 'masquerade';
   const found = { ...destination(address, records.short(at + 6), records.word(at + 48)), forwarding };
   const upperThreshold = records.word(at + 60);

@@ -203,6 +203,27 @@ test('the destinations of several services are told apart by their counts', () =
   );
 });
 
+test('an IPv4-mapped destination of IPv6 is told from that of IPv4, and deleted by the very bytes that the kernel has', () => {
+  const mapped = Buffer.from('00000000000000000000ffff0af40107', 'hex');
+  const dump = entries(
+    encodeIpvs(
+      ipvs('-a -t [fd00::10]:80 -r [fd00:244::7]:8080 -m -w 1', '-a -t [fd00::10]:80 -r 10.244.1.7:8080 -i -w 1'),
+    ),
+  );
+  dump.set(mapped, 32);
+  const [found = []] = decodeDestinations(dump, Uint32Array.of(2));
+  assert.deepEqual(
+    found.map(({ destination: { id } }) => id),
+    ['[::ffff:10.244.1.7]:8080', '10.244.1.7:8080'],
+  );
+  const [{ service }] = ipvs('-D -t [fd00::10]:80') as [IpvsOp];
+  const deletions = encodeIpvs(
+    found.map(({ destination }) => ({ kind: 'destination', verb: 'delete', service, destination })),
+  );
+  assert.deepEqual(deletions.subarray(32, 48), new Uint8Array(mapped));
+  assert.deepEqual([deletions[53], deletions[ipvsRecordSize + 53]], [6, 4]);
+});
+
 test('keys are records of an identity without a verb', () => {
   const [op] = ipvs('-D -t [fd00::10]:80');
   const record = encodeKeys([op!.service]);
