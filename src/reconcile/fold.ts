@@ -27,7 +27,7 @@ export function fold(actual: Actual, op: Op, answer: Answer, now: number): Outco
     actual.settings.set(name, { value: actual.settings.get(name)?.value, writable: false });
     return 'declined';
   }
-  const lesson = lessons[op.kind][op.verb]?.[answer.errno];
+  const lesson = isOtherRoute(op, answer.errno) ? 'read again' : lessons[op.kind][op.verb]?.[answer.errno];
   if (lesson === undefined) return 'failed';
   return learn(actual, op, lesson, now);
 }
@@ -45,7 +45,7 @@ type Lesson =
   /** kube-ipvs0 is gone, and all that it held: bindings that were right must be looked at, too. */
   | 'device gone';
 
-/** Errnos as Linux 6.1 gives them; ip_vs_ctl.c, devinet.c, addrconf.c, fib_frontend.c, rtnetlink.c, nf_tables_api.c. */
+/** Errnos as Linux 6.1 gives them; ip_vs_ctl.c, devinet.c, addrconf.c, fib_frontend.c, ip6_fib.c, rtnetlink.c, nf_tables_api.c. */
 const lessons: Readonly<Record<Op['kind'], Partial<Record<Op['verb'], Readonly<Record<string, Lesson>>>>>> = {
   service: {
     add: { EEXIST: 'read again' },
@@ -73,6 +73,11 @@ const lessons: Readonly<Record<Op['kind'], Partial<Record<Op['verb'], Readonly<R
     delete: { ENODEV: 'is so' },
   },
 };
+
+/** An IPv6 route that is there already may have another preferred source, which the kernel does not look at (fib6_add_rt2node). */
+function isOtherRoute(op: Op, errno: string): boolean {
+  return op.kind === 'binding' && op.verb === 'add' && op.binding.form === 'route' && errno === 'EEXIST';
+}
 
 function learn(actual: Actual, op: Op, lesson: Lesson, now: number): Outcome {
   switch (lesson) {

@@ -85,6 +85,10 @@ const rows: readonly Row[] = [
   row([], aService, 'EEXIST', 'unknown', [askService]),
   row([aService], aDestination, 'EEXIST', 'unknown', [aService, askService]),
   row([], device, 'EEXIST', 'unknown', ['? bindings']),
+  row([device], 'ip route add local fd00::/108 dev kube-ipvs0 table local src fd00:1::5', 'EEXIST', 'unknown', [
+    device,
+    '? bindings',
+  ]),
   // what the operation presumed is gone
   row([aService, aDestination], '-E -t 10.96.0.10:80 -s wrr', 'ESRCH', 'known', []),
   row([aService, aDestination], '-a -t 10.96.0.10:80 -r 10.244.0.2:8080 -m -w 1', 'ESRCH', 'known', []),
