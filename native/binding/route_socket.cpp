@@ -58,7 +58,7 @@ napi_value links(const Call& call, RouteSocket& socket) {
   return socket.channel->submit(call.env(), std::make_unique<Links>());
 }
 
-// The records of one device, or of all, as `read` gives them.
+// The records of one device, of all, or of all but one, as `read` gives them.
 using Read = Outcome (route::Client::*)(uint32_t device, std::vector<route::Record>& records);
 
 template <Read read>
@@ -86,6 +86,7 @@ napi_value defineRouteSocket(napi_env env) {
       method<RouteSocket, apply>("apply"),
       method<RouteSocket, links>("links"),
       method<RouteSocket, recordsOf<&route::Client::addresses>>("addresses"),
+      method<RouteSocket, recordsOf<&route::Client::otherAddresses>>("otherAddresses"),
       method<RouteSocket, recordsOf<&route::Client::localRoutes>>("localRoutes"),
       method<RouteSocket, close>("close"),
   };

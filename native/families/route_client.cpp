@@ -57,6 +57,12 @@ Outcome Client::addresses(uint32_t device, std::vector<Record>& records) {
   return outcome.ok() ? dumpAddresses(address::v6, device, records) : outcome;
 }
 
+Outcome Client::otherAddresses(uint32_t device, std::vector<Record>& records) {
+  Outcome outcome = addresses(0, records);
+  std::erase_if(records, [&](const Record& one) { return one.device == device; });
+  return outcome;
+}
+
 // A kernel without IPv6 answers the v6 query with all families it has, hence the look at each record's own.
 Outcome Client::dumpAddresses(uint8_t family, uint32_t device, std::vector<Record>& records) {
   const size_t before = records.size();

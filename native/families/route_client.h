@@ -21,6 +21,8 @@ class Client {
   netlink::Outcome links(std::vector<Link>& links);
   /// Of one device or (0) of all. ENODEV if there is no such device.
   netlink::Outcome addresses(uint32_t device, std::vector<Record>& records);
+  /// Of all devices but one. The kernel tells that one's too, and for ours they are thousands.
+  netlink::Outcome otherAddresses(uint32_t device, std::vector<Record>& records);
   /// Routes of type local in table local, over one device or (0) over all. ENODEV if there is no such device.
   netlink::Outcome localRoutes(uint32_t device, std::vector<Record>& records);
 

@@ -52,6 +52,9 @@ void scriptedTests() {
     CHECK(check::same(kernel.heard()[1][0].payload, hex("0a000000 07000000")));
     records.clear();
     CHECK(client.addresses(0, records).ok() && records.size() == 3);
+    records.clear();
+    CHECK(client.otherAddresses(7, records).ok() && records.size() == 1 && records[0].device == 8);
+    CHECK(check::same(kernel.heard()[4][0].payload, hex("02000000 00000000")));
   });
 
   test("local routes are those of type and table local over the device, uncached", [] {

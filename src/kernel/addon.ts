@@ -56,6 +56,8 @@ export interface RouteSocket {
   links(): Promise<readonly NativeLink[]>;
   /** 0: of all devices. */
   addresses(ifindex: number): Promise<Uint8Array>;
+  /** Of all devices but one. */
+  otherAddresses(ifindex: number): Promise<Uint8Array>;
   localRoutes(ifindex: number): Promise<Uint8Array>;
   close(): void;
 }

@@ -161,7 +161,8 @@ class NativeKernel implements Kernel {
 
   async nodeAddresses(): Promise<readonly NodeAddress[]> {
     const links = await this.#guard(() => this.#route.links());
-    return nodeAddressesOf(links, await this.#guard(() => this.#route.addresses(0)));
+    const ours = links.find(({ name }) => name === deviceName)?.index ?? 0;
+    return nodeAddressesOf(links, await this.#guard(() => this.#route.otherAddresses(ours)));
   }
 
   /** What we do to kube-ipvs0 ourselves is no news: a start would tell of thousands of addresses, each change of one. */

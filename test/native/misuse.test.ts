@@ -370,7 +370,7 @@ test('family and set are checked', () => {
 test('numbers are checked for kind and range', () => {
   const ipvs = new IpvsSocket();
   const route = new RouteSocket();
-  for (const method of ['addresses', 'localRoutes']) {
+  for (const method of ['addresses', 'otherAddresses', 'localRoutes']) {
     for (const value of [undefined, null, '1', {}])
       throws(() => call(route, method, value), 'TypeError', 'ifindex must be a number');
     for (const value of [-1, 0.5, Number.NaN, 2 ** 31, -Infinity])

@@ -30,6 +30,7 @@ export interface Script {
   readonly settings?: Readonly<Record<string, SettingReading>>;
   readonly links?: readonly NativeLink[];
   readonly addresses?: Uint8Array;
+  readonly otherAddresses?: (index: number) => Uint8Array;
   readonly localRoutes?: Uint8Array;
   readonly service?: { readonly records: Uint8Array; readonly errnos: Int32Array };
   /** A dump of counters. */
@@ -100,6 +101,7 @@ export function scriptedKernel(
       apply = async (records: Uint8Array) => answer(records, 'route');
       links = async () => (say(), script.links ?? []);
       addresses = async () => (say(), script.addresses ?? new Uint8Array());
+      otherAddresses = async (index: number) => (say(), script.otherAddresses?.(index) ?? new Uint8Array());
       localRoutes = async () => (say(), script.localRoutes ?? new Uint8Array());
     },
     NftablesSocket: class extends Socket {

@@ -150,7 +150,7 @@ for (const [kind, words] of [
   });
 }
 
-test('addresses of all other devices are told with their device, those of kube-ipvs0 are not', async () => {
+test('addresses of all other devices are told with their device, those of kube-ipvs0 are not even asked for', async () => {
   const on = (text: string, index: number) =>
     encodeRoutes(
       [{ kind: 'binding', verb: 'add', binding: { form: 'address', address: address(text), prefix: 32 } }],
@@ -159,9 +159,18 @@ test('addresses of all other devices are told with their device, those of kube-i
   const lo = { index: 1, name: 'lo', kind: '', up: true, loopback: true };
   const { kernel } = scriptedKernel({
     links: [lo, link],
-    addresses: Buffer.concat([on('127.0.0.1', 1), on('10.96.0.10', 42), on('192.0.2.1', 77)]),
+    otherAddresses: (index) => {
+      assert.equal(index, link.index);
+      return Buffer.concat([on('127.0.0.1', 1), on('192.0.2.1', 77)]);
+    },
   });
   assert.deepEqual(await kernel.nodeAddresses(), [{ address: '127.0.0.1', device: 'lo', loopback: true }]);
+});
+
+test('kube-ipvs0 that came after the devices were listed has none of the addresses of others', async () => {
+  const bytes = encodeRoutes([{ kind: 'binding', verb: 'add', binding: { ...routed, form: 'address' } }], link.index);
+  const { kernel } = scriptedKernel({ links: [], otherAddresses: (index) => (index === 0 ? bytes : new Uint8Array()) });
+  assert.deepEqual(await kernel.nodeAddresses(), []);
 });
 
 test('only ESRCH says that a virtual service is not there; anything else says nothing', async () => {
