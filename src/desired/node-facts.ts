@@ -118,7 +118,8 @@ function nodePortAddresses(
 
 function numberedDevices(addresses: readonly NodeAddress[], family: Family): string[] {
   const usable = addresses.filter(
-    ({ address, loopback }) => !loopback && familyOf(address) === family && !isOfOneLink(address),
+    ({ address, loopback, isPassedOver }) =>
+      !loopback && !isPassedOver && familyOf(address) === family && !isOfOneLink(address),
   );
   return [...new Set(usable.map(({ device }) => device))].toSorted();
 }

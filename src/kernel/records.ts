@@ -226,6 +226,10 @@ export interface RouteEntry {
   readonly address: Address;
   readonly prefix: number;
   readonly ifindex: number;
+  /** RT_SCOPE_…; 0: everywhere. */
+  readonly scope: number;
+  /** IFA_F_… of an address. */
+  readonly flags: number;
   /** rtm_protocol of a route: 2 (RTPROT_KERNEL) for those the kernel made itself. */
   readonly protocol: number;
   /** Preferred source of a route, peer of an address. */
@@ -245,6 +249,8 @@ export function decodeRoutes(bytes: Uint8Array): RouteEntry[] {
       address,
       prefix: records.byte(at + 3),
       ifindex: records.word(at + 4),
+      scope: records.byte(at + 8),
+      flags: records.word(at + 12),
       protocol: records.byte(at + 9),
       source: hasSource ? addressFromBytes(records.bytes, at + 32, family) : undefined,
     });
@@ -255,11 +261,25 @@ export function decodeRoutes(bytes: Uint8Array): RouteEntry[] {
 /** Of the devices but kube-ipvs0; `addresses` are records. */
 export function nodeAddressesOf(links: readonly NativeLink[], addresses: Uint8Array): NodeAddress[] {
   const byIndex = new Map(links.map((link) => [link.index, link]));
-  return decodeRoutes(addresses).flatMap(({ address, ifindex }) => {
+  return decodeRoutes(addresses).flatMap((entry) => {
+    const { address, ifindex } = entry;
     const link = byIndex.get(ifindex);
     if (link === undefined || link.name === deviceName) return [];
-    return [{ address, device: link.name, loopback: link.loopback }];
+    const passedOver = isPassedOver(entry) ? ({ isPassedOver: true } as const) : {};
+    return [{ address, device: link.name, loopback: link.loopback, ...passedOver }];
   });
+}
+
+/** IFA_F_… of linux/if_addr.h. */
+const [optimistic, deprecated, tentative] = [0x04, 0x20, 0x40];
+
+/**
+ * As a source the kernel takes no IPv4 address of a narrower scope than all (inet_select_addr in devinet.c, 6.1), no tentative one of
+ * IPv6, and a deprecated one only where no device has another (ipv6_get_saddr_eval in addrconf.c, 6.1).
+ */
+function isPassedOver({ address, scope, flags }: RouteEntry): boolean {
+  if (familyOf(address) === 4) return scope !== 0;
+  return (flags & deprecated) !== 0 || (flags & (tentative | optimistic)) === tentative;
 }
 
 export function asBinding(form: Binding['form'], { address, prefix, source }: RouteEntry): Binding {

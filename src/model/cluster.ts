@@ -122,6 +122,8 @@ export interface NodeAddress {
   readonly device: string;
   /** On a loopback device, whatever the address. */
   readonly loopback: boolean;
+  /** Where what leaves by its device may come from another device's address all the same. */
+  readonly isPassedOver?: true;
 }
 
 /** One change of the cluster as a source reports it. */

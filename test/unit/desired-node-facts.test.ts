@@ -182,6 +182,18 @@ describe('packets leave by', () => {
     assert.deepEqual(found.numberedDevices.get(4), ['bond0', 'cni0', 'eth0', 'nodelocaldns']);
     assert.deepEqual(found.numberedDevices.get(6), ['eth0', 'wg0']);
   });
+
+  it('none of which the kernel passes over every address when it looks for a source', () => {
+    const addresses = ['192.0.2.10', '198.51.100.1 ppp0', '198.51.100.2 bond0', '198.51.100.3 bond0'].map(nodeAddress);
+    const passedOver = addresses.map((one, i) => (i === 1 || i === 2 ? { ...one, isPassedOver: true as const } : one));
+    const { numberedDevices, held } = nodeFacts(undefined, passedOver, plainNodePolicy);
+    assert.deepEqual(numberedDevices.get(4), ['bond0', 'eth0']);
+    assert.deepEqual(
+      [...held],
+      addresses.map((one) => one.address),
+      'the node has them all the same',
+    );
+  });
 });
 
 describe('the rest', () => {

@@ -167,6 +167,39 @@ test('addresses of all other devices are told with their device, those of kube-i
   assert.deepEqual(await kernel.nodeAddresses(), [{ address: '127.0.0.1', device: 'lo', loopback: true }]);
 });
 
+test('an address that the kernel passes over when it looks for a source is told as such', async () => {
+  const [global, onLink, onHost] = [0, 253, 254];
+  const rows: readonly (readonly [text: string, scope: number, flags: number, isPassedOver: boolean])[] = [
+    ['192.0.2.1', global, 0x80, false],
+    ['192.0.2.2', global, 0xa0, false], // deprecated, which IPv4 does not look at
+    ['192.0.2.3', onLink, 0x80, true],
+    ['192.0.2.4', onHost, 0x80, true],
+    ['2001:db8::1', global, 0x80, false],
+    ['2001:db8::2', global, 0xa0, true], // deprecated
+    ['2001:db8::3', global, 0xc0, true], // tentative
+    ['2001:db8::4', global, 0xc8, true], // tentative for ever: a duplicate
+    ['2001:db8::5', global, 0xc4, false], // tentative, optimistic
+  ];
+  const records = rows.map(([text, scope, flags]) => {
+    const binding: Binding = { form: 'address', address: address(text), prefix: 24 };
+    const record = encodeRoutes([{ kind: 'binding', verb: 'add', binding }], 1);
+    record[8] = scope;
+    new DataView(record.buffer).setUint32(12, flags, true);
+    return record;
+  });
+  const eth0 = { ...link, index: 1, name: 'eth0' };
+  const { kernel } = scriptedKernel({ links: [eth0], otherAddresses: () => Buffer.concat(records) });
+  assert.deepEqual(
+    await kernel.nodeAddresses(),
+    rows.map(([text, , , isPassedOver]) => ({
+      address: text,
+      device: 'eth0',
+      loopback: false,
+      ...(isPassedOver ? { isPassedOver } : {}),
+    })),
+  );
+});
+
 test('kube-ipvs0 that came after the devices were listed has none of the addresses of others', async () => {
   const bytes = encodeRoutes([{ kind: 'binding', verb: 'add', binding: { ...routed, form: 'address' } }], link.index);
   const { kernel } = scriptedKernel({ links: [], otherAddresses: (index) => (index === 0 ? bytes : new Uint8Array()) });
