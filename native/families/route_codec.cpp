@@ -71,6 +71,7 @@ void packRoute(MessageWriter& writer, const Record& op) {
   rtmsg header{};
   header.rtm_family = address::toAf(op.family);
   header.rtm_dst_len = op.prefixLength;
+  header.rtm_tos = op.tos;
   header.rtm_table = RT_TABLE_LOCAL;
   header.rtm_protocol = op.protocol != 0 ? op.protocol : uint8_t{RTPROT_STATIC};
   header.rtm_scope = op.family == address::v4 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;  // IPv6 has no scopes
@@ -200,6 +201,7 @@ bool unpackRoute(const Message& message, Record& record, bool& local) {
   record.kind = Kind::localRoute;
   record.family = address::fromAf(header.rtm_family);
   record.prefixLength = header.rtm_dst_len;
+  record.tos = header.rtm_tos;
   record.scope = header.rtm_scope;
   record.protocol = header.rtm_protocol;
   record.flags = header.rtm_flags;

@@ -5,7 +5,7 @@
 //    16 | address, or destination of a route …
 //    32 | preferred source of a route, peer of an address …
 //    48 | device name, NUL-padded …
-//    64 | 0                                                                                       72
+//    64 | tos    | 0                                                                              72
 #pragma once
 
 #include <cstddef>
@@ -37,11 +37,13 @@ struct Record {
   uint8_t address[16];
   uint8_t source[16];  // of an address: its peer, in dumps and to delete it; zero: none
   char name[16];
-  uint8_t reserved2[8];
+  uint8_t tos;  // of a route: 0 or that of the only packets it takes
+  uint8_t reserved2[7];
 };
 static_assert(sizeof(Record) == 72);
 static_assert(offsetof(Record, device) == 4 && offsetof(Record, flags) == 12 && offsetof(Record, address) == 16);
-static_assert(offsetof(Record, source) == 32 && offsetof(Record, name) == 48);
+static_assert(offsetof(Record, source) == 32 && offsetof(Record, name) == 48 &&
+              offsetof(Record, tos) == 64);
 
 /// What keeps an operation from being sent.
 std::optional<Violation> violationOf(const Record& op);

@@ -121,6 +121,8 @@ void packingTests() {
     CHECK(same(packed(op), hex(R"(
       02 10 00 00 ff 63 fe 02 00000000 0800 0100 0a600001 0800 0400 07000000
       0800 0700 c0a80001                 | PREFSRC)")));
+    op.tos = 0x10;
+    CHECK(packed(op)[3] == 0x10);
     const Record edit = record(Verb::edit, Kind::localRoute, 4);
     CHECK(commandOf(edit).type == RTM_NEWROUTE && commandOf(edit).flags == NLM_F_REPLACE);
     CHECK(same(packed(edit), packed(record(Verb::add, Kind::localRoute, 4))));

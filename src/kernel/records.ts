@@ -9,7 +9,7 @@
  *     traffic  0 family  1 protocol  2 port  4 fwmark  8 address (16)  24 connections (8)  32 incoming packets (8)  40 outgoing packets (8)
  *           48 incoming bytes (8)  56 outgoing bytes (8)  = 64;  in dumps only
  *     route 0 verb  1 kind  2 family  3 prefix  4 ifindex  8 scope  9 protocol  10 device change  12 flags  16 address (16)  32 source (16)
- *           48 name (16)  64 reserved (8)  = 72
+ *           48 name (16)  64 tos  65 reserved (7)  = 72
  */
 
 import { type Address, addressFromBytes, type Family, familyOf, writeAddress } from '../model/address.ts';
@@ -216,6 +216,7 @@ export function encodeRoutes(
     records.bytes[at + 3] = prefix;
     records.setWord(at + 4, ifindex);
     if (form === 'route') records.bytes[at + 9] = seen?.protocol ?? 0;
+    records.bytes[at + 64] = op.binding.tos ?? 0;
     writeAddress(address, records.bytes, at + 16);
     if (source !== undefined) writeAddress(source, records.bytes, at + 32);
   });
@@ -232,6 +233,8 @@ export interface RouteEntry {
   readonly flags: number;
   /** rtm_protocol of a route: 2 (RTPROT_KERNEL) for those the kernel made itself. */
   readonly protocol: number;
+  /** Of the only packets that a route takes; 0: it takes all. */
+  readonly tos: number;
   /** Preferred source of a route, peer of an address. */
   readonly source: Address | undefined;
 }
@@ -252,6 +255,7 @@ export function decodeRoutes(bytes: Uint8Array): RouteEntry[] {
       scope: records.byte(at + 8),
       flags: records.word(at + 12),
       protocol: records.byte(at + 9),
+      tos: records.byte(at + 64),
       source: hasSource ? addressFromBytes(records.bytes, at + 32, family) : undefined,
     });
   }
@@ -282,8 +286,9 @@ function isPassedOver({ address, scope, flags }: RouteEntry): boolean {
   return (flags & deprecated) !== 0 || (flags & (tentative | optimistic)) === tentative;
 }
 
-export function asBinding(form: Binding['form'], { address, prefix, source }: RouteEntry): Binding {
-  return { form, address, prefix, ...(form === 'route' && source !== undefined ? { source } : {}) };
+export function asBinding(form: Binding['form'], { address, prefix, source, tos }: RouteEntry): Binding {
+  if (form === 'address') return { form, address, prefix };
+  return { form, address, prefix, ...(source === undefined ? {} : { source }), ...(tos === 0 ? {} : { tos }) };
 }
 
 /** The kernel's netmask field: a mask in network byte order for IPv4, a prefix length for IPv6. */

@@ -18,6 +18,8 @@ export interface Binding {
   readonly prefix: number;
   /** Preferred source of the host's own packets; routes only. */
   readonly source?: Address;
+  /** A route for packets of this type of service alone, which is another route than the one for all; IPv4 only, and never one of ours. */
+  readonly tos?: number;
 }
 
 /**
@@ -69,5 +71,6 @@ export interface Refusal {
 }
 
 export function bindingId(binding: Binding): string {
-  return `${binding.form} ${binding.address}/${binding.prefix}`;
+  const tos = binding.tos === undefined ? '' : ` tos ${binding.tos}`;
+  return `${binding.form} ${binding.address}/${binding.prefix}${tos}`;
 }

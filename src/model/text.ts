@@ -133,7 +133,8 @@ function bindingText(verb: 'add' | 'edit' | 'delete', binding: Binding): string 
     return `ip addr ${verb} ${binding.address}/${binding.prefix} dev ${deviceName}`;
   }
   const source = binding.source === undefined ? '' : ` src ${binding.source}`;
-  return `ip route ${verb === 'edit' ? 'change' : verb} local ${binding.address}/${binding.prefix} dev ${deviceName} table local${source}`;
+  const tos = binding.tos === undefined ? '' : ` tos 0x${binding.tos.toString(16).padStart(2, '0')}`;
+  return `ip route ${verb === 'edit' ? 'change' : verb} local ${binding.address}/${binding.prefix} dev ${deviceName} table local${tos}${source}`;
 }
 
 function dottedMask(prefix: number): string {
@@ -250,16 +251,17 @@ function parseIp(words: readonly string[]): Op | undefined {
   const pattern =
     object === 'addr'
       ? new RegExp(`^()(\\S+)/(\\d+) dev ${deviceName}$`)
-      : new RegExp(`^(local )(\\S+)/(\\d+) dev ${deviceName} table local(?: src (\\S+))?$`);
+      : new RegExp(`^(local )(\\S+)/(\\d+) dev ${deviceName} table local(?: tos (0x[0-9a-f]{2}))?(?: src (\\S+))?$`);
   const match = pattern.exec(text);
   const address = match && parseAddress(match[2]!);
   if (!match || !address) return undefined;
-  const source = match[4] === undefined ? undefined : parseAddress(match[4]);
+  const tos = match[4] === undefined ? {} : { tos: Number(match[4]) };
+  const source = match[5] === undefined ? undefined : parseAddress(match[5]);
   const form = object === 'addr' ? 'address' : 'route';
   return {
     kind: 'binding',
     verb,
-    binding: { form, address, prefix: Number(match[3]), ...(source === undefined ? {} : { source }) },
+    binding: { form, address, prefix: Number(match[3]), ...tos, ...(source === undefined ? {} : { source }) },
   };
 }
 

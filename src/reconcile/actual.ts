@@ -234,6 +234,8 @@ export class Actual {
     this.bindings.set(id, binding);
     if (!isNew) return;
     if (isIPv4Address(binding)) this.#addresses++;
+    // most packets are none of its, so it holds nothing
+    if (binding.tos !== undefined) return;
     if (isWideRoute(binding)) this.#wideRoutes.set(id, binding);
     else count(this.#held, binding.address, 1);
   }
@@ -261,6 +263,7 @@ export class Actual {
     if (!this.bindings.delete(id)) return false;
     this.#seenBindings = undefined;
     if (isIPv4Address(binding)) this.#addresses--;
+    if (binding.tos !== undefined) return true;
     if (isWideRoute(binding)) this.#wideRoutes.delete(id);
     else count(this.#held, binding.address, -1);
     return true;

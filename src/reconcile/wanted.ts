@@ -121,8 +121,8 @@ export class WantedState implements Desired {
     return this.#claims.wantedElement(id);
   }
 
-  wantedBinding({ form, address, prefix }: Binding): Binding | undefined {
-    if (form !== this.#wishes.vipBinding) return undefined;
+  wantedBinding({ form, address, prefix, tos }: Binding): Binding | undefined {
+    if (form !== this.#wishes.vipBinding || tos !== undefined) return undefined;
     const isHost = prefix === hostPrefix(familyOf(address));
     const isWanted = isHost ? this.#claims.wantsBound(address) : this.#isRouted(address, prefix);
     if (!isWanted) return undefined;

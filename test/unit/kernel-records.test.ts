@@ -244,10 +244,11 @@ const bindings: readonly Binding[] = [
   { form: 'route', address: address('10.96.0.0'), prefix: 12 },
   { form: 'route', address: address('10.96.0.0'), prefix: 12, source: address('192.0.2.5') },
   { form: 'route', address: address('fd00::'), prefix: 108, source: address('fd00:1::5') },
+  { form: 'route', address: address('10.96.0.0'), prefix: 12, tos: 0x10 },
 ];
 
 for (const binding of bindings) {
-  test(`the ${binding.form} ${binding.address}/${binding.prefix} ${binding.source ?? ''} survives the way in and back`, () => {
+  test(`the ${binding.form} ${binding.address}/${binding.prefix} ${binding.source ?? ''}${binding.tos ?? ''} survives the way in and back`, () => {
     const record = encodeRoutes([{ kind: 'binding', verb: 'add', binding }], 42);
     assert.equal(record.length, routeRecordSize);
     const [entry] = decodeRoutes(record);

@@ -108,6 +108,10 @@ const rows: readonly [text: string, op: Op][] = [
     'ip route add local 10.96.0.0/12 dev kube-ipvs0 table local src 192.0.2.5',
     { kind: 'binding', verb: 'add', binding: { ...routed, source: address('192.0.2.5') } },
   ],
+  [
+    'ip route delete local 10.96.0.0/12 dev kube-ipvs0 table local tos 0x04 src 192.0.2.5',
+    { kind: 'binding', verb: 'delete', binding: { ...routed, tos: 4, source: address('192.0.2.5') } },
+  ],
   ['ip link add kube-ipvs0 type dummy', { kind: 'device', verb: 'add' }],
   ['ip link set kube-ipvs0 addrgenmode none', { kind: 'device', verb: 'edit', change: 'addrgenmode none' }],
   ['ip link set kube-ipvs0 up', { kind: 'device', verb: 'edit', change: 'up' }],

@@ -29,6 +29,17 @@ test('nothing is known at first', () => {
   assert.ok(actual.bindingsUnknown);
 });
 
+test('a route for one type of service goes without those for all, and is another', async () => {
+  const actual = new Actual();
+  const [oneType, widely] = [routed, wide].map((one) => ({ ...one, tos: 0x10 })) as [Binding, Binding];
+  await actual.observeBindings(down, [routed, oneType, wide, widely]);
+  for (const one of [oneType, widely, routed]) actual.deleteBinding(one);
+  assert.deepEqual([...actual.bindings.values()], [wide]);
+  assert.ok(actual.holds(key.address));
+  actual.deleteBinding(wide);
+  assert.ok(!actual.holds(key.address));
+});
+
 test('what is adopted is ours, wherever its address is, and stays so', async () => {
   const actual = new Actual();
   const other: VirtualService = { ...service, ...virtualServiceKey('TCP', address('192.0.2.1'), 30080) };
@@ -49,6 +60,14 @@ for (const [what, bindings, holds] of [
   ['all three', [held, routed, wide], true],
   ['another address', [binding('ip addr add 10.96.0.11/32 dev kube-ipvs0')], false],
   ['an address whose network it is in', [binding('ip addr add 10.96.0.11/24 dev kube-ipvs0')], false],
+  [
+    'routes for one type of service',
+    [
+      { ...routed, tos: 0x10 },
+      { ...wide, tos: 0x10 },
+    ],
+    false,
+  ],
   ['nothing', [], false],
 ] as const) {
   test(`a device with ${what} ${holds ? 'holds' : 'does not hold'} the VIP, and holds nothing when it is gone`, async () => {
