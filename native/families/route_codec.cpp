@@ -205,7 +205,8 @@ bool unpackRoute(const Message& message, Record& record, bool& local) {
   record.scope = header.rtm_scope;
   record.protocol = header.rtm_protocol;
   record.flags = header.rtm_flags;
-  local = record.family != 0 && header.rtm_type == RTN_LOCAL && (header.rtm_flags & RTM_F_CLONED) == 0;
+  local = record.family != 0 && header.rtm_type == RTN_LOCAL && (header.rtm_flags & RTM_F_CLONED) == 0 &&
+          header.rtm_src_len == 0;
   if (!local) return true;
   uint32_t table = header.rtm_table;
   AttributeReader reader(attributes);

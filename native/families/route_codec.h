@@ -30,8 +30,8 @@ bool unpackAddress(const netlink::Message& message, Record& record);
 
 /// Routes of type and table local of one family, over one device or (0) over all.
 void packLocalRoutesQuery(netlink::MessageWriter& writer, uint8_t family, uint32_t device);
-/// Reads RTM_NEWROUTE; false unless it is whole. `local` tells whether it is of type and table local; the others
-/// are what kernels before 4.20 mix in.
+/// Reads RTM_NEWROUTE; false unless it is whole. `local` tells whether it is of type and table local, for packets from
+/// anywhere; the others are what kernels before 4.20 mix in, and IPv6 routes that are for some sources alone.
 bool unpackRoute(const netlink::Message& message, Record& record, bool& local);
 
 /// Reads a notification; false if there is nothing in it for us, or nothing sensible.

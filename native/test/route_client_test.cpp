@@ -65,6 +65,7 @@ void scriptedTests() {
                                   "02100000 fe04fe02 00000000 0800 0100 0a630000 0800 0400 07000000 | table main",
                                   "02100000 ff04fe01 00000000 0800 0100 0a640000 0800 0400 07000000 | unicast",
                                   "02200000 ff04fe02 00020000 0800 0100 0a650000 0800 0400 07000000 | cached",
+                                  "02202000 ff04fe02 00000000 0800 0100 0a660000 0800 0400 07000000 | from one source",
                               }));
     Client client(kernel.connect());
     Records records;
