@@ -241,7 +241,7 @@ function limited(digits: string): Read {
 
 function readValue(flag: FlagSpec, value: string | undefined): Read {
   if (flag.kind === 'boolean') {
-    const read = value === undefined ? true : booleans.get(value);
+    const read = value === undefined || value === flag.trueToo ? true : booleans.get(value);
     return read === undefined
       ? { ok: false, why: `is ${quoted(value!)}; write true or false` }
       : { ok: true, value: read };

@@ -20,6 +20,8 @@ export interface FlagSpec {
   readonly commands: readonly CommandName[];
   /** A list that also takes the words behind it: `--manifests a.yaml b.yaml`. */
   readonly takesOperands?: true;
+  /** A word that is as good as true, of a boolean. */
+  readonly trueToo?: string;
   /** An empty value of a choice is its default. */
   readonly emptyIsDefault?: true;
   /** The flag wins over the file of --config; others that the file can say are ignored beside one, as kube-proxy's are. */

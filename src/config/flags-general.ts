@@ -150,6 +150,8 @@ export const generalFlags = {
   version: {
     name: 'version',
     kind: 'boolean',
+    // all that is known of the version, for Kubernetes' programs (k8s.io/component-base/version/verflag); here that is always told
+    trueToo: 'raw',
     summary: 'print the version',
     commands: commandNames,
   },

@@ -201,7 +201,7 @@ describe('the version', () => {
   };
 
   it('is that of the package, as text and as JSON', async () => {
-    for (const words of [['version'], ['--version'], ['reconcile', '--version']]) {
+    for (const words of [['version'], ['--version'], ['--version=raw'], ['reconcile', '--version']]) {
       const { status, stdout } = await run(...words);
       assert.equal(status, 0);
       assert.ok(stdout.startsWith(`kube-ipvs ${version} (node v`), stdout);
