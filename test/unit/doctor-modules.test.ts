@@ -91,6 +91,12 @@ describe('a module', () => {
     assert.deepEqual(await stateOf(test, {}, 'nf_tables'), { kind: 'unknown' });
   });
 
+  it('may be built into a kernel that loads none, whatever modules of others are here', async (test) => {
+    const files = { '/lib/modules/6.1.0-57-amd64/modules.dep': '' };
+    assert.deepEqual(await stateOf(test, files, 'nf_tables'), { kind: 'unknown' });
+    assert.deepEqual(await stateOf(test, { ...files, '/proc/modules': '' }, 'nf_tables'), { kind: 'missing' });
+  });
+
   it('of which nothing tells is asked for only where the kernel loads none', async (test) => {
     const isAskable = async (files: Readonly<Record<string, string>>, name: string) =>
       isPresent(await readModules(hostFolder(test, files), release, [name]), name);
@@ -131,6 +137,27 @@ describe('the doctor', () => {
     });
     assert.equal(findings.at(-1)?.check, 'module:nf_conntrack_netlink');
     assert.equal(findings.at(-1)?.level, 'warn');
+  });
+
+  it('advises to load nothing on a kernel without modules', async (test) => {
+    const facts = await readModules(hostFolder(test, {}), release, ['ip_vs', 'nf_tables', 'ip_vs_mh']);
+    const told = new Map(
+      [...moduleFindings(facts), ...schedulerFindings(facts, 'mh', ['mh'])].map((finding) => [finding.check, finding]),
+    );
+    assert.deepEqual(told.get('module:ip_vs'), {
+      check: 'module:ip_vs',
+      level: 'fail',
+      message: 'this kernel was built without modules, and without ip_vs; it is for virtual services',
+      cure: 'run a kernel that has ip_vs, built in or as a module',
+    });
+    assert.deepEqual(told.get('module:nf_tables'), {
+      check: 'module:nf_tables',
+      level: 'warn',
+      message:
+        'this kernel was built without modules, and nothing tells here whether nf_tables is built in; it is for the packet filter',
+      cure: 'zcat /proc/config.gz may tell; where it is not, run a kernel that has it',
+    });
+    assert.doesNotMatch(JSON.stringify([...told.values()]), /modprobe|install/);
   });
 
   it('names the schedulers that there are where the wanted one is missing', async (test) => {

@@ -57,6 +57,7 @@ interface Problem {
 
 /** undefined: there is none. */
 function problemOf(facts: ModuleFacts, name: string, state: ModuleState): Problem | undefined {
+  if (facts.isWhole && (state.kind === 'missing' || state.kind === 'unknown')) return notBuiltIn(name, state.kind);
   switch (state.kind) {
     case 'loaded':
     case 'built in':
@@ -85,6 +86,22 @@ function problemOf(facts: ModuleFacts, name: string, state: ModuleState): Proble
     default:
       return state satisfies never;
   }
+}
+
+/** Of a kernel that loads no modules. */
+function notBuiltIn(name: string, kind: 'missing' | 'unknown'): Problem {
+  if (kind === 'missing') {
+    return {
+      level: 'fail',
+      message: `this kernel was built without modules, and without ${name}`,
+      cure: `run a kernel that has ${name}, built in or as a module`,
+    };
+  }
+  return {
+    level: 'warn',
+    message: `this kernel was built without modules, and nothing tells here whether ${name} is built in`,
+    cure: 'zcat /proc/config.gz may tell; where it is not, run a kernel that has it',
+  };
 }
 
 function notLoaded(name: string, why: 'modules_disabled' | 'modprobe'): Problem {

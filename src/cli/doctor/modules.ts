@@ -81,8 +81,9 @@ export async function readModules(files: HostFiles, release: string, names: read
     readSwitchedOff(files),
   ]);
   const loadedNames = new Set(loaded?.split('\n').map((line) => line.split(' ', 1)[0]!));
-  const isTold = dependencies !== undefined || (await hasModules(files, folder, modprobe));
-  const isWhole = loaded === undefined;
+  // what is there of other kernels says nothing of one that loads no modules
+  const isWhole = loaded === undefined && dependencies === undefined;
+  const isTold = !isWhole && (dependencies !== undefined || (await hasModules(files, folder, modprobe)));
   return {
     loaded: loadedNames,
     builtIn: new Set([...moduleFiles(builtIn ?? '').keys(), ...parameters.filter((name) => !loadedNames.has(name))]),
