@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { deviceFinding, nodePortFinding } from '../../src/cli/doctor/device-checks.ts';
 import type { Level } from '../../src/cli/doctor/finding.ts';
 import { networkdFacts, networkManagerFacts, privilegeFacts } from '../../src/cli/doctor/host-facts.ts';
+import { readLinks } from '../../src/cli/doctor/kernel-facts.ts';
 import { networkdFinding, networkManagerFinding } from '../../src/cli/doctor/network-owners.ts';
 import { privilegeFindings } from '../../src/cli/doctor/privilege-checks.ts';
 import { parseAddress, parseCidr } from '../../src/model/address.ts';
@@ -85,6 +86,12 @@ describe('addresses of NodePorts', () => {
     const finding = nodePortFinding(networks('10.0.0.0/8'), both);
     assert.equal(finding.level, 'warn');
     assert.match(finding.message, /: they are served at 2001:db8::10 only, /);
+  });
+});
+
+describe('devices', () => {
+  it('are read by the program as the compiler writes it, not by its bundle only', async () => {
+    assert.ok((await readLinks(undefined)).some(({ name }) => name === 'lo'));
   });
 });
 

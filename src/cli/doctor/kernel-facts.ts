@@ -122,7 +122,8 @@ async function withSocket<Name extends keyof Sockets, T>(
   read: (socket: Sockets[Name]) => Promise<T>,
 ): Promise<T> {
   try {
-    const socket = new (loadAddon()[name] as new (options: SocketOptions) => Sockets[Name])(optionsOf(netns));
+    const Socket = loadAddon()[name] as new (options: SocketOptions) => Sockets[Name];
+    const socket = new Socket(optionsOf(netns));
     try {
       return await read(socket);
     } finally {
