@@ -149,6 +149,45 @@ describe('systemd-networkd', () => {
       'ok',
     ],
     [
+      'leaves it where what stands behind a unit says so',
+      {
+        ...running,
+        '/usr/lib/systemd/network/10-all.network': all,
+        '/etc/systemd/network/10-all.network.d/left.conf': '[Link]\nUnmanaged=yes\n',
+      },
+      'ok',
+    ],
+    [
+      'takes it where what stands behind a unit widens it',
+      {
+        ...running,
+        '/etc/systemd/network/a.network': '[Match]\nName=eth*\n',
+        '/run/systemd/network/a.network.d/10-more.conf': '[Match]\nName=kube-*\n',
+      },
+      'fail',
+    ],
+    [
+      'reads what stands behind a unit in the order of its names, of one name the first folder',
+      {
+        ...running,
+        '/etc/systemd/network/10-all.network': all,
+        '/etc/systemd/network/10-all.network.d/20-b.conf': '[Link]\nUnmanaged=no\n',
+        '/run/systemd/network/10-all.network.d/10-a.conf': '[Link]\nUnmanaged=yes\n',
+        '/run/systemd/network/10-all.network.d/20-b.conf': '[Link]\nUnmanaged=yes\n',
+      },
+      'fail',
+    ],
+    [
+      'with a unit that asks for no device has no part in it',
+      { ...running, '/etc/systemd/network/a.network': '[Match]\nName=\n[Network]\nDHCP=yes\n' },
+      'ok',
+    ],
+    [
+      'with a unit of one machine takes it, which may be this one',
+      { ...running, '/etc/systemd/network/a.network': '[Match]\nHost=node-a\n' },
+      'fail',
+    ],
+    [
       'with a unit of one card has no part in it',
       { '/etc/systemd/network/a.network': '[Match]\nMACAddress=02:00:00:00:00:01\n' },
       'ok',

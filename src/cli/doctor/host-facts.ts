@@ -22,11 +22,19 @@ const networkdFolders = [
 
 /** `index` is that of kube-ipvs0; undefined without one. */
 export async function networkdFacts(files: HostFiles, index: number | undefined): Promise<NetworkdFacts> {
+  const units = (await configFiles(files, networkdFolders, '.network')).filter(({ text }) => text !== '');
   return {
-    units: (await configFiles(files, networkdFolders, '.network')).filter(({ text }) => text !== ''),
+    units: await Promise.all(units.map((unit) => withDropIns(files, unit))),
     isRunning: await files.exists('/run/systemd/netif'),
     link: index === undefined ? undefined : await files.text(`/run/systemd/netif/links/${index}`),
   };
+}
+
+/** What is in folders of the unit's name, `10-all.network.d/*.conf`, stands behind it. */
+async function withDropIns(files: HostFiles, { path, text }: ConfigFile): Promise<ConfigFile> {
+  const folders = networkdFolders.map((folder) => `${folder}/${baseName(path)}.d`);
+  const more = await configFiles(files, folders, '.conf');
+  return { path, text: [text, ...more.map((file) => file.text)].join('\n') };
 }
 
 /** NetworkManager.conf(5). */

@@ -44,14 +44,16 @@ export function networkdFinding({ units, isRunning, link }: NetworkdFacts): Find
 
 /**
  * Of [Match] in systemd.network(5), for a dummy device without hardware; what concerns the whole machine counts as given. A key that comes
- * again adds to its list, and empties it without a value (config_parse_match_ifnames in src/shared/net-condition.c of systemd 252).
+ * again adds to its list, and empties it without a value (config_parse_match_ifnames in src/shared/net-condition.c of systemd 252). A unit
+ * that asks for nothing is for no device (network_verify in src/network/networkd-network.c).
  */
 function matchesDevice(sections: readonly Section[]): boolean {
   const lists = new Map<string, readonly string[]>();
   for (const [key, value] of sections.filter(({ name }) => name === 'Match').flatMap(({ entries }) => entries)) {
     lists.set(key, value === '' ? [] : [...(lists.get(key) ?? []), ...patternsOf(value)]);
   }
-  return [...lists].every(([key, patterns]) => matchesKey(key, patterns));
+  const asked = [...lists].filter(([, patterns]) => patterns.length > 0);
+  return asked.length > 0 && asked.every(([key, patterns]) => matchesKey(key, patterns));
 }
 
 /** `!` in front of the first word is for all of the line. */
