@@ -10,9 +10,11 @@ import {
   kernelFinding,
   reuseFinding,
 } from '../../src/cli/doctor/kernel-checks.ts';
+import { forwardingFacts, type Ipvs } from '../../src/cli/doctor/kernel-facts.ts';
 import { kernelRelease } from '../../src/cli/doctor/kernel-release.ts';
-import { type SettingFacts, settingFindings } from '../../src/cli/doctor/setting-checks.ts';
+import { forwardingFinding, type SettingFacts, settingFindings } from '../../src/cli/doctor/setting-checks.ts';
 import type { ObservedSetting } from '../../src/model/node-state.ts';
+import { configured } from '../support/configured.ts';
 
 const usual: IpvsFacts = {
   reuseMode: '1',
@@ -167,6 +169,25 @@ describe('settings', () => {
 
   it('of connection reuse are told once, with what they mean', () => {
     assert.deepEqual(levels({ wanted: [reuse], observed: [value('1')] }), ['ok proc-sys']);
+  });
+
+  it('of forwarding matter for IPv6 where its Services may be', () => {
+    const levelOf = (value: string | undefined, isNeeded: boolean) => forwardingFinding({ value, isNeeded }).level;
+    assert.equal(levelOf('0', true), 'warn');
+    assert.equal(levelOf('0', false), 'ok');
+    assert.equal(levelOf('1', true), 'ok');
+    assert.equal(levelOf(undefined, true), 'ok');
+  });
+
+  it('of forwarding are asked for where the configuration or the kernel has IPv6', async () => {
+    const isNeeded = async (flags: string, ipvs?: Ipvs) => (await forwardingFacts(configured(flags), ipvs)).isNeeded;
+    const ipvs = { version: '1.2.1', buckets: 4096, virtualServices: 1 };
+    assert.equal(await isNeeded('--cluster-cidr 10.244.0.0/16 --bind-address 192.0.2.1'), false);
+    assert.equal(await isNeeded('--cluster-cidr 10.244.0.0/16', { ...ipvs, hasIPv6: false }), false);
+    assert.equal(await isNeeded('--cluster-cidr 10.244.0.0/16', { ...ipvs, hasIPv6: true }), true);
+    assert.equal(await isNeeded('--cluster-cidr 10.244.0.0/16,fd00:244::/56'), true);
+    assert.equal(await isNeeded('--vip-binding route --service-cluster-ip-range fd00:96::/112'), true);
+    assert.equal(await isNeeded('--detect-local-mode NodeCIDR --bind-address 2001:db8::1'), true);
   });
 
   it('say the command that sets them', () => {

@@ -18,6 +18,7 @@ import { type Finding, fail, ok } from './finding.ts';
 import { networkdFacts, networkManagerFacts, privilegeFacts } from './host-facts.ts';
 import { connectionTableFinding, estimatorFinding, kernelFinding, reuseFinding } from './kernel-checks.ts';
 import {
+  forwardingFacts,
   type Ipvs,
   ipvsFacts,
   readAddresses,
@@ -40,7 +41,7 @@ import {
   setFinding,
 } from './proxy-checks.ts';
 import { doctorJson, doctorReport, doctorText } from './report.ts';
-import { settingFindings } from './setting-checks.ts';
+import { forwardingFinding, settingFindings } from './setting-checks.ts';
 
 /** Exit status 1 when a check failed; warnings alone are 0. */
 export async function doctor({ config, flags, signal, stdout }: Invocation): Promise<number> {
@@ -109,9 +110,10 @@ function examinations(node: Node): readonly Examination[] {
       ...moduleFindings(await node.found),
       ...schedulerFindings(modules, config.scheduler, schedulers),
     ]),
-    here('sysctls', async () =>
-      settingFindings(await settingFacts(files, config, { machine: machineOf(kernel), modules })),
-    ),
+    here('sysctls', async () => [
+      ...settingFindings(await settingFacts(files, config, { machine: machineOf(kernel), modules })),
+      forwardingFinding(await forwardingFacts(config, await node.ipvs.catch(() => undefined))),
+    ]),
     here('capabilities', async () => privilegeFindings(await privilegeFacts(files, netns))),
     here('device', () => deviceFindings(node)),
     here('systemd-networkd', async () => [networkdFinding(await networkdFacts(files, await deviceIndex(node)))]),

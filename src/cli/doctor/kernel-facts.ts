@@ -6,10 +6,12 @@ import { type NativeLink, loadAddon, type SocketOptions } from '../../kernel/add
 import { type FilterName, nftablesNames } from '../../kernel/filter-names.ts';
 import { decodeServices, nodeAddressesOf } from '../../kernel/records.ts';
 import { explain } from '../../kernel/refusals.ts';
+import { familyOf } from '../../model/address.ts';
 import type { NodeAddress } from '../../model/cluster.ts';
+import { serviceFamily } from '../../model/virtual-service.ts';
 import type { HostFiles } from '../host-files.ts';
 import type { IpvsFacts } from './kernel-checks.ts';
-import type { SettingFacts } from './setting-checks.ts';
+import type { ForwardingFacts, SettingFacts } from './setting-checks.ts';
 import { isPresent, type ModuleFacts, moduleState } from './modules.ts';
 
 type Asked = Pick<Config, 'netns' | 'strictArp' | 'conntrack' | 'trafficSeries'>;
@@ -36,16 +38,20 @@ export interface Ipvs {
   readonly version: string;
   readonly buckets: number;
   readonly virtualServices: number;
+  /** Some of them are at IPv6 addresses. */
+  readonly hasIPv6: boolean;
 }
 
 /** One dump of all virtual services. Rejects with a KernelError. */
 export async function readIpvs(netns: string | undefined): Promise<Ipvs> {
   return withSocket('IpvsSocket', netns, async (socket) => {
     const { version, connectionTableSize } = await socket.info();
+    const services = decodeServices(await socket.services());
     return {
       version: `${version >> 16}.${(version >> 8) & 0xff}.${version & 0xff}`,
       buckets: connectionTableSize,
-      virtualServices: decodeServices(await socket.services()).length,
+      virtualServices: services.length,
+      hasIPv6: services.some(({ service }) => serviceFamily(service) === 6),
     };
   });
 }
@@ -108,6 +114,22 @@ export async function settingFacts(
     refusal: await files.writeRefusal('/proc/sys/net/ipv4/ip_forward'),
     hasIpvs: isPresent(modules, 'ip_vs'),
     hasConntrack: isPresent(modules, 'nf_conntrack'),
+  };
+}
+
+const forwardingSetting = 'net/ipv6/conf/all/forwarding';
+
+/** IPv6 Services may be where the configuration has networks or an address of IPv6, or the kernel has some. */
+export async function forwardingFacts(
+  { netns, pods, serviceCidrs, nodeIP }: Pick<Config, 'netns' | 'pods' | 'serviceCidrs' | 'nodeIP'>,
+  ipvs: Ipvs | undefined,
+): Promise<ForwardingFacts> {
+  const networks = [...serviceCidrs, ...(pods.mode === 'ClusterCIDR' ? pods.cidrs : [])];
+  const addresses = [...networks.map(({ address }) => address), ...(nodeIP === undefined ? [] : [nodeIP])];
+  const [forwarding] = await loadAddon().readSettings([forwardingSetting], netns);
+  return {
+    value: forwarding!.value?.trim(),
+    isNeeded: ipvs?.hasIPv6 === true || addresses.some((address) => familyOf(address) === 6),
   };
 }
 

@@ -15,6 +15,13 @@ export interface SettingFacts {
   readonly hasConntrack: boolean;
 }
 
+export interface ForwardingFacts {
+  /** undefined: the node has no IPv6. */
+  readonly value: string | undefined;
+  /** IPv6 Services may be here. */
+  readonly isNeeded: boolean;
+}
+
 /** Told by {@link reuseFinding}, with what it means. */
 const toldElsewhere = 'net/ipv4/vs/conn_reuse_mode';
 
@@ -23,6 +30,17 @@ export function settingFindings(facts: SettingFacts): Finding[] {
   const rows = wanted.map((setting, i) => ({ setting, found: observed[i]! }));
   const told = rows.filter(({ setting }) => setting.name !== toldElsewhere);
   return [procSysFinding(facts, rows), ...told.map(({ setting, found }) => settingFinding(facts, setting, found))];
+}
+
+/** Nobody sets it but the operator or the CNI: it also ends the node's own configuration by router advertisements. */
+export function forwardingFinding({ value, isNeeded }: ForwardingFacts): Finding {
+  const check = 'sysctl:net.ipv6.conf.all.forwarding';
+  if (value === undefined) return ok(check, 'not there: the node has no IPv6');
+  if (value !== '0') return ok(check, value);
+  if (!isNeeded) return ok(check, '0, and nothing tells of IPv6 Services');
+  const message = 'is 0, and IPv6 Services may be here: their packets do not pass from and to Pods';
+  const cure = 'sysctl -w net.ipv6.conf.all.forwarding=1 (accept_ra=2 where router advertisements are to count on)';
+  return warn(check, message, cure);
 }
 
 interface Row {
