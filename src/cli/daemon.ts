@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
+import { identityOf } from '../kernel/network-namespace.ts';
 import { refusalText } from '../kernel/refusals.ts';
 import { type Kernel, KernelError } from '../kernel/kernel.ts';
 import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
@@ -43,6 +44,7 @@ export class Daemon {
   readonly #kernel: Kernel;
   readonly #log: Logger;
   readonly #startedAt = Date.now();
+  readonly #networkNamespace: string | undefined;
   readonly #health: ProxyHealth;
   readonly #metrics: Metrics;
   readonly #events: Events;
@@ -64,6 +66,7 @@ export class Daemon {
     this.#config = config;
     this.#kernel = kernel;
     this.#log = log;
+    this.#networkNamespace = identityOf(this.#config.netns);
     this.#addressState = { objects: 0, since: this.#startedAt, heardAt: undefined, synced: false };
     this.#health = new ProxyHealth({
       now: Date.now,
@@ -277,6 +280,7 @@ export class Daemon {
         version: productVersion(),
         pid: process.pid,
         startedAt: this.#startedAt,
+        networkNamespace: this.#networkNamespace,
         ready: this.#isReady,
         lastPass: this.#journal.lastPass,
         lastScrub: this.#journal.lastScrub,

@@ -3,6 +3,7 @@
 import { request } from 'node:http';
 import * as z from 'zod';
 import type { Config } from '../config/config.ts';
+import { identityOf } from '../kernel/network-namespace.ts';
 import { printable } from '../model/printable.ts';
 import type { StatusReport } from '../model/status.ts';
 
@@ -45,16 +46,21 @@ export async function askDaemon(path: string, options: AskOptions): Promise<Stat
   return reportOf(path, answer.text);
 }
 
-/** Whether a daemon would make again what is removed here. One that does not say what it should runs all the same. */
+/**
+ * Whether a daemon would make again what is removed here. One that does not say what it should runs all the same, in the namespace that
+ * nobody named.
+ */
 export async function runsHere(
   { netns, statusSocket }: Pick<Config, 'netns' | 'statusSocket'>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (netns !== undefined) return false;
   try {
-    return (await askDaemon(statusSocket, { signal })) !== undefined;
+    const report = await askDaemon(statusSocket, { signal });
+    if (report === undefined) return false;
+    const there = report.daemon?.networkNamespace;
+    return there === undefined ? netns === undefined : there === identityOf(netns);
   } catch (error) {
-    if (error instanceof StatusError) return true;
+    if (error instanceof StatusError) return netns === undefined;
     throw error;
   }
 }
@@ -140,6 +146,11 @@ const daemon = z.object({
   version: z.string(),
   pid: z.number(),
   startedAt: time,
+  // one of a version that did not say is asked too
+  networkNamespace: z
+    .string()
+    .nullish()
+    .transform((value) => value ?? undefined),
   ready: z.boolean(),
   lastPass: optional(z.object({ at: time, milliseconds: z.number(), operations: z.number(), failures: z.number() })),
   lastScrub: optional(time),

@@ -28,8 +28,9 @@ export class NetworkNamespace {
   }
 }
 
-/** Of the file in nsfs that is mounted there. */
-function identityOf(name: string): string | undefined {
-  const status = statSync(`/run/netns/${name}`, { bigint: true, throwIfNoEntry: false });
+/** Of the namespace's file in nsfs, the same whoever asks; undefined where there is none. Without a name of the one that we run in. */
+export function identityOf(name: string | undefined): string | undefined {
+  const path = name === undefined ? '/proc/self/ns/net' : `/run/netns/${name}`;
+  const status = statSync(path, { bigint: true, throwIfNoEntry: false });
   return status && `${status.dev}:${status.ino}`;
 }

@@ -94,6 +94,8 @@ export interface DaemonStatus {
   readonly version: string;
   readonly pid: number;
   readonly startedAt: number;
+  /** That it works in, as device and inode of the namespace's file; undefined where it does not say. */
+  readonly networkNamespace: string | undefined;
   /** The first pass is done. */
   readonly ready: boolean;
   readonly lastPass: PassSummary | undefined;

@@ -37,6 +37,7 @@ export const sampleReport: StatusReport = {
     version: '0.1.0',
     pid: 4711,
     startedAt: at - 76 * hour,
+    networkNamespace: undefined,
     ready: true,
     lastPass: { at: at - 12 * second, milliseconds: 1.42, operations: 3, failures: 0 },
     lastScrub: at - 25 * second,

@@ -9,7 +9,8 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { askDaemon, StatusError } from '../../src/cli/status-client.ts';
+import { askDaemon, runsHere, StatusError } from '../../src/cli/status-client.ts';
+import { identityOf } from '../../src/kernel/network-namespace.ts';
 import { statusJson } from '../../src/model/status-json.ts';
 import type { StatusReport } from '../../src/model/status.ts';
 import { StatusServer, type StatusServerOptions } from '../../src/serve/status-server.ts';
@@ -363,5 +364,32 @@ describe('who asks for the status', () => {
     const abort = new AbortController();
     await pretend((server) => server.on('request', () => abort.abort(new Error('enough'))));
     await assert.rejects(askDaemon(path, { signal: abort.signal }), { message: 'enough' });
+  });
+});
+
+describe('whether a daemon runs here', () => {
+  const here = identityOf(undefined);
+  const rows: readonly [
+    sentence: string,
+    networkNamespace: string | undefined,
+    netns: string | undefined,
+    is: boolean,
+  ][] = [
+    ['is so for one of this network namespace', here, undefined, true],
+    ['is not so for one that works in another', '4:4026532999', undefined, false],
+    ['is so for one that does not say where, where no namespace is named', undefined, undefined, true],
+    ['is not so for one that does not say where, where one is named', undefined, 'nowhere', false],
+    ['is not so where the named namespace is not there', here, 'nowhere', false],
+  ];
+  for (const [sentence, networkNamespace, netns, is] of rows) {
+    it(sentence, async () => {
+      const report = { ...sampleReport, daemon: { ...sampleReport.daemon!, networkNamespace } };
+      await serve({ report: async () => report }).listening;
+      assert.equal(await runsHere({ netns, statusSocket: path }, signal), is);
+    });
+  }
+
+  it('is not so without one', async () => {
+    assert.equal(await runsHere({ netns: undefined, statusSocket: path }, signal), false);
   });
 });
