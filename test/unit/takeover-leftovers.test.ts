@@ -136,6 +136,24 @@ describe('on a node', () => {
     assert.match(found.remaining[0]!, /^the ipset KUBE-IPVS-IPS stays: a rule that stays looks into it/);
   });
 
+  it('ipsets that a set of somebody else holds are not planned to go', async () => {
+    const headers = (name: string, type: string) => `Name: ${name}\nType: ${type}\nRevision: 3\nReferences: 0\n`;
+    const found = await findLeftovers(
+      sight({
+        sets: ['KUBE-LOOP-BACK', 'KUBE-CLUSTER-IP', 'mine', 'all'],
+        programs: {
+          'ipset list -terse': [headers('KUBE-LOOP-BACK', 'hash:ip,port,ip'), headers('all', 'list:set')].join('\n'),
+          'ipset save all': 'create all list:set size 8\nadd all mine\nadd all KUBE-LOOP-BACK\n',
+          'ipset save KUBE-CLUSTER-IP': '',
+        },
+      }),
+    );
+    assert.deepEqual(leftoverLines(found), ['ipset destroy KUBE-CLUSTER-IP']);
+    assert.deepEqual(found.remaining, [
+      'the ipset KUBE-LOOP-BACK stays: the ipset all holds it; take it out there and run again',
+    ]);
+  });
+
   it('ipsets that rules of others look into stay when no chain of kube-proxy is left beside them', async () => {
     const admin = (set: string) =>
       `*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m set --match-set ${set} dst -j DROP\nCOMMIT\n`;

@@ -191,12 +191,28 @@ async function findSets(
     );
     return { sets: [], named: '' };
   }
-  const kept = found.filter((name) => used.has(name));
-  for (const set of kept)
+  for (const set of found.filter((name) => used.has(name)))
     remaining.push(`the ipset ${set} stays: a rule that stays looks into it; delete that rule and run again`);
+  const unused = found.filter((name) => !used.has(name));
+  const holders = unused.length === 0 ? new Map<string, string>() : await holdersOfSets(tools, ipset);
+  for (const [set, holder] of holders)
+    if (unused.includes(set))
+      remaining.push(`the ipset ${set} stays: the ipset ${holder} holds it; take it out there and run again`);
   let named = '';
   for (const set of found) if (namingSets.has(set)) named += (await tools.run(ipset, ['save', set])).stdout;
-  return { sets: found.filter((name) => !used.has(name)), named };
+  return { sets: unused.filter((name) => !holders.has(name)), named };
+}
+
+/** Set → a set of sets that holds it: kube-proxy has none. */
+async function holdersOfSets(tools: Tools, ipset: string): Promise<ReadonlyMap<string, string>> {
+  const { stdout } = await tools.run(ipset, ['list', '-terse']);
+  const lists = [...stdout.matchAll(/^Name: (\S+)\nType: list:set$/gm)].map(([, name]) => name!);
+  const holders = new Map<string, string>();
+  for (const list of lists) {
+    const saved = (await tools.run(ipset, ['save', list])).stdout;
+    for (const [, set] of saved.matchAll(/^add \S+ (\S+)/gm)) holders.set(set!, list);
+  }
+  return holders;
 }
 
 /** What a program said of its failure, in one line. */
