@@ -49,7 +49,7 @@ const ruleLines = (command: string) => [
   `${command} -t nat -X KUBE-POSTROUTING`,
 ];
 const nat = ['ip nat', 'ip nat POSTROUTING', 'ip nat KUBE-POSTROUTING'];
-const { signal } = new AbortController();
+const terms = { signal: new AbortController().signal, onDone: () => {} };
 
 describe('on a node', () => {
   it('without anything of kube-proxy no program is run', async () => {
@@ -104,7 +104,7 @@ describe('on a node', () => {
 
   it('the last line says nothing is left only where nothing is', async () => {
     const missing = sight({ nftables: nat });
-    const left = await removeLeftovers(missing, await findLeftovers(missing), signal);
+    const left = await removeLeftovers(missing, await findLeftovers(missing), terms);
     assert.equal(removalSummary(left, false), 'kube-proxy: nothing of it removed');
     assert.equal(removalSummary({ done: [], remaining: [] }, false), 'kube-proxy: nothing of it to remove');
     const done = [
@@ -190,12 +190,53 @@ describe('on a node', () => {
       },
     });
     const found = await findLeftovers(machine);
-    const { done, remaining } = await removeLeftovers(machine, found, signal);
+    const { done, remaining } = await removeLeftovers(machine, found, terms);
     assert.deepEqual(done, []);
     assert.deepEqual(remaining, [
       'the rules and chains of iptables-nft stay: iptables-restore: line 3 failed; run again',
       'the ipset KUBE-LOOP-BACK stays: it did not end within 60 s; remove what uses it and run again',
       'the table ip6 kube-proxy stays: the kernel refuses to delete it (EBUSY); run again',
     ]);
+  });
+
+  it('what was removed is told as it goes, though the rest be interrupted', async () => {
+    const machine = sight({
+      nftables: nat,
+      sets: ['KUBE-LOOP-BACK', 'KUBE-CLUSTER-IP'],
+      programs: {
+        'iptables-nft-save': rules,
+        'iptables-nft-restore': '',
+        'ipset save KUBE-CLUSTER-IP': '',
+        'ipset destroy KUBE-LOOP-BACK': '',
+      },
+    });
+    const found = await findLeftovers(machine);
+    const told: string[] = [];
+    const interrupted = new Error('interrupted');
+    const tools: Sight['tools'] = {
+      find: (name) => machine.tools.find(name),
+      run: (_, args) =>
+        args.includes('KUBE-CLUSTER-IP')
+          ? Promise.reject(interrupted)
+          : Promise.resolve({ status: 0, stdout: '', stderr: '' }),
+    };
+    const removal = removeLeftovers({ ...machine, tools }, found, { ...terms, onDone: (line) => told.push(line) });
+    await assert.rejects(removal, interrupted);
+    assert.deepEqual(told, [...ruleLines('iptables-nft'), 'ipset destroy KUBE-LOOP-BACK']);
+  });
+
+  it('what a program that failed has done all the same is told too, once', async () => {
+    const machine = sight({
+      nftables: nat,
+      programs: {
+        'iptables-nft-save': rules,
+        'iptables-nft-restore -w 5 --noflush': { status: 4, stdout: '', stderr: 'line 9 failed' },
+      },
+    });
+    const found = await findLeftovers(machine);
+    const told: string[] = [];
+    const gone = { ...machine, nftables: () => Promise.resolve([]) };
+    const { done } = await removeLeftovers(gone, found, { ...terms, onDone: (line) => told.push(line) });
+    assert.deepEqual([told, done], [ruleLines('iptables-nft'), ruleLines('iptables-nft')]);
   });
 });

@@ -82,10 +82,22 @@ export async function findLeftovers(sight: Sight): Promise<Leftovers> {
 /** What {@link remove} does about them, as commands. */
 export function leftoverLines({ rules, sets, tables }: Leftovers): string[] {
   return [
-    ...rules.flatMap(({ command, removal }) => removal.tables.flatMap((table) => removalLines(command, table))),
-    ...sets.map((set) => `ipset destroy ${set}`),
-    ...tables.map((family) => `nft delete table ${familyName(family)} ${nftablesTable}`),
+    ...rules.flatMap(({ command, removal }) => ruleLines(command, removal)),
+    ...sets.map(setLine),
+    ...tables.map(tableLine),
   ];
+}
+
+export function ruleLines(command: string, { tables }: Removal): string[] {
+  return tables.flatMap((table) => removalLines(command, table));
+}
+
+export function setLine(set: string): string {
+  return `ipset destroy ${set}`;
+}
+
+export function tableLine(family: Family): string {
+  return `nft delete table ${familyName(family)} ${nftablesTable}`;
 }
 
 interface Names {

@@ -3,12 +3,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { familyName } from '../../model/filter.ts';
 import { nftablesTable } from '../kube-proxy/names.ts';
-import { failureOf, findLeftovers, leftoverLines, type Leftovers, type Sight } from './leftovers.ts';
+import {
+  failureOf,
+  findLeftovers,
+  leftoverLines,
+  type Leftovers,
+  ruleLines,
+  setLine,
+  type Sight,
+  tableLine,
+} from './leftovers.ts';
 import { restoreText } from './removal.ts';
 import type { Tools } from './tools.ts';
 
 export interface Removed {
-  /** Commands whose effect is there, in the order of the plan. */
+  /** Commands that were carried out, in the order of the plan. */
   readonly done: readonly string[];
   /** What is left of kube-proxy afterwards, and why; one sentence each. */
   readonly remaining: readonly string[];
@@ -20,15 +29,31 @@ export interface Removed {
  */
 const waits = { count: 30, milliseconds: 100 } as const;
 
-export async function removeLeftovers(sight: Sight, leftovers: Leftovers, signal: AbortSignal): Promise<Removed> {
+export interface RemovalTerms {
+  readonly signal: AbortSignal;
+  /** Told of each command when it is carried out. */
+  readonly onDone: (line: string) => void;
+}
+
+export async function removeLeftovers(
+  sight: Sight,
+  leftovers: Leftovers,
+  { signal, onDone }: RemovalTerms,
+): Promise<Removed> {
   const planned = leftoverLines(leftovers);
   if (planned.length === 0) return { done: [], remaining: leftovers.remaining };
   const reasons: string[] = [];
+  const done = new Set<string>();
+  const tell = (line: string) => {
+    if (!done.has(line)) onDone(line);
+    done.add(line);
+  };
   const { tools } = sight;
   for (const { command, restore, removal } of leftovers.rules) {
     if (removal.tables.length === 0) continue;
     const ran = await tools.run(restore, ['-w', '5', '--noflush'], restoreText(removal.tables));
-    if (ran.status !== 0) reasons.push(`the rules and chains of ${command} stay: ${failureOf(ran)}; run again`);
+    if (ran.status === 0) ruleLines(command, removal).forEach(tell);
+    else reasons.push(`the rules and chains of ${command} stay: ${failureOf(ran)}; run again`);
   }
   let patience = waits.count;
   for (const set of leftovers.sets) {
@@ -37,17 +62,20 @@ export async function removeLeftovers(sight: Sight, leftovers: Leftovers, signal
       await sleep(waits.milliseconds, undefined, { signal });
       reason = await destroy(tools, set);
     }
-    if (reason !== undefined) reasons.push(`the ipset ${set} stays: ${reason}; remove what uses it and run again`);
+    if (reason === undefined) tell(setLine(set));
+    else reasons.push(`the ipset ${set} stays: ${reason}; remove what uses it and run again`);
   }
   for (const family of leftovers.tables) {
     const errno = await sight.deleteTable(family, nftablesTable);
     const table = `${familyName(family)} ${nftablesTable}`;
-    if (errno !== undefined)
-      reasons.push(`the table ${table} stays: the kernel refuses to delete it (${errno}); run again`);
+    if (errno === undefined) tell(tableLine(family));
+    else reasons.push(`the table ${table} stays: the kernel refuses to delete it (${errno}); run again`);
   }
   const after = await findLeftovers(sight);
   const left = new Set(leftoverLines(after));
-  return { done: planned.filter((line) => !left.has(line)), remaining: [...reasons, ...after.remaining] };
+  // of several tables a program that failed may have changed some
+  for (const line of planned) if (!left.has(line)) tell(line);
+  return { done: planned.filter((line) => done.has(line)), remaining: [...reasons, ...after.remaining] };
 }
 
 /** One line of what was removed, or with a dry run would be. */

@@ -12,7 +12,7 @@ import { isConverged } from '../report.ts';
 import { wishesOf } from '../wishes.ts';
 import { namedBy } from './adoption.ts';
 import { findLeftovers, leftoverLines, type Leftovers, openSight, type Sight } from './leftovers.ts';
-import { removalSummary, type Removed, removeLeftovers } from './remove.ts';
+import { removalSummary, type RemovalTerms, type Removed, removeLeftovers } from './remove.ts';
 
 export async function takeover(invocation: Invocation): Promise<number> {
   return withFacts(invocation, 'nothing was changed', (groundwork) => takeOver(invocation, groundwork));
@@ -36,9 +36,15 @@ async function takeOver(invocation: Invocation, groundwork: Groundwork): Promise
     extra: {},
   });
   const isApplied = !facts.hasProblems && (flags.dryRun || isConverged(outcome));
-  const removed = await removal(sight, leftovers, { isApplied, dryRun: flags.dryRun, signal });
+  const lines = flags.output === 'json' ? undefined : new Lines(invocation.stdout, () => {});
+  const onDone = (line: string) => lines?.write(printable(line));
+  let removed: Removed;
+  try {
+    removed = await removal(sight, leftovers, { isApplied, dryRun: flags.dryRun, signal, onDone });
+  } finally {
+    lines?.flush();
+  }
   const extra = { kubeProxy: { running: running ?? null, removed: removed.done, remaining: removed.remaining } };
-  if (flags.output !== 'json') printLines(invocation, removed.done);
   printOutcome(invocation, log, outcome, { ...facts.json, ...extra });
   if (flags.output !== 'json') invocation.stdout.write(`${removalSummary(removed, flags.dryRun)}\n`);
   for (const line of remarksOf(leftovers)) log.warn(line);
@@ -48,36 +54,28 @@ async function takeOver(invocation: Invocation, groundwork: Groundwork): Promise
   return removed.remaining.length > 0 || running !== undefined ? exitStatus.remaining : exitStatus.converged;
 }
 
-interface RemovalTerms {
+interface Terms extends RemovalTerms {
   readonly isApplied: boolean;
   readonly dryRun: boolean;
-  readonly signal: AbortSignal;
 }
 
 /** Without all of ours in the kernel nothing of kube-proxy's may go: connections would lose their masquerading. */
-async function removal(
-  sight: Sight,
-  leftovers: Leftovers,
-  { isApplied, dryRun, signal }: RemovalTerms,
-): Promise<Removed> {
+async function removal(sight: Sight, leftovers: Leftovers, { isApplied, dryRun, ...terms }: Terms): Promise<Removed> {
   const planned = leftoverLines(leftovers);
   if (!isApplied) {
     const why =
       'the rules and ipsets of kube-proxy stay until all that the cluster asks is in the kernel: mend that and run again';
     return { done: [], remaining: planned.length > 0 ? [why, ...leftovers.remaining] : leftovers.remaining };
   }
-  if (dryRun) return { done: planned, remaining: leftovers.remaining };
-  return removeLeftovers(sight, leftovers, signal);
+  if (dryRun) {
+    planned.forEach(terms.onDone);
+    return { done: planned, remaining: leftovers.remaining };
+  }
+  return removeLeftovers(sight, leftovers, terms);
 }
 
 function remarksOf({ rules }: Leftovers): string[] {
   return rules.flatMap(({ command, removal }) => removal.remarks.map((remark) => `${command}: ${remark}`));
-}
-
-function printLines({ stdout }: Invocation, texts: readonly string[]): void {
-  const lines = new Lines(stdout, () => {});
-  for (const text of texts) lines.write(printable(text));
-  lines.flush();
 }
 
 function tellRest(log: Logger, { remaining }: Removed, running: string | undefined): void {
