@@ -3,6 +3,7 @@
  * what is of another kind, version or type is refused.
  */
 
+import { lineStarts, positionIn } from '../model/line-starts.ts';
 import { printable } from '../model/printable.ts';
 import type { UsageProblem } from './arguments.ts';
 import { type FieldReading, readField } from './field-values.ts';
@@ -33,6 +34,7 @@ class Reading implements ConfigFile {
   readonly #file: string;
   readonly #text: string;
   readonly #nodes = new Map<FieldPath, Node>();
+  #lines: readonly number[] | undefined;
 
   constructor(file: string, text: string) {
     this.#file = printable(file);
@@ -78,9 +80,10 @@ class Reading implements ConfigFile {
   }
 
   #block(block: Block, prefix: string): void {
-    for (const [at, entry] of block.entries.entries()) {
+    const last = new Map(block.entries.map((entry) => [entry.key, entry]));
+    for (const entry of block.entries) {
       const path = `${prefix}${entry.key}`;
-      if (block.entries.findLastIndex(({ key }) => key === entry.key) !== at) {
+      if (last.get(entry.key) !== entry) {
         this.#remark(entry.offset, `${printable(path)} is there again further down: the last one counts`);
       } else if (prefix === '' && (path === 'kind' || path === 'apiVersion')) continue;
       else if (prefix === '' && fieldBlocks.has(path)) this.#fields(entry, path);
@@ -123,9 +126,9 @@ class Reading implements ConfigFile {
 
   #place(offset: number | undefined): string {
     if (offset === undefined) return this.#file;
-    const before = this.#text.slice(0, offset);
-    const line = before.split('\n').length;
-    return `${this.#file}:${line}:${offset - before.lastIndexOf('\n')}`;
+    this.#lines ??= lineStarts(this.#text);
+    const { line, column } = positionIn(this.#lines, offset);
+    return `${this.#file}:${line}:${column}`;
   }
 }
 

@@ -168,11 +168,13 @@ function keyText(key: Node): string {
 function merged(entries: readonly Entry[]): readonly Entry[] {
   const own = entries.filter(({ key }) => key !== '<<');
   if (own.length === entries.length) return entries;
-  const brought = entries
+  const all = entries
     .filter(({ key }) => key === '<<')
     .flatMap(({ value }) => (value.kind === 'list' ? value.items : [value]))
     .flatMap((value) => (value.kind === 'block' ? value.entries : []));
-  const isFirst = ({ key }: Entry, at: number) => brought.findIndex((entry) => entry.key === key) === at;
-  const isWritten = ({ key }: Entry) => own.some((entry) => entry.key === key);
-  return [...brought.filter((entry, at) => isFirst(entry, at) && !isWritten(entry)), ...own];
+  // one anchor may be brought twice
+  const brought = [...new Set(all)];
+  const first = new Map(brought.toReversed().map((entry) => [entry.key, entry]));
+  const written = new Set(own.map(({ key }) => key));
+  return [...brought.filter((entry) => first.get(entry.key) === entry && !written.has(entry.key)), ...own];
 }

@@ -1,5 +1,7 @@
 /** The text of one manifest file, and where in it things are. */
 
+import { lineStarts, positionIn } from '../model/line-starts.ts';
+
 export class SourceText {
   /** As messages name it. */
   readonly file: string;
@@ -15,14 +17,7 @@ export class SourceText {
   /** Line and column from 1. The first question costs a walk through the text. */
   position(offset: number): { readonly line: number; readonly column: number } {
     this.#lines ??= lineStarts(this.text);
-    let low = 0;
-    let high = this.#lines.length;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (this.#lines[middle]! <= offset) low = middle;
-      else high = middle;
-    }
-    return { line: low + 1, column: offset - this.#lines[low]! + 1 };
+    return positionIn(this.#lines, offset);
   }
 }
 
@@ -60,10 +55,4 @@ export function decode(bytes: Uint8Array): { readonly text: string } | { readonl
     const { message } = error as Error;
     return { refusal: `cannot be held as one text (${message}); split it into smaller files` };
   }
-}
-
-function lineStarts(text: string): number[] {
-  const starts = [0];
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
-  return starts;
 }

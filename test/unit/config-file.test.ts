@@ -159,6 +159,15 @@ conntrack:
     assert.deepEqual([conntrack.min, conntrack.maxPerCore, conntrack.tcpBeLiberal], [3, 2, true]);
   });
 
+  it('tells once what one anchor brings twice', () => {
+    const files = fileOf('ipvs: &all {scheduler: sh, port: 1}\nconntrack: {<<: [*all, *all]}');
+    assert.deepEqual(remarked(line, files), [
+      'config.conf:3:28: ipvs.port is no field of KubeProxyConfiguration and is ignored',
+      'config.conf:3:13: conntrack.scheduler is no field of KubeProxyConfiguration and is ignored',
+      'config.conf:3:28: conntrack.port is no field of KubeProxyConfiguration and is ignored',
+    ]);
+  });
+
   it('counts to its second document', () => {
     const files = { 'config.conf': `---\n${fileOf('oomScoreAdj: 1')['config.conf']!}---\nkind: Other\n---\n` };
     assert.equal(configured(line, files).oomScoreAdj, 1);
