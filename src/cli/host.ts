@@ -1,7 +1,24 @@
 /** What the config asks of this machine. */
 
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Host } from '../config/config.ts';
 
-export const thisHost: Host = { hostname, readFile: (path) => readFileSync(path, 'utf8') };
+export const thisHost: Host = { hostname, readFile };
+
+/** Bytes: four times as many as a ConfigMap holds. A device may have no end, and a text of hundreds of megabytes ends the process. */
+const largest = 4 << 20;
+
+function readFile(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.allocUnsafe(largest + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = readSync(file, bytes, length, bytes.length - length, null);
+    if (length > largest) throw Object.assign(new Error('it has more than 4 MiB'), { code: 'EFBIG' });
+    return bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(file);
+  }
+}

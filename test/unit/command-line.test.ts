@@ -195,6 +195,26 @@ describe('--write-config-to', () => {
   });
 });
 
+describe('the file of --config', () => {
+  it('is refused where it is larger than any configuration, before all of it is read', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
+    const file = join(folder, 'config.conf');
+    const text = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+    const outcome = async (padding: number) => {
+      writeFileSync(file, `${text}${'#'.repeat(padding)}\n`);
+      return run('--config', file, '--write-config-to', '/dev/null');
+    };
+    assert.equal((await outcome(2 ** 20)).status, 0);
+    const { status, stderr } = await outcome(2 ** 22);
+    rmSync(folder, { recursive: true });
+    assert.equal(status, 64);
+    assert.match(
+      stderr,
+      /^kube-ipvs: --config is ".*", which cannot be read \(it has more than 4 MiB\); write the path/,
+    );
+  });
+});
+
 describe('the version', () => {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     version: string;
