@@ -24,8 +24,14 @@ describe('a node that never had kube-proxy', () => {
     const client = network.join('client', ['198.51.100.7']);
     const pod = network.join('pod', ['10.244.0.1']);
     await network.serve(pod, 'TCP', 8080, 'web');
-    const web = [serviceObject('web', { clusterIPs: ['10.96.0.10'] }), sliceObject('web', ['10.244.0.1'])];
-    const args = ['--manifests', '-', '--netns', network.node, '--cluster-cidr=10.244.0.0/16', '--vip-binding=route'];
+    const ports = [{ name: 'http', port: 80, nodePort: 30_080, protocol: 'TCP', targetPort: 8080 }];
+    const nodePort = { type: 'NodePort' };
+    const web = [
+      serviceObject('web', { clusterIPs: ['10.96.0.10'], ports, spec: nodePort }),
+      sliceObject('web', ['10.244.0.1']),
+    ];
+    const addresses = ['--cluster-cidr=10.244.0.0/16', '--nodeport-addresses=169.254.1.0/24'];
+    const args = ['--manifests', '-', '--netns', network.node, ...addresses, '--vip-binding=route'];
     const made = await kubeIpvs(['reconcile', '--once', ...args], { input: list(web) });
     assert.equal(made.status, 0, made.stderr);
     const connection = await network.connect(client, '10.96.0.10', 80);
@@ -39,9 +45,11 @@ describe('a node that never had kube-proxy', () => {
       first.stderr,
       /^warn the rules of kube-proxy that masquerade are not there: ip kube-ipvs keeps one rule/,
     );
+    const [, elements] = /elements = \{ (.*?) \}/.exec(ruleset()) ?? [];
+    assert.deepEqual(elements?.split(', ').toSorted(), ['10.96.0.10 . tcp . 80', '169.254.1.1 . tcp . 30080']);
     assert.equal(
-      ruleset(),
-      'table ip kube-ipvs { chain postrouting { type nat hook postrouting priority srcnat; policy accept; ' +
+      ruleset().replace(/elements = \{.*?\}/, 'elements'),
+      'table ip kube-ipvs { set services { type ipv4_addr . inet_proto . inet_service elements } chain postrouting { type nat hook postrouting priority srcnat; policy accept; ' +
         'ct state new return comment "masqueraded connections live on until kube-proxy is here" } }',
     );
     assert.deepEqual(boundAddresses(network.node), ['10.96.0.10/32']);
@@ -56,7 +64,7 @@ describe('a node that never had kube-proxy', () => {
       {
         operations: [],
         failures: [],
-        stays: { services: 1, destinations: 1, addresses: 1 },
+        stays: { services: 2, destinations: 2, addresses: 1 },
         kept: ['ip kube-ipvs'],
       },
     );
@@ -71,6 +79,7 @@ describe('a node that never had kube-proxy', () => {
     onNode('iptables-legacy -t nat -A KUBE-POSTROUTING -j MASQUERADE', 'nft delete table ip nat');
     const last = await release();
     assert.deepEqual([last.status, last.stderr], [0, '']);
+    assert.match(last.stdout, /^for kube-proxy stay 2 virtual services, 2 destinations, 1 addresses of kube-ipvs0$/m);
     assert.equal(ruleset(), '');
     assert.equal(await connection.ask(), 'web');
   });

@@ -69,6 +69,7 @@ export class FakeFilter {
       case 'edit':
         if (held === undefined) return 'ENOENT';
         held.table = table;
+        for (const name of held.sets.keys()) if (!table.sets.some((set) => set.name === name)) held.sets.delete(name);
         return undefined;
       case 'delete':
         return this.#tables.delete(table.family) ? undefined : 'ENOENT';

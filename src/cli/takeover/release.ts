@@ -8,7 +8,7 @@ import { type FilterName, legacyNames, nftablesNames } from '../../kernel/filter
 import type { Kernel } from '../../kernel/kernel.ts';
 import { refusalText } from '../../kernel/refusals.ts';
 import { type Address, cidrContains, families, type Family, familyOf, hostPrefix } from '../../model/address.ts';
-import { familyName, type Table, tableName } from '../../model/filter.ts';
+import { familyName, setSpecs, type Table, tableName } from '../../model/filter.ts';
 import type { Binding, Op } from '../../model/op.ts';
 import { opText } from '../../model/text.ts';
 import { Actual } from '../../reconcile/actual.ts';
@@ -18,7 +18,7 @@ import { masquerades } from '../kube-proxy/traces.ts';
 import type { Logger } from '../log.ts';
 import { runsHere } from '../status-client.ts';
 
-interface Release {
+export interface Release {
   /** Each presumes that all before it are done: an address is there before its route goes. */
   readonly steps: readonly (readonly Op[])[];
   /** Families of which a chain of ours stays, until kube-proxy masquerades. */
@@ -73,7 +73,7 @@ function keptRemark(family: Family): string {
 }
 
 /** `names` are those of the packet filter. */
-async function planRelease(kernel: Kernel, names: readonly FilterName[]): Promise<Release> {
+export async function planRelease(kernel: Kernel, names: readonly FilterName[]): Promise<Release> {
   const actual = new Actual();
   const reader = new Reader(kernel, actual);
   const kept = families.map(natOnly);
@@ -101,7 +101,8 @@ async function planRelease(kernel: Kernel, names: readonly FilterName[]): Promis
       continue;
     }
     keptNat.push(family);
-    if (state !== 'same') tables.push({ kind: 'table', verb: 'edit', table });
+    // an edit changes no sets, and wakes no table that sleeps
+    if (state !== 'same') tables.push({ kind: 'table', verb: state === 'other' ? 'add' : 'edit', table });
   }
   return {
     steps: [...bindings, tables],
@@ -111,13 +112,13 @@ async function planRelease(kernel: Kernel, names: readonly FilterName[]): Promis
 }
 
 /**
- * Our table with nothing in it but what has Linux go on tracking and translating connections. The chain is as the full table has it, so
- * that it stays; the rule does nothing.
+ * Our table with nothing in it but what has Linux go on tracking and translating connections, and what marks virtual services as ours for
+ * the run that removes it. The chain is as the full table has it, so that it stays; the rule does nothing.
  */
 function natOnly(family: Family): Table {
   const base = { type: 'nat', hook: 'postrouting', priority: 100 } as const;
   const rule = { text: 'ct state new return', comment: 'masqueraded connections live on until kube-proxy is here' };
-  return { family, sets: [], chains: [{ name: 'postrouting', base, rules: [rule] }] };
+  return { family, sets: [setSpecs.services], chains: [{ name: 'postrouting', base, rules: [rule] }] };
 }
 
 /** kube-proxy knows addresses only: what a route holds becomes one, and the route goes. */
