@@ -6,12 +6,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { DoctorReport } from '../../src/cli/doctor/report.ts';
 import { ApiServer } from '../support/api-server/api-server.ts';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { Network } from '../support/network.ts';
 import { kubeIpvs, type Run } from '../support/program.ts';
 import { device, ipvsLines } from '../support/witness.ts';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
 
 describe('kube-ipvs doctor', () => {
   let network: Network;
@@ -130,9 +133,15 @@ describe('kube-ipvs doctor', () => {
 
   it('finds settings that CAP_NET_ADMIN may write without being root', async () => {
     onNode('sysctl', '-w', 'net.ipv4.ip_forward=0');
-    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-    const rights = ['--inh-caps=+net_admin', '--ambient-caps=+net_admin'];
-    const prefix = ['ip', 'netns', 'exec', network.node, ...nobody, ...rights];
+    // the program may lie where nobody else comes: the folder at the top is made anew, with nothing else in it
+    const reachable = [
+      `mount --bind ${root} /mnt`,
+      `mount -t tmpfs -o mode=755 none /${root.split('/')[1]!}`,
+      `mkdir -p ${root} && mount --move /mnt ${root}`,
+    ].join(' && ');
+    const nobody = 'setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=+net_admin --ambient-caps=+net_admin';
+    const around = ['unshare', '--mount', 'sh', '-c', `${reachable} && exec ${nobody} -- "$0" "$@"`];
+    const prefix = ['ip', 'netns', 'exec', network.node, ...around];
     const run = await kubeIpvs(['doctor', '-o', 'json'], { prefix });
     const found = levels(JSON.parse(run.stdout) as DoctorReport);
     assert.deepEqual([found['proc-sys'], found['sysctl:net.ipv4.ip_forward']], ['ok', 'warn'], run.stderr);
