@@ -1,7 +1,7 @@
 /** What the kernel says over netlink and /proc/sys, for the checks. Loads no module: what is not there is not asked. */
 
 import type { Config } from '../../config/config.ts';
-import { type Machine, settings } from '../../desired/settings.ts';
+import { ipv6Forwarding, type Machine, settings } from '../../desired/settings.ts';
 import { type NativeLink, loadAddon, type SocketOptions } from '../../kernel/addon.ts';
 import { type FilterName, nftablesNames } from '../../kernel/filter-names.ts';
 import { decodeServices, nodeAddressesOf } from '../../kernel/records.ts';
@@ -117,8 +117,6 @@ export async function settingFacts(
   };
 }
 
-const forwardingSetting = 'net/ipv6/conf/all/forwarding';
-
 /** IPv6 Services may be where the configuration has networks or an address of IPv6, or the kernel has some. */
 export async function forwardingFacts(
   { netns, pods, serviceCidrs, nodeIP }: Pick<Config, 'netns' | 'pods' | 'serviceCidrs' | 'nodeIP'>,
@@ -126,7 +124,7 @@ export async function forwardingFacts(
 ): Promise<ForwardingFacts> {
   const networks = [...serviceCidrs, ...(pods.mode === 'ClusterCIDR' ? pods.cidrs : [])];
   const addresses = [...networks.map(({ address }) => address), ...(nodeIP === undefined ? [] : [nodeIP])];
-  const [forwarding] = await loadAddon().readSettings([forwardingSetting], netns);
+  const [forwarding] = await loadAddon().readSettings([ipv6Forwarding], netns);
   return {
     value: forwarding!.value?.trim(),
     isNeeded: ipvs?.hasIPv6 === true || addresses.some((address) => familyOf(address) === 6),

@@ -1,5 +1,6 @@
 /** What the kernel holds at one virtual service, and what of it differs from what should be. */
 
+import { ipv6Forwarding } from '../../desired/settings.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Element, Value } from '../../model/filter.ts';
 import { bindingId, type Op } from '../../model/op.ts';
@@ -13,12 +14,9 @@ export interface Observation {
   readonly actual: Actual;
   /** The virtual service asked for, and those that the packet filter sends its clients on to. */
   readonly keys: readonly VirtualServiceKey[];
-  /** Whether what comes from others by IPv6 is sent on: a setting that no pass makes, as kube-proxy does not. */
+  /** As {@link ipv6Forwarding} says. */
   readonly forwardsIPv6: boolean;
 }
-
-/** Of {@link Observation.forwardsIPv6}. */
-const forwardingIPv6 = 'net/ipv6/conf/all/forwarding';
 
 /** Reads settings, the elements of one family, the list of bindings, and of virtual services and destinations those in question only. */
 export async function observe(key: VirtualServiceKey, wanted: WantedState, kernel: Kernel): Promise<Observation> {
@@ -27,7 +25,7 @@ export async function observe(key: VirtualServiceKey, wanted: WantedState, kerne
   const family = serviceFamily(key);
   const tables = wanted.tables.filter((table) => table.family === family);
   await reader.settings(wanted.settings, wanted.timeouts);
-  const [forwarding] = await kernel.settings([forwardingIPv6]);
+  const [forwarding] = await kernel.settings([ipv6Forwarding]);
   await reader.bindings();
   const [state = 'absent'] = await kernel.tables(tables);
   await actual.filter.observe(new Map([[family, state]]), await kernel.elements(family));
