@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Config, daemonProblems, loadConfig } from '../config/config.ts';
 import { type Kernel, KernelError } from '../kernel/kernel.ts';
+import { delayAfter, usualDelays } from '../model/growing-delay.ts';
 import { printable } from '../model/printable.ts';
 import { isShortage } from '../model/shortage.ts';
 import { thisHost } from './host.ts';
@@ -18,10 +19,6 @@ export interface ReloadOptions {
   readonly reload: (config: Config) => Promise<void>;
 }
 
-/** Milliseconds before a configuration is read again of which nobody could find out whether it can be used. */
-const firstDelay = 100;
-const longestDelay = 30_000;
-
 /** Settings that are read once. */
 const lasting = ['netns', 'loggingFormat', 'oomScoreAdj'] as const;
 
@@ -34,7 +31,8 @@ export function reloader({ invocation, kernel, log, reload }: ReloadOptions): ()
   let last = Promise.resolve();
   let isRefused = false;
   let retry: NodeJS.Timeout | undefined;
-  let delay = firstDelay;
+  /** One after another, to find out whether a configuration can be used. */
+  let failures = 0;
   const keep = (reasons: readonly string[], next = '') => {
     isRefused = true;
     for (const reason of reasons) log.error(reason);
@@ -64,16 +62,16 @@ export function reloader({ invocation, kernel, log, reload }: ReloadOptions): ()
   };
   const attempt = async () => {
     await once();
-    delay = firstDelay;
+    failures = 0;
   };
   const fail = (error: unknown) => {
     if (invocation.signal.aborted) return;
     const reason = printable(error instanceof Error ? error.message : String(error));
     if (!isPassing(error)) return keep([reason]);
+    const delay = delayAfter(++failures, usualDelays);
     keep([reason], `; it is read again in ${delay} ms`);
     clearTimeout(retry);
     retry = setTimeout(() => void again(), delay).unref();
-    delay = Math.min(2 * delay, longestDelay);
   };
   const again = () => {
     clearTimeout(retry);

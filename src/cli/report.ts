@@ -1,6 +1,7 @@
 /** What a reconcile or cleanup did, as one account with two prints: a summary line for people, a JSON document for programs. */
 
 import { refusalText } from '../kernel/refusals.ts';
+import { some } from '../model/counted.ts';
 import { familyName, tableName } from '../model/filter.ts';
 import type { Op, Verb } from '../model/op.ts';
 import { opText } from '../model/text.ts';
@@ -189,10 +190,6 @@ function keyText(op: Op): string {
 
 function sum(times: Account['kernelTime']): number {
   return Object.values(times).reduce((total, time) => total + time, 0);
-}
-
-export function some(names: readonly string[]): string {
-  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} …`;
 }
 
 function round(milliseconds: number): number {

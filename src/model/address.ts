@@ -81,6 +81,11 @@ export function endpointText(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** `[fd00::1]`, as URLs have it, is `fd00::1`; all else stays. */
+export function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
+}
+
 /** Network-order bytes: 4 or 16. */
 export function addressBytes(address: Address): Uint8Array {
   const bytes = new Uint8Array(familyOf(address) === 4 ? 4 : 16);

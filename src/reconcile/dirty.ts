@@ -3,6 +3,8 @@
  * aside for a while (100 ms doubling to 1 min); a newer change makes it due at once and outlives the pass that is under way.
  */
 
+import { type Delays, delayAfter } from '../model/growing-delay.ts';
+
 interface Entry<Key> {
   readonly key: Key;
   readonly failures: number;
@@ -12,8 +14,7 @@ interface Entry<Key> {
   readonly since: number;
 }
 
-const firstDelay = 100;
-const longestDelay = 60_000;
+const delays: Delays = { first: 100, longest: 60_000 };
 
 export class Dirty<Key> {
   readonly #entries = new Map<string, Entry<Key>>();
@@ -51,13 +52,13 @@ export class Dirty<Key> {
   }
 
   failed(ticket: Ticket<Key>, now: number): void {
-    this.#retry(ticket, now + delay(ticket.entry.failures));
+    this.#retry(ticket, now + delayAfter(ticket.entry.failures + 1, delays));
   }
 
   /** The kernel said something new: due at once, but a key that keeps surprising waits like one that fails. */
   again(ticket: Ticket<Key>, now: number): void {
     const { failures } = ticket.entry;
-    this.#retry(ticket, failures === 0 ? now : now + delay(failures - 1));
+    this.#retry(ticket, failures === 0 ? now : now + delayAfter(failures, delays));
   }
 
   /** Nothing can be done for the key before `release`. */
@@ -93,10 +94,6 @@ export class Dirty<Key> {
     const { failures, since } = entry;
     this.#entries.set(id, { key, failures: failures + 1, dueAt, since });
   }
-}
-
-function delay(failures: number): number {
-  return Math.min(longestDelay, firstDelay * 2 ** Math.min(failures, 16));
 }
 
 export interface Ticket<Key> {

@@ -4,6 +4,7 @@
  */
 
 import { type Drift, noDrift, sum } from '../model/drift.ts';
+import { delayAfter, usualDelays } from '../model/growing-delay.ts';
 import type { PassReport } from './pass-report.ts';
 
 /** What is asked of a Reconciler. */
@@ -53,9 +54,6 @@ export interface Clock {
 
 /** Of the time between two scrubs, for reading destinations: an idle node should cost nothing that anybody notices. */
 const scrubShare = 0.001;
-
-const firstDelay = 100;
-const longestDelay = 30_000;
 
 export class Rhythm {
   readonly #steps: Steps;
@@ -185,11 +183,12 @@ export class Rhythm {
     signal: AbortSignal,
     pause = (delay: number) => this.#pause(delay, signal),
   ): Promise<T> {
-    for (let delay = firstDelay; ; delay = Math.min(2 * delay, longestDelay)) {
+    for (let failures = 1; ; failures++) {
       try {
         return await step();
       } catch (error) {
         signal.throwIfAborted();
+        const delay = delayAfter(failures, usualDelays);
         this.#listener.onError(error, delay);
         await pause(delay);
       }

@@ -5,6 +5,7 @@
 
 import { type Address, type Family, familyOf } from '../model/address.ts';
 import type { ObjectName } from '../model/cluster.ts';
+import { type Delays, delayAfter } from '../model/growing-delay.ts';
 import type { ServiceHealth } from '../model/service-health.ts';
 import { type HttpAnswer, HttpListener } from './http-listener.ts';
 
@@ -71,9 +72,7 @@ export class ServiceHealthServers {
   }
 }
 
-/** Milliseconds. */
-const firstDelay = 1_000;
-const longestDelay = 60_000;
+const delays: Delays = { first: 1_000, longest: 60_000 };
 /**
  * So many times an address may not be there: one of IPv6 that was just added can be listened on once the kernel knows that nobody else
  * has it, in a second or two (net/ipv6/addrconf.c, Linux 6.1), and one that goes is told by the node soon.
@@ -128,7 +127,7 @@ class HealthCheckPort {
         this.#options.onFailure(service, port, this.#failure, isFirst);
       },
       mayPass: ({ code }, failures) => code === 'EADDRNOTAVAIL' && failures < patience,
-      retryDelay: (failures) => Math.min(longestDelay, firstDelay * 2 ** Math.min(failures - 1, 16)),
+      retryDelay: (failures) => delayAfter(failures, delays),
     });
     listener.keepListening();
     return listener;

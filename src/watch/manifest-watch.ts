@@ -2,6 +2,7 @@
 
 import { Readable } from 'node:stream';
 import type { ClusterEvent } from '../model/cluster.ts';
+import { delayAfter, usualDelays } from '../model/growing-delay.ts';
 import type { SourceState, WatchPhase } from '../model/status.ts';
 import { FileWatch } from './file-watch.ts';
 import { blankTexts, type Manifests, problemText, readManifests } from './manifests.ts';
@@ -20,10 +21,6 @@ export interface ManifestWatchOptions {
   readonly intervalMilliseconds?: number;
 }
 
-/** Milliseconds before files are read again that could not be for a reason that passes by itself. */
-const firstDelay = 100;
-const longestDelay = 30_000;
-
 /** Beyond this many remarks of one reading the rest is counted only. */
 const mostRemarks = 10;
 
@@ -38,7 +35,8 @@ export class ManifestWatch {
   readonly #abort = new AbortController();
   readonly #told = new Told();
   #retry: NodeJS.Timeout | undefined;
-  #delay = firstDelay;
+  /** One after another, for a reason that passes by itself. */
+  #shortages = 0;
   #isReading = false;
   #isStale = false;
   #isSynced = false;
@@ -108,16 +106,15 @@ export class ManifestWatch {
     this.#heardAt = this.#options.now();
     const faults = faultsOf(manifests);
     clearTimeout(this.#retry);
-    if (!manifests.isShort) this.#delay = firstDelay;
+    this.#shortages = manifests.isShort ? this.#shortages + 1 : 0;
     if (faults.length > 0) this.#refuse(faults, manifests.isShort ? this.#tryAgain() : 'when a file changes');
     else this.#accept(manifests);
   }
 
   /** No change of a file would tell that there are file descriptors again. Says when. */
   #tryAgain(): string {
-    const delay = this.#delay;
+    const delay = delayAfter(this.#shortages, usualDelays);
     this.#retry = setTimeout(() => this.#changed(), delay);
-    this.#delay = Math.min(2 * delay, longestDelay);
     return `in ${delay} ms`;
   }
 

@@ -3,7 +3,7 @@
  * a warning: a typing error in an annotation takes no Service off the network.
  */
 
-import { parseCidr, parseNetwork } from '../model/address.ts';
+import { parseCidr, parseNetwork, withoutBrackets } from '../model/address.ts';
 import { type Tuning, untuned, type WeightRule } from '../model/cluster.ts';
 import { parseDuration } from '../model/duration.ts';
 import { schedulerFlags } from '../model/text.ts';
@@ -103,6 +103,6 @@ function parseSelector(text: string): WeightRule['endpoints'] | undefined {
   if (text === '*') return { of: 'all' };
   const [, of, name] = /^(zone|node)=(.+)$/.exec(text) ?? [];
   if (name !== undefined) return { of: of as 'zone' | 'node', name };
-  const cidr = text.includes('/') ? parseCidr(text) : parseNetwork(text.replace(/^\[(.*)\]$/, '$1'));
+  const cidr = text.includes('/') ? parseCidr(text) : parseNetwork(withoutBrackets(text));
   return cidr && { of: 'network', cidr };
 }

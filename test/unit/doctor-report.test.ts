@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { examine, within } from '../../src/cli/doctor/examination.ts';
-import { type Finding, fail, ok, some, warn, worst } from '../../src/cli/doctor/finding.ts';
+import { type Finding, fail, ok, warn, worst } from '../../src/cli/doctor/finding.ts';
+import { some } from '../../src/model/counted.ts';
 import { doctorJson, doctorReport, doctorText } from '../../src/cli/doctor/report.ts';
 
 const findings: readonly Finding[] = [

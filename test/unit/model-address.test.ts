@@ -9,6 +9,7 @@ import {
   familyOf,
   parseAddress,
   parseCidr,
+  withoutBrackets,
   writeAddress,
 } from '../../src/model/address.ts';
 import { address } from '../support/cluster.ts';
@@ -119,6 +120,8 @@ test('an IPv4-mapped address is of family 4, an IPv6 one of family 6', () => {
 test('a port follows an IPv6 address in brackets', () => {
   assert.equal(endpointText(address('10.0.0.1'), 80), '10.0.0.1:80');
   assert.equal(endpointText(address('fd00::1'), 80), '[fd00::1]:80');
+  for (const host of ['fd00::1', '10.0.0.1', 'api.example', '']) assert.equal(withoutBrackets(host), host);
+  assert.equal(withoutBrackets('[fd00::1]'), 'fd00::1');
 });
 
 test('bytes are in network order, and written where asked', () => {

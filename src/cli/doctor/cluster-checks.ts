@@ -1,6 +1,7 @@
 /** The API server: whether it can be reached, and whether it lets us do what the daemon does. */
 
-import { type Finding, fail, ok, some, warn } from './finding.ts';
+import { some } from '../../model/counted.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** How one request ended. Texts of servers are of their making: print them with care. */
 export type RequestOutcome =

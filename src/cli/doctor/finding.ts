@@ -25,9 +25,3 @@ const levels: readonly Level[] = ['ok', 'warn', 'fail'];
 export function worst(findings: readonly Finding[]): Level {
   return levels[Math.max(0, ...findings.map(({ level }) => levels.indexOf(level)))]!;
 }
-
-/** `a, b, c and 12 more`. */
-export function some(names: readonly string[], most = 5): string {
-  if (names.length <= most) return names.join(', ');
-  return `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
-}

@@ -1,6 +1,7 @@
 /** Modules and schedulers: what is there, what can be loaded, what is missing. */
 
-import { type Finding, fail, ok, some, warn } from './finding.ts';
+import { some } from '../../model/counted.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
 import { type ModuleFacts, type ModuleState, moduleState } from './modules.ts';
 
 interface Need {

@@ -1,11 +1,11 @@
 /** Other programs that serve Services on this node, or did: kube-proxy, kube-router, Cilium. */
 
 import type { FilterName } from '../../kernel/filter-names.ts';
-import { counted } from '../../model/counted.ts';
+import { counted, some } from '../../model/counted.ts';
 import { familyName } from '../../model/filter.ts';
 import { nftablesTable } from '../kube-proxy/names.ts';
 import { kubeProxyChainsAlone, kubeProxySets, kubeProxyTables } from '../kube-proxy/traces.ts';
-import { type Finding, fail, ok, some, warn } from './finding.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** `running` is by what it is seen; undefined: it is not. */
 export function processFinding(running: string | undefined): Finding {

@@ -2,7 +2,7 @@
 
 import type { Arguments, UsageProblem } from '../../config/arguments.ts';
 import { quoted } from '../../config/spelling.ts';
-import { type Address, familyOf, parseAddress } from '../../model/address.ts';
+import { type Address, familyOf, parseAddress, withoutBrackets } from '../../model/address.ts';
 import { parseVirtualServiceKey, serviceFamily, type VirtualServiceKey } from '../../model/virtual-service.ts';
 
 /** Where a client is, as far as it matters to a node. */
@@ -35,5 +35,5 @@ export function questionOf({ operands, flags: { from } }: Pick<Arguments, 'opera
 
 function clientsIn(text: string): Question['from'] | undefined {
   const known = clientClasses.find((name) => name === text.toLowerCase());
-  return known === undefined ? parseAddress(text.replace(/^\[(.*)\]$/, '$1')) : [known];
+  return known === undefined ? parseAddress(withoutBrackets(text)) : [known];
 }

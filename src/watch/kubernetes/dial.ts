@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
+import { withoutBrackets } from '../../model/address.ts';
 import type { Credentials } from './credentials.ts';
 import { Http1Transport } from './http1-transport.ts';
 import { openHttp2 } from './http2-transport.ts';
@@ -31,7 +32,7 @@ export async function dial(credentials: Credentials, patience: Patience, signal:
 }
 
 function connection({ server, tls }: Credentials, signal: AbortSignal): Promise<TLSSocket> {
-  const host = server.hostname.replace(/^\[|\]$/g, '');
+  const host = withoutBrackets(server.hostname);
   return new Promise((resolve, reject) => {
     const socket = connect({
       host,

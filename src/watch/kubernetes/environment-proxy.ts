@@ -1,6 +1,6 @@
 /** The proxy that environment variables name, read as Go's programs read them (golang.org/x/net/http/httpproxy). */
 
-import { cidrContains, parseAddress, parseCidr } from '../../model/address.ts';
+import { cidrContains, parseAddress, parseCidr, withoutBrackets } from '../../model/address.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -49,8 +49,4 @@ function hostOf({ hostname }: URL): string {
 
 function portOf({ port, protocol }: URL): string {
   return port || (protocol === 'https:' ? '443' : '80');
-}
-
-function withoutBrackets(host: string): string {
-  return host.replace(/^\[|\]$/g, '');
 }
