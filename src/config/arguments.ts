@@ -232,11 +232,20 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
 /** Of an int32, as kube-proxy's numbers are. */
 const largest = 2 ** 31 - 1;
 
-function limited(digits: string): Read {
-  const value = Number(digits);
+/** Go's strconv.ParseInt with base 0, which pflag uses: `0x1f`, `0b11`, `0o17`, `017`, `1_000`. Undefined of anything else. */
+function goInteger(text: string): number | undefined {
+  const digits = /^[+-]?(0|[1-9](?:_?\d)*|0x(?:_?[\da-f])+|0b(?:_?[01])+|0o?(?:_?[0-7])+)$/i.exec(text)?.[1];
+  if (digits === undefined) return undefined;
+  const value = Number(digits.replaceAll('_', '').replace(/^0(?=\d)/, '0o'));
+  return text.startsWith('-') ? -value : value;
+}
+
+function readInteger(text: string, least: number, cure: string): Read {
+  const value = goInteger(text);
+  if (value === undefined || (value < 0 && least === 0)) return { ok: false, why: `is ${quoted(text)}; write ${cure}` };
   if (Math.abs(value) <= largest) return { ok: true, value };
-  const cure = value > 0 ? `at most ${largest}` : `at least -${largest}`;
-  return { ok: false, why: `is ${quoted(digits)}; write ${cure}` };
+  const bound = value > 0 ? `at most ${largest}` : `at least -${largest}`;
+  return { ok: false, why: `is ${quoted(text)}; write ${bound}` };
 }
 
 function readValue(flag: FlagSpec, value: string | undefined): Read {
@@ -253,11 +262,9 @@ function readValue(flag: FlagSpec, value: string | undefined): Read {
       if (flag.choices?.includes(value) === true) return { ok: true, value };
       return { ok: false, why: `is ${quoted(value)}; write ${flag.choices?.join(' or ')}` };
     case 'number':
-      if (/^\d+$/.test(value)) return limited(value);
-      return { ok: false, why: `is ${quoted(value)}; write a whole number from 0` };
+      return readInteger(value, 0, 'a whole number from 0');
     case 'integer':
-      if (/^[+-]?\d+$/.test(value)) return limited(value);
-      return { ok: false, why: `is ${quoted(value)}; write a whole number` };
+      return readInteger(value, -largest, 'a whole number');
     case 'decimal':
       if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)) return { ok: true, value: Number(value) };
       return { ok: false, why: `is ${quoted(value)}; write a number such as 5 or 2.5` };

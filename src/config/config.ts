@@ -10,7 +10,7 @@ import { type ConfigFile, readConfigFile } from './config-file.ts';
 import { documentOf } from './document.ts';
 import type { FlagValues } from './flags.ts';
 import { type ListenAddress, Readings } from './readings.ts';
-import { healthzPort, metricsPort, sourcesOf } from './sources.ts';
+import { healthzPort, largestPort, metricsPort, sourcesOf } from './sources.ts';
 import { quoted } from './spelling.ts';
 
 export type { ListenAddress } from './readings.ts';
@@ -230,6 +230,7 @@ type ProcessKey =
   | 'kernelFaults';
 
 function processOf(values: FlagValues, read: Readings): Pick<Config, ProcessKey> {
+  for (const key of ['healthzPort', 'metricsPort'] as const) read.numberBetween(key, values[key] ?? 0, 0, largestPort);
   return {
     healthzAddress: read.listenAddress('healthzBindAddress', values.healthzBindAddress, healthzPort),
     metricsAddress: read.listenAddress('metricsBindAddress', values.metricsBindAddress, metricsPort),

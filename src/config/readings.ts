@@ -6,7 +6,7 @@ import type { FaultRate } from '../model/fault-rate.ts';
 import { isSchedulerName } from '../model/virtual-service.ts';
 import type { UsageProblem } from './arguments.ts';
 import type { FlagKey } from './flags.ts';
-import type { Sources } from './sources.ts';
+import { largestPort, type Sources } from './sources.ts';
 import { quoted } from './spelling.ts';
 
 /** Bytes, without the closing zero (IFNAMSIZ, linux/if.h). */
@@ -89,7 +89,7 @@ export class Readings {
     const [, bracketed, plain, digits] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):(\d{1,9})$/.exec(written) ?? [];
     const host = parseAddress(bracketed ?? plain ?? written);
     const number = digits === undefined ? port : Number(digits);
-    if (host === undefined || number > 65_535) {
+    if (host === undefined || number > largestPort) {
       this.refuse(key, written, `which is no address with a port; write one such as 0.0.0.0:${port} or [::]:${port}`);
       return undefined;
     }

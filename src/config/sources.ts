@@ -25,6 +25,7 @@ export interface Sources {
 /** The ports that kube-proxy listens at; source: pkg/cluster/ports/ports.go. */
 export const healthzPort = 10_256;
 export const metricsPort = 10_249;
+export const largestPort = 65_535;
 
 /** kube-proxy's precedence: beside a file only those flags count that have nothing to do with it or are said to win. */
 export function sourcesOf({ flags, given }: Pick<Arguments, 'flags' | 'given'>, file: ConfigFile | undefined): Sources {
@@ -38,7 +39,8 @@ export function sourcesOf({ flags, given }: Pick<Arguments, 'flags' | 'given'>, 
   for (const [key, path] of fieldOfFlag) {
     if (!isByFlag(key)) said[key] = file.values.get(path) ?? defaultOf(flagSpecs.get(key)!);
   }
-  const values = { ...flags, ...said, ...listenDefaults(file) } as FlagValues;
+  const ports = { healthzPort: undefined, metricsPort: undefined };
+  const values = { ...flags, ...said, ...listenDefaults(file), ...ports } as FlagValues;
   const origin = (key: FlagKey, item?: number): Origin => {
     const path = isByFlag(key) ? undefined : fieldOfFlag.get(key);
     return path === undefined ? flagOrigin(key) : { place: { field: path }, name: path, label: file.label(path, item) };
@@ -70,7 +72,8 @@ function withOldPorts(flags: FlagValues, given: ReadonlySet<FlagKey>): Partial<F
 }
 
 function withOldPort(address: string, isGiven: boolean, port: number | undefined): string {
-  if (port === undefined || address === '') return address;
+  // one that is none is told as what it is
+  if (port === undefined || port > largestPort || address === '') return address;
   if (port === 0) return '';
   // The default's own port is not what was asked for.
   const bare = parseAddress(isGiven ? address : address.slice(0, address.lastIndexOf(':')));

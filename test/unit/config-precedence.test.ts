@@ -51,7 +51,7 @@ kubeIpvs: {vipBinding: route, serviceCIDRs: [10.2.0.0/16], drainTimeout: 2s, man
     ['--healthz-bind-address=0.0.0.0:1', '--healthz-bind-address', 'healthzBindAddress'],
     ['--metrics-bind-address=0.0.0.0:1', '--metrics-bind-address', 'metricsBindAddress'],
     ['--healthz-port=0', '--healthz-port', 'healthzBindAddress'],
-    ['--metrics-port=0', '--metrics-port', 'metricsBindAddress'],
+    ['--metrics-port=65536', '--metrics-port', 'metricsBindAddress'],
     ['--bind-address-hard-fail', '--bind-address-hard-fail', 'bindAddressHardFail'],
     ['--oom-score-adj=-1', '--oom-score-adj', 'oomScoreAdj'],
     ['--proxy-mode=iptables', '--proxy-mode', 'mode'],
