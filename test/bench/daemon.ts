@@ -4,6 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +21,8 @@ const changes = 200;
 /** Seconds without a change: two scrubs. */
 const idleSeconds = 60;
 const namespace = `bench-${process.pid}`;
+/** The API server may have the endpoints of a run before. */
+const run = randomInt(256);
 
 process.stdout.write(
   `Linux ${release()}, Node ${process.version}; one endpoint more, ${changes} times at most; idle ${idleSeconds} s\n\n`,
@@ -74,7 +77,7 @@ async function latencies(url: string, kernel: Kernel): Promise<number[]> {
     const name = slice.metadata.labels['kubernetes.io/service-name']!;
     const service = (await (await fetch(`${url}/api/v1/namespaces/default/services/${name}`)).json()) as Service;
     const key = virtualServiceKey('TCP', parseAddress(service.spec.clusterIP)!, service.spec.ports[0]!.port);
-    const address = `10.99.0.${i + 1}`;
+    const address = `10.99.${run}.${i + 1}`;
     const endpoints = [...slice.endpoints, { addresses: [address], conditions: { ready: true } }];
     // the first reading of this process takes longer than a change
     await kernel.destinations([key]);
