@@ -69,7 +69,7 @@ function shown(node: Node): string {
 }
 
 function notText(node: Node): string {
-  if (node.kind !== 'scalar') return 'which is no text; write one';
+  if (node.kind !== 'scalar' || node.value === null) return 'which is no text; write one';
   // YAML 1.1 makes truth of `n` and `off` too: what stands there is not known here
   if (typeof node.value === 'boolean') return 'which is no text; put what stands there into quotes';
   return `which is no text; write ${quoted(String(node.value))}`;
@@ -114,9 +114,10 @@ function switches(node: Node): FieldReading {
   if (node.kind !== 'block')
     return refusal(node, 'which is no block of names; write NAME: true or NAME: false below it');
   for (const { value } of node.entries) {
-    if (value.kind !== 'scalar' || typeof value.value !== 'boolean') {
+    if (!isNull(value) && (value.kind !== 'scalar' || typeof value.value !== 'boolean')) {
       return refusal(value, 'which is neither true nor false; write one of them');
     }
   }
-  return { value: node.entries.map(({ key, value }) => `${key}=${String((value as { value: unknown }).value)}`) };
+  const written = node.entries.filter(({ value }) => !isNull(value));
+  return { value: written.map(({ key, value }) => `${key}=${String((value as { value: unknown }).value)}`) };
 }

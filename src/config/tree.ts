@@ -106,7 +106,7 @@ class Tree {
       case EVENT_ID.SCALAR:
         return this.#named(event, this.#scalar(event, fallback));
       case EVENT_ID.SEQUENCE:
-        return this.#named(event, { kind: 'list', offset: event.start, items: this.#items() });
+        return this.#named(event, { kind: 'list', offset: event.start, items: this.#items(event.start) });
       case EVENT_ID.MAPPING:
         return this.#named(event, { kind: 'block', offset: event.start, entries: merged(this.#entries()) });
       case EVENT_ID.ALIAS: {
@@ -133,9 +133,9 @@ class Tree {
     return { kind: 'scalar', offset: event.valueStart - (isQuoted ? 1 : 0), value };
   }
 
-  #items(): Node[] {
+  #items(start: number): Node[] {
     const items: Node[] = [];
-    while (!this.#ends()) items.push(this.#node(items.at(-1)?.offset ?? 0));
+    while (!this.#ends()) items.push(this.#node(items.at(-1)?.offset ?? start));
     this.#at++;
     return items;
   }

@@ -204,6 +204,8 @@ describe('what is wrong in the file', () => {
       '3:20: nodePortAddresses is "primary,10.0.0.0/8", where primary must stand alone; write primary, or networks',
     ],
     ['nodePortAddresses: [10.0.0.1]', `3:21: nodePortAddresses[0] is "10.0.0.1", ${noNetwork}`],
+    ['nodePortAddresses:\n-', '4:1: nodePortAddresses is null, which is no text; write one'],
+    ['ipvs: {excludeCIDRs: [~]}', '3:23: ipvs.excludeCIDRs is null, which is no text; write one'],
     ['featureGates: {A: "on"}', '3:19: featureGates is "on", which is neither true nor false; write one of them'],
     [
       'featureGates: [A]',

@@ -124,7 +124,7 @@ describe('a field', () => {
   }
 
   it('that is null or of the type’s zero has its default, and is not worth a line', () => {
-    const zeros = fileOf(`featureGates: {}
+    const zeros = fileOf(`featureGates: {A: null}
 clientConnection: {kubeconfig: "", qps: 0, burst: 0, contentType: "", acceptContentTypes: ""}
 logging: {format: "", verbosity: 0, vmodule: null, options: {}}
 mode: null
