@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Config, ListenAddress } from '../config/config.ts';
+import { endpointText } from '../model/address.ts';
 import type { StatusReport } from '../model/status.ts';
 import { HealthServer } from '../serve/health-server.ts';
 import type { Metrics } from '../serve/metrics.ts';
@@ -110,7 +111,7 @@ export class Servers {
 
   #reports(server: 'health' | 'metrics', { host, port }: ListenAddress) {
     const { log, onFatal } = this.#options;
-    const place = `${host}:${port}`;
+    const place = endpointText(host, port);
     return {
       onListening: () => log.info(`the ${server} server listens at ${place}`),
       onError: (error: Error, isListening: boolean) => {

@@ -68,4 +68,18 @@ describe('without its process', () => {
       assert.equal(await seen('127.0.0.1'), undefined, 'nobody is there');
     });
   }
+
+  it('is told where it is seen, IPv6 in brackets', async (test) => {
+    const server = createServer((_, response) => response.end('go_goroutines 71\n'));
+    server.listen(0, '::1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      const sight = { files: hostFolder(test, {}), netns: undefined, metrics: { host: address('::'), port } };
+      assert.equal(await runningKubeProxy(sight), `it serves its metrics at [::]:${port}`);
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
 });

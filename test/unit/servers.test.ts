@@ -82,3 +82,10 @@ test('whether a server must listen is as the last configuration says, without an
   mock.timers.tick(5_000);
   assert.match(await fatal.next(), /^metrics: listen EADDRINUSE/);
 });
+
+test('an address of IPv6 stands in brackets before its port', async (context) => {
+  const { listen, line } = servers(context);
+  const port = await freePort();
+  listen(`--healthz-bind-address=[::1]:${port} --metrics-bind-address=`);
+  await line(/^info the health server listens at \[::1\]:\d+$/m);
+});

@@ -22,7 +22,9 @@ export async function runningKubeProxy({ files, netns, metrics }: KubeProxySight
   if (pid !== undefined) return `process ${pid}`;
   // from a container without the host's processes it is seen by what it serves
   if (netns !== undefined || metrics === undefined) return undefined;
-  return (await servesGoMetrics(metrics)) ? `it serves its metrics at ${metrics.host}:${metrics.port}` : undefined;
+  return (await servesGoMetrics(metrics))
+    ? `it serves its metrics at ${endpointText(metrics.host, metrics.port)}`
+    : undefined;
 }
 
 /** Of all processes that we may see, one of that name in that network namespace. Costs O(processes). */
