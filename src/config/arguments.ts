@@ -129,6 +129,7 @@ class Parser {
     const short = !name.startsWith('--');
     const value = short && inline && written?.startsWith('=') === true ? written.slice(1) : written;
     if (flag.kind === 'list' && value !== undefined) {
+      if (flag.lastCounts === true) this.#values.delete(key);
       this.#append(
         key,
         value

@@ -20,6 +20,8 @@ export interface FlagSpec {
   readonly commands: readonly CommandName[];
   /** A list that also takes the words behind it: `--manifests a.yaml b.yaml`. */
   readonly takesOperands?: true;
+  /** Of a list that is written twice the last one counts, and not both: kube-proxy's is a text. */
+  readonly lastCounts?: true;
   /** A word that is as good as true, of a boolean. */
   readonly trueToo?: string;
   /** An empty value of a choice is its default. */

@@ -57,6 +57,7 @@ export const serviceFlags = {
   clusterCidrs: {
     name: 'cluster-cidr',
     kind: 'list',
+    lastCounts: true,
     value: 'CIDR[,CIDR]',
     summary: 'the network of all Pods, or one of each family; for --detect-local-mode=ClusterCIDR',
     commands: serviceCommands,

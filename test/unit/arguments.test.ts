@@ -142,6 +142,11 @@ describe('flags', () => {
     ['run --conntrack-min=0 --oom-score-adj=-0o17', { conntrackMin: 0, oomScoreAdj: -15 }],
     ['run --healthz-bind-address= --metrics-port=0', { healthzBindAddress: '', metricsPort: 0 }],
     ['run --detect-local-mode=', { detectLocalMode: 'ClusterCIDR' }],
+    [
+      'run --cluster-cidr=10.0.0.0/8 --cluster-cidr=10.1.0.0/16,fd00::/64',
+      { clusterCidrs: ['10.1.0.0/16', 'fd00::/64'] },
+    ],
+    ['run --cluster-cidr=10.0.0.0/8 --cluster-cidr=', { clusterCidrs: [] }],
     ['run --proxy_mode=ipvs --ipvs_sync_period 5s', { proxyMode: 'ipvs', syncPeriod: 5000 }],
     ['run --hostname-override=a_b', { hostnameOverride: 'a_b' }],
     ['run --manifests a -- --b_c', { manifests: ['a', '--b_c'] }],
