@@ -19,7 +19,7 @@ export interface ReloadOptions {
   readonly reload: (config: Config) => Promise<void>;
 }
 
-/** Settings that are read once. */
+/** Settings that are read once: those of the start stay in force. */
 const lasting = ['netns', 'loggingFormat', 'oomScoreAdj'] as const;
 
 /**
@@ -51,10 +51,12 @@ export function reloader({ invocation, kernel, log, reload }: ReloadOptions): ()
     }
     const refusal = await refusedScheduler(kernel, config.scheduler);
     if (refusal !== undefined) return keep([refusal]);
-    await reload(config);
+    // which settings of the kernel are ours depends on the namespace that we are in
+    await reload({ ...config, netns: invocation.config.netns });
     for (const remark of remarks) log.info(remark);
     for (const name of lasting) {
-      if (config[name] !== current[name]) log.warn(`${name} changed: that takes effect when kube-ipvs starts again`);
+      const isOther = config[name] !== current[name] && config[name] !== invocation.config[name];
+      if (isOther) log.warn(`${name} changed: that takes effect when kube-ipvs starts again`);
     }
     current = config;
     isRefused = false;

@@ -59,6 +59,32 @@ describe('a configuration that is read again', () => {
     ]);
   });
 
+  test('of another network namespace says nothing of the one that the daemon is in', async () => {
+    write('rr', 'kubeIpvs: {netns: blue}');
+    const taken: Config[] = [];
+    const { again } = started(async (config) => void taken.push(config));
+    write('rr', '');
+    await again();
+    write('wrr', 'kubeIpvs: {netns: red}');
+    await again();
+    assert.deepEqual(
+      taken.map(({ netns }) => netns),
+      ['blue', 'blue'],
+    );
+  });
+
+  test('that goes back to what is in force waits for no other start', async () => {
+    write('rr', '');
+    const { again, lines } = started(async () => {});
+    write('rr', 'logging: {format: json}');
+    await again();
+    write('rr', '');
+    await again();
+    const taken = 'info the configuration was read again, and is in force\n';
+    const waits = 'warn loggingFormat changed: that takes effect when kube-ipvs starts again\n';
+    assert.deepEqual(lines, [waits, taken, taken]);
+  });
+
   for (const [what, scheduler, text, reason] of [
     ['is wrong', 'rr', 'mode: iptables', /^error .*: mode is "iptables", and kube-ipvs is IPVS only/],
     ['would watch standard input', 'rr', 'kubeIpvs: {manifests: ["-"]}', /^error --manifests is "-"/],
