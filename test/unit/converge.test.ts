@@ -1,12 +1,16 @@
 /** What one pass prints, in each form that -o asks for. */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { converge } from '../../src/cli/converge.ts';
+import { readFacts } from '../../src/cli/facts.ts';
 import { createLog } from '../../src/cli/log.ts';
 import { parseArguments } from '../../src/config/arguments.ts';
 import { loadConfig } from '../../src/config/config.ts';
+import { ApiServer } from '../support/api-server/api-server.ts';
 import { endpoint, setService, storeOf } from '../support/cluster.ts';
 import { hostOf } from '../support/configured.ts';
 import { plainWishes } from '../support/node-loop.ts';
@@ -56,5 +60,39 @@ it('JSON is one document and nothing else', async () => {
   assert.deepEqual(
     operations.map(({ text }) => text),
     operationLines(await printed()),
+  );
+});
+
+it('the README explains every field of the document, whatever the facts are from', async (context) => {
+  const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+  const [, table = ''] = /^## JSON output$(.*?)^## /ms.exec(readFileSync(path('README.md'), 'utf8')) ?? [];
+  const explained = new Set([...table.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell]) => cell!.match(/\w+/g) ?? []));
+  const server = await ApiServer.start();
+  context.after(() => server.close());
+  const fields = Object.keys(JSON.parse(await printed('-o', 'json')) as object);
+  for (const source of [
+    ['--master', server.url],
+    ['--manifests', path('test/examples/web.yaml')],
+  ]) {
+    const { flags, given } = parseArguments(['reconcile', '--once', ...source]);
+    const loaded = loadConfig({ flags, given }, hostOf({}, 'node-a'));
+    assert.ok('config' in loaded);
+    const streams = { stdin: Readable.from([]), stdout: process.stdout, stderr: process.stderr };
+    const signal = new AbortController().signal;
+    const invocation = {
+      command: 'reconcile',
+      operands: [],
+      flags,
+      given,
+      config: loaded.config,
+      signal,
+      ...streams,
+    } as const;
+    const log = createLog(loaded.config, { write: () => {} });
+    fields.push(...Object.keys((await readFacts(invocation, log)).json));
+  }
+  assert.deepEqual(
+    fields.filter((field) => !explained.has(field)),
+    [],
   );
 });

@@ -1,7 +1,9 @@
 /** How a status reads, and what of it counts as a change. */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { ageText } from '../../src/cli/status-age.ts';
 import { withoutTimes } from '../../src/cli/status-change.ts';
 import { aligned } from '../../src/cli/status-columns.ts';
@@ -57,6 +59,23 @@ REMARKS
   10.96.0.9:80/TCP is claimed by default/web and default/new; the older, default/web, has it
 `,
     );
+  });
+
+  it('reads in the README as it is printed', () => {
+    const readme = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
+    const [services] = daemon.sources;
+    const source = (name: string, change: Partial<typeof services>) => ({ ...services!, name, ...change });
+    const lastError = '10.0.0.1:6443: connect ECONNREFUSED 10.0.0.1:6443';
+    const later = { objects: 131, resourceVersion: '812347', heardAt: at - 9_000, restarts: 3 };
+    const sources = [
+      services!,
+      source('endpointslices', { ...later, phase: 'waiting', lastError }),
+      source('nodes', { objects: 1, resourceVersion: '812340', heardAt: at - 6_000 }),
+      source('addresses', { objects: 8, resourceVersion: undefined, heardAt: daemon.startedAt }),
+    ];
+    const calm = { ...withDaemon({ sources, dirtyKeys: 0, failures: [], remarks: [] }), differences: [] };
+    const printed = text({ ...calm, virtualServices: sampleReport.virtualServices.slice(-1) });
+    assert.ok(readme.includes(`# kube-ipvs status\n${printed}\`\`\`\n`), printed);
   });
 
   it('has wanted weights and the age of phases when it is wide', () => {
