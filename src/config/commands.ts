@@ -117,7 +117,8 @@ export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
     usage: '[flags]',
     help: [
       'Looks at the kernel and its modules, at settings, privileges, devices, other proxies, and asks the API server what',
-      'the daemon asks. Takes the flags of run, so that it knows what run would want. Changes nothing and loads no module.',
+      "the daemon asks. Takes run's --config, and its flags that say what is served and what the kernel should have.",
+      'Changes nothing and loads no module.',
       'Exit status: 0 no check failed (there may be warnings), 1 a check failed, 64 bad usage or a bad file,',
       '130 interrupted.',
     ],
