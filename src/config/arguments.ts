@@ -130,13 +130,7 @@ class Parser {
     const value = short && inline && written?.startsWith('=') === true ? written.slice(1) : written;
     if (flag.kind === 'list' && value !== undefined) {
       if (flag.lastCounts === true) this.#values.delete(key);
-      this.#append(
-        key,
-        value
-          .split(',')
-          .map((part) => part.trim())
-          .filter((part) => part !== ''),
-      );
+      this.#append(key, listParts(value));
       if (flag.takesOperands === true) this.#taker = key;
       return;
     }
@@ -223,6 +217,14 @@ function unknownCommand(word: string): string {
 }
 
 type Read = { readonly ok: true; readonly value: AnyFlagValue } | { readonly ok: false; readonly why: string };
+
+/** As pflag reads a list, a line of encoding/csv: a part may stand in quotes, which YAML without a shell leaves there. */
+function listParts(text: string): string[] {
+  const parts = `,${text}`.matchAll(/,\s*(?:"((?:[^"]|"")*)"\s*(?=,|$)|([^,]*))/g);
+  return [...parts]
+    .map(([, inQuotes, plain = '']) => inQuotes?.replaceAll('""', '"') ?? plain.trim())
+    .filter((part) => part !== '');
+}
 
 /** Go's strconv.ParseBool, which pflag uses. */
 const booleans: ReadonlyMap<string, boolean> = new Map([

@@ -114,6 +114,13 @@ describe('flags', () => {
       { excludeCidrs: ['10.0.0.0/8', 'fd00::/8', '1.2.3.4/32'] },
     ],
     ['reconcile --ipvs-exclude-cidrs=', { excludeCidrs: [] }],
+    ['reconcile --ipvs-exclude-cidrs=,10.0.0.0/8,,fd00::/8,', { excludeCidrs: ['10.0.0.0/8', 'fd00::/8'] }],
+    ['run --nodeport-addresses="10.0.0.0/8"', { nodePortAddresses: ['10.0.0.0/8'] }],
+    [
+      'run --ipvs-exclude-cidrs="10.0.0.0/8",fd00::/8,"fc00::/8"',
+      { excludeCidrs: ['10.0.0.0/8', 'fd00::/8', 'fc00::/8'] },
+    ],
+    ['reconcile --manifests="a,b",c"d,"e,,""', { manifests: ['a,b', 'c"d', '"e'] }],
     [
       'reconcile --manifests a.yaml b.yaml --dry-run c.yaml',
       { manifests: ['a.yaml', 'b.yaml', 'c.yaml'], dryRun: true },
