@@ -11,7 +11,8 @@ export function hostOf(files: Files, hostname = 'node-a'): Host {
   return {
     hostname: () => hostname,
     readFile: (path) => {
-      const text = files[path];
+      // a mutated word may be constructor
+      const text = Object.hasOwn(files, path) ? files[path] : undefined;
       if (text !== undefined) return text;
       throw Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' });
     },
