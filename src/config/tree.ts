@@ -6,6 +6,7 @@ import {
   type Event,
   floatCoreTag,
   getScalarValue,
+  intCoreTag,
   intYaml11Tag,
   NOT_RESOLVED,
   nullYaml11Tag,
@@ -44,14 +45,17 @@ export interface Block {
 
 export type Node = Scalar | List | Block;
 
-/** What sigs.k8s.io/yaml makes of plain scalars: YAML 1.1 with `on` and `yes`, without base sixty, and YAML 1.2's fractions. */
+/** What sigs.k8s.io/yaml makes of plain scalars: YAML 1.1 with `on` and `yes`, without base sixty, and YAML 1.2's `0o17` and fractions. */
 const scalars = new Schema([
   strTag,
   nullYaml11Tag,
   boolYaml11Tag,
   {
     ...intYaml11Tag,
-    resolve: (source, ...how) => (source.includes(':') ? NOT_RESOLVED : intYaml11Tag.resolve(source, ...how)),
+    resolve: (source, _isExplicit, name) => {
+      const value = source.includes(':') ? NOT_RESOLVED : intYaml11Tag.resolve(source, false, name);
+      return value === NOT_RESOLVED ? intCoreTag.resolve(source, true, name) : value;
+    },
   },
   floatCoreTag,
 ]);

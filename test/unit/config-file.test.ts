@@ -49,6 +49,8 @@ describe('a field', () => {
     ['mode: ipvs', {}],
     ['iptables: {masqueradeBit: 0, masqueradeAll: true}', { masqueradeBit: 0, masqueradeAll: true }],
     ['iptables: {masqueradeBit: 31}', { masqueradeBit: 31 }],
+    ['iptables: {masqueradeBit: 0o14}\noomScoreAdj: -0o17', { masqueradeBit: 12, oomScoreAdj: -15 }],
+    ['iptables: {masqueradeBit: 014}\noomScoreAdj: -08', { masqueradeBit: 12, oomScoreAdj: -8 }],
     ['ipvs: {syncPeriod: 1m30s, minSyncPeriod: 500ms}', { syncPeriod: 90_000, minSyncPeriod: 500 }],
     ['ipvs: {scheduler: wlc, strictARP: true}', { scheduler: 'wlc', strictArp: true }],
     [
