@@ -160,6 +160,20 @@ describe('of saved tables', () => {
         false,
       ],
       [
+        'but lets everything through',
+        forward('DROP', '-A FORWARD -s 192.0.2.7/32 -j DROP', '-A FORWARD -j ACCEPT'),
+        false,
+      ],
+      [
+        'before it would let answers through',
+        forward(
+          'ACCEPT',
+          '-A FORWARD -j REJECT --reject-with icmp-host-prohibited',
+          '-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+        ),
+        true,
+      ],
+      [
         'but for answers on one device',
         forward('DROP', '-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT'),
         true,

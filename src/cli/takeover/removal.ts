@@ -131,17 +131,20 @@ function keepWhatTheyNeed(
   }
 }
 
-/** Whether a chain refuses packets by its policy or a rule of its own, and no rule lets all answers through. */
+/** Whether a chain refuses packets by its policy or a rule of its own, and no rule that they come to lets all answers through. */
 function refuses(chain: SavedChain | undefined): boolean {
   if (chain === undefined) return false;
   const { policy, rules } = chain;
-  if (rules.some(letsAnswersThrough)) return false;
+  if (rules.find(decidesAnswers)?.target === 'ACCEPT') return false;
   return policy === 'DROP' || rules.some(({ target }) => target === 'DROP' || target === 'REJECT');
 }
 
-function letsAnswersThrough({ words }: SavedRule): boolean {
-  return /^-m (conntrack --ctstate|state --state) \S*\bESTABLISHED\S* -j ACCEPT$/.test(words.join(' '));
+/** No answer comes to the rules behind it. */
+function decidesAnswers({ words }: SavedRule): boolean {
+  return answerVerdict.test(words.join(' '));
 }
+
+const answerVerdict = /^(-m (conntrack --ctstate|state --state) \S*\bESTABLISHED\S* )?-j (ACCEPT|DROP|REJECT)( |$)/;
 
 /** kube-proxy lets health checks of load balancers in where INPUT is closed; a table of our own cannot. */
 function inputRemarks(input: SavedChain | undefined, jumps: TableRemoval['jumps']): string[] {
