@@ -88,6 +88,7 @@ describe('kube-ipvs doctor', () => {
       'nft add table ip6 kube-proxy',
       'ipset create KUBE-6-CLUSTER-IP hash:ip,port family inet6',
       'ip link add kube-ipvs0 type bridge',
+      'ip link set kube-ipvs0 up',
       'ip link add cilium_host type dummy',
       'sysctl -w net.ipv4.vs.conntrack=0',
     ]) {
@@ -129,6 +130,9 @@ describe('kube-ipvs doctor', () => {
     assert.match(messageOf('kube-proxy-nftables'), /table ip6 kube-proxy;/);
     assert.match(messageOf('kube-proxy-ipsets'), /\(KUBE-6-CLUSTER-IP\)/);
     assert.ok(report.checks.every(({ level, cure }) => (level === 'ok') === (cure === null)));
+    const [, renaming] = /rename it \((.*?)\)/.exec(report.checks.find(({ check }) => check === 'device')?.cure ?? '')!;
+    onNode('sh', '-ec', renaming!.replace('NAME', 'theirs'));
+    assert.match(onNode('ip', '-br', 'link', 'show', 'theirs'), /^theirs /);
   });
 
   it('finds settings that CAP_NET_ADMIN may write without being root', async () => {

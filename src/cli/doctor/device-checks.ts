@@ -13,10 +13,12 @@ export function deviceFinding(links: readonly Pick<NativeLink, 'name' | 'kind'>[
   if (link === undefined) return ok(check, `${deviceName} is not there yet; kube-ipvs run makes it`);
   if (link.kind === 'dummy') return ok(check, `${deviceName} is a dummy device`);
   const kind = link.kind === '' ? 'no dummy device' : `a ${link.kind}, not a dummy device`;
+  // before 6.2 a device that is up keeps its name (dev_change_name in net/core/dev.c)
+  const renaming = `ip link set ${deviceName} down; ip link set ${deviceName} name NAME`;
   return fail(
     check,
     `${deviceName} is ${kind}: it is somebody else's, and nothing is bound to it`,
-    `rename it (ip link set ${deviceName} name NAME) or delete it (ip link delete ${deviceName})`,
+    `rename it (${renaming}) or delete it (ip link delete ${deviceName})`,
   );
 }
 
