@@ -256,10 +256,46 @@ describe('NetworkManager', () => {
       },
       'ok',
     ],
+    ['leaves all but what is excepted', { [main]: keyfile('except:type:ethernet;except:type:wifi') }, 'ok'],
+    [
+      'is told by its own file after those of /run, and by these after those of packages',
+      {
+        ...running,
+        '/usr/lib/NetworkManager/conf.d/zz.conf': keyfile('none'),
+        '/run/NetworkManager/conf.d/aa.conf': keyfile('interface-name:kube-ipvs0'),
+      },
+      'ok',
+    ],
     [
       'leaves what a section of devices says',
       { [main]: '[device-k]\nmatch-device=interface-name:kube-ipvs0\nmanaged=0\n' },
       'ok',
+    ],
+    [
+      'leaves what a section of devices says before the one of all',
+      {
+        ...running,
+        [main]:
+          '[device]\nmanaged=1\n[device-k]\nmatch-device=interface-name:kube-ipvs0\nmanaged=0\n[device-all]\nmanaged=1\n',
+      },
+      'ok',
+    ],
+    [
+      'takes what a section of a later file says',
+      {
+        ...running,
+        [main]: '[device-k]\nmatch-device=interface-name:kube-ipvs0\nmanaged=0\n',
+        '/etc/NetworkManager/conf.d/z.conf': '[device-z]\nmatch-device=type:dummy\nmanaged=1\n',
+      },
+      'fail',
+    ],
+    [
+      'is told nothing by sections behind one that ends the search',
+      {
+        ...running,
+        [main]: '[device]\nmanaged=1\n[device-k]\nmatch-device=interface-name:kube-*\nstop-match=yes\n',
+      },
+      'warn',
     ],
     ['that manages all devices takes it', { ...running, [main]: '[device]\nmatch-device=*\nmanaged=1\n' }, 'fail'],
     ['that does not run takes nothing yet', { [main]: '[device]\nmanaged=true\n' }, 'warn'],

@@ -1,5 +1,6 @@
 /** What the node's files say, for the checks. */
 
+import { basename } from 'node:path';
 import type { HostFiles } from '../host-files.ts';
 import type { ConfigFile, NetworkdFacts, NetworkManagerFacts } from './network-owners.ts';
 import { effectiveCapabilities, type PrivilegeFacts } from './privilege-checks.ts';
@@ -32,29 +33,34 @@ export async function networkdFacts(files: HostFiles, index: number | undefined)
 
 /** What is in folders of the unit's name, `10-all.network.d/*.conf`, stands behind it. */
 async function withDropIns(files: HostFiles, { path, text }: ConfigFile): Promise<ConfigFile> {
-  const folders = networkdFolders.map((folder) => `${folder}/${baseName(path)}.d`);
+  const folders = networkdFolders.map((folder) => `${folder}/${basename(path)}.d`);
   const more = await configFiles(files, folders, '.conf');
   return { path, text: [text, ...more.map((file) => file.text)].join('\n') };
 }
 
-/** NetworkManager.conf(5). */
-const networkManagerFolders = ['/run/NetworkManager/conf.d', '/usr/lib/NetworkManager/conf.d'];
-
+/** Files in the order in which it reads them; one hides those of its name in the folders before (NetworkManager.conf(5)). */
 export async function networkManagerFacts(files: HostFiles, index: number | undefined): Promise<NetworkManagerFacts> {
   const main = '/etc/NetworkManager/NetworkManager.conf';
-  const own = await configFiles(files, ['/etc/NetworkManager/conf.d'], '.conf');
-  const ownNames = new Set(own.map(({ path }) => baseName(path)));
-  const others = (await configFiles(files, networkManagerFolders, '.conf')).filter(
-    ({ path }) => !ownNames.has(baseName(path)),
-  );
+  const inFolder = (folder: string) => configFiles(files, [`${folder}/NetworkManager/conf.d`], '.conf');
+  const own = await inFolder('/etc');
+  const ofThisBoot = unhidden(await inFolder('/run'), own);
+  const ofPackages = unhidden(await inFolder('/usr/lib'), [...ofThisBoot, ...own]);
   const text = await files.text(main);
   const isRunning = await files.exists('/run/NetworkManager');
   return {
     // what a package brings without NetworkManager itself says nothing
-    files: text === undefined && !isRunning && own.length === 0 ? [] : [...others, ...mainFile(main, text), ...own],
+    files:
+      text === undefined && !isRunning && own.length === 0
+        ? []
+        : [...ofPackages, ...ofThisBoot, ...mainFile(main, text), ...own],
     isRunning,
     device: index === undefined ? undefined : await files.text(`/run/NetworkManager/devices/${index}`),
   };
+}
+
+function unhidden(found: readonly ConfigFile[], hiding: readonly ConfigFile[]): ConfigFile[] {
+  const names = new Set(hiding.map(({ path }) => basename(path)));
+  return found.filter(({ path }) => !names.has(basename(path)));
 }
 
 function mainFile(path: string, text: string | undefined): ConfigFile[] {
@@ -72,8 +78,4 @@ async function configFiles(files: HostFiles, folders: readonly string[], ending:
     }
   }
   return [...found.entries()].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, file]) => file);
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -92,7 +92,7 @@ export function networkManagerFinding({ files, isRunning, device }: NetworkManag
     return fail(check, `it manages ${deviceName}, and removes addresses that it did not give`, networkManagerCure);
   }
   if (files.length === 0 && !isRunning) return ok(check, 'it is not here');
-  const management = managementOf(files.flatMap(({ text }) => sectionsOf(text)));
+  const management = managementOf(files.map(({ text }) => sectionsOf(text)));
   switch (management) {
     case 'left':
       return ok(check, `its configuration leaves ${deviceName} alone`);
@@ -113,30 +113,41 @@ export function networkManagerFinding({ files, isRunning, device }: NetworkManag
   }
 }
 
-/** Of NetworkManager.conf(5): keyfile.unmanaged-devices, and managed of the sections [device…] that match. */
-function managementOf(sections: readonly Section[]): 'left' | 'taken' | 'unsaid' {
+/** Of NetworkManager.conf(5): keyfile.unmanaged-devices, and managed of the sections [device…] that match. `files` as they are read. */
+function managementOf(files: readonly (readonly Section[])[]): 'left' | 'taken' | 'unsaid' {
   let unmanaged = '';
-  let managed: boolean | undefined;
-  for (const { name, entries } of sections) {
+  for (const { entries } of files.flat().filter(({ name }) => name === 'keyfile')) {
     const values = new Map(entries);
-    if (name === 'keyfile') {
-      unmanaged = values.get('unmanaged-devices') ?? unmanaged;
-      const more = values.get('unmanaged-devices+');
-      if (more !== undefined) unmanaged = `${unmanaged};${more}`;
-    }
-    const isForDevice = name.startsWith('device') && matchesSpecs(values.get('match-device') ?? '*');
-    const said = values.get('managed');
-    if (isForDevice && said !== undefined) managed = isYes(said);
+    unmanaged = values.get('unmanaged-devices') ?? unmanaged;
+    const more = values.get('unmanaged-devices+');
+    if (more !== undefined) unmanaged = `${unmanaged};${more}`;
   }
+  const managed = managedOf(files);
   if (matchesSpecs(unmanaged) || managed === false) return 'left';
   return managed === true ? 'taken' : 'unsaid';
 }
 
-/** A list of devices; what is excepted is not in it, whatever else says so. */
+/** The first section that matches and says it: of the file that is read last, there from the top, and [device] itself in the end. */
+function managedOf(files: readonly (readonly Section[])[]): boolean | undefined {
+  const sections = files.toReversed().flat();
+  const named = sections.filter(({ name }) => name.startsWith('device') && name !== 'device');
+  for (const { entries } of [...named, ...sections.filter(({ name }) => name === 'device')]) {
+    const values = new Map(entries);
+    if (!matchesSpecs(values.get('match-device') ?? '*')) continue;
+    const said = values.get('managed');
+    if (said !== undefined) return isYes(said);
+    if (isYes(values.get('stop-match'))) return undefined;
+  }
+  return undefined;
+}
+
+/** A list of devices; what is excepted is not in it, whatever else says so, and one of exceptions only has all others. */
 function matchesSpecs(list: string): boolean {
   const specs = list.split(/[;,\s]+/).filter((spec) => spec !== '');
-  if (specs.some((spec) => spec.startsWith('except:') && matchesSpec(spec.slice('except:'.length)))) return false;
-  return specs.some((spec) => !spec.startsWith('except:') && matchesSpec(spec));
+  const excepted = specs.filter((spec) => spec.startsWith('except:'));
+  if (excepted.some((spec) => matchesSpec(spec.slice('except:'.length)))) return false;
+  const isAllOthers = excepted.length > 0 && excepted.length === specs.length;
+  return isAllOthers || specs.some((spec) => !spec.startsWith('except:') && matchesSpec(spec));
 }
 
 function matchesSpec(spec: string): boolean {
