@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { deviceFinding, nodePortFinding } from '../../src/cli/doctor/device-checks.ts';
-import type { Level } from '../../src/cli/doctor/finding.ts';
+import type { Finding, Level } from '../../src/cli/doctor/finding.ts';
 import { networkdFacts, networkManagerFacts, privilegeFacts } from '../../src/cli/doctor/host-facts.ts';
 import { readLinks } from '../../src/cli/doctor/kernel-facts.ts';
 import { networkdFinding, networkManagerFinding } from '../../src/cli/doctor/network-owners.ts';
@@ -12,6 +12,12 @@ import { parseAddress, parseCidr } from '../../src/model/address.ts';
 import { hostFolder } from '../support/host-folder.ts';
 
 type Files = Readonly<Record<string, string>>;
+
+/** With the file that the cure has somebody write. */
+function followed(finding: Finding, files: Files): Files {
+  const [, text, path] = /^printf '(.*)' > (\S+);/.exec('cure' in finding ? finding.cure : '') ?? [];
+  return { ...files, [path!]: text!.replaceAll('\\n', '\n') };
+}
 
 describe('privileges', () => {
   const initial = '         0          0 4294967295\n';
@@ -219,6 +225,15 @@ describe('systemd-networkd', () => {
       assert.equal(networkdFinding(await networkdFacts(hostFolder(test, files), 7)).level, level);
     });
   }
+
+  it('leaves it once the cure is followed, whatever the unit that takes it is called', async (test) => {
+    for (const name of ['10-all', '00-all', '00-kube-ipvs0', 'all']) {
+      const files = { ...running, [`/etc/systemd/network/${name}.network`]: all };
+      const finding = networkdFinding(await networkdFacts(hostFolder(test, files), 7));
+      const cured = await networkdFacts(hostFolder(test, followed(finding, files)), 7);
+      assert.deepEqual([finding.level, networkdFinding(cured).level], ['fail', 'ok'], name);
+    }
+  });
 });
 
 describe('NetworkManager', () => {
@@ -308,4 +323,12 @@ describe('NetworkManager', () => {
   for (const [sentence, files, expected] of rows) {
     it(sentence, async (test) => assert.equal(await level(test, files), expected));
   }
+
+  it('leaves it once the cure is followed, beside the file that a CNI plugin has somebody write', async (test) => {
+    const calico = keyfile('interface-name:cali*;interface-name:tunl*;interface-name:vxlan.calico');
+    const files = { ...running, '/etc/NetworkManager/conf.d/calico.conf': calico };
+    const finding = networkManagerFinding(await networkManagerFacts(hostFolder(test, files), 7));
+    assert.equal(finding.level, 'warn');
+    assert.equal(await level(test, followed(finding, files)), 'ok');
+  });
 });

@@ -1,5 +1,6 @@
 /** Whether systemd-networkd or NetworkManager would take kube-ipvs0 for theirs: they remove addresses that they did not give. */
 
+import { basename } from 'node:path';
 import { deviceName } from '../../model/op.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 import { lastOf, matchesGlob, type Section, sectionsOf } from './sections.ts';
@@ -26,20 +27,26 @@ export interface NetworkManagerFacts {
   readonly device: string | undefined;
 }
 
-const networkdCure = `printf '[Match]\\nName=${deviceName}\\n[Link]\\nUnmanaged=yes\\n' > /etc/systemd/network/00-${deviceName}.network; networkctl reload`;
+/** A unit of its own that is tried before the one which takes the device: the first by name that matches counts. */
+function networkdCure(taking: ConfigFile | undefined): string {
+  const isSoonEnough = taking === undefined || `00-${deviceName}.network` <= basename(taking.path);
+  const unit = `/etc/systemd/network/${isSoonEnough ? '00' : ''}-${deviceName}.network`;
+  return `printf '[Match]\\nName=${deviceName}\\n[Link]\\nUnmanaged=yes\\n' > ${unit}; networkctl reload`;
+}
 
 export function networkdFinding({ units, isRunning, link }: NetworkdFacts): Finding {
   const check = 'systemd-networkd';
   const state = link === undefined ? undefined : /^ADMIN_STATE=(.*)$/m.exec(link)?.[1];
   const unit = units.find(({ text }) => matchesDevice(sectionsOf(text)));
   const isLeft = unit !== undefined && isYes(lastOf(sectionsOf(unit.text), 'Link', 'Unmanaged'));
+  const cure = networkdCure(unit);
   if (state !== undefined && state !== 'unmanaged') {
-    return fail(check, `it manages ${deviceName} (${state}), and removes addresses that it did not give`, networkdCure);
+    return fail(check, `it manages ${deviceName} (${state}), and removes addresses that it did not give`, cure);
   }
   if (unit === undefined) return ok(check, `no unit of it is for ${deviceName}`);
   if (isLeft) return ok(check, `${unit.path} leaves ${deviceName} alone`);
   const message = `${unit.path} is for ${deviceName} too, whose addresses it would remove`;
-  return isRunning ? fail(check, message, networkdCure) : warn(check, `${message}; it does not run now`, networkdCure);
+  return isRunning ? fail(check, message, cure) : warn(check, `${message}; it does not run now`, cure);
 }
 
 /**
@@ -84,7 +91,8 @@ function matchesKey(key: string, patterns: readonly string[]): boolean {
   return others.length === patterns.length || patterns.some(isMet);
 }
 
-const networkManagerCure = `printf '[keyfile]\\nunmanaged-devices+=interface-name:${deviceName}\\n' > /etc/NetworkManager/conf.d/90-${deviceName}.conf; nmcli general reload`;
+/** Behind the files of CNI plugins (calico.conf, rke2-canal.conf), which say their own list anew. */
+const networkManagerCure = `printf '[keyfile]\\nunmanaged-devices+=interface-name:${deviceName}\\n' > /etc/NetworkManager/conf.d/zz-${deviceName}.conf; nmcli general reload`;
 
 export function networkManagerFinding({ files, isRunning, device }: NetworkManagerFacts): Finding {
   const check = 'network-manager';
