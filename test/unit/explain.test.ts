@@ -424,6 +424,23 @@ describe('an address that nobody claims', () => {
     assert.deepEqual(await all('[::1]:30080'), ['dropped', 'host', 'dropped']);
   });
 
+  it('may be the port of a health check, which the packet filter must know at a virtual address', async () => {
+    const events = web({
+      externalTrafficPolicy: 'Local',
+      healthCheckNodePort: 32_000,
+      loadBalancerIPs: [address('203.0.113.5')],
+    });
+    const after: Told['after'] = (kernel) => kernel.run('nft delete element ip kube-ipvs health-check-ports { 32000 }');
+    const [sound, damaged] = [
+      await explained('203.0.113.5:32000 --from external', events),
+      await explained('203.0.113.5:32000 --from external', events, { after }),
+    ];
+    assert.deepEqual([fates(sound), sound.differences], [['external any: host'], []]);
+    assert.deepEqual(fates(damaged), ['external any: host | refused']);
+    assert.deepEqual(damaged.differences, ['nft add element ip kube-ipvs health-check-ports { 32000 }']);
+    assert.ok(damaged.near.some(({ because }) => because === 'health check port'));
+  });
+
   it('tells what the kernel has there all the same', async () => {
     const after: Told['after'] = (kernel) => {
       kernel.run('-A -t 192.0.2.1:80 -s wlc');

@@ -71,7 +71,7 @@ export function differencesAt({ actual, keys }: Observation, wanted: WantedState
       case 'numberedDevices':
         return keys.some((key) => serviceFamily(key) === family);
       case 'healthCheckPorts':
-        return false;
+        return keys.some((key) => serviceFamily(key) === family && key.protocol === 'TCP' && key.port === values[0]);
       case 'services':
       case 'clusterIPs':
       case 'masqueraded':
