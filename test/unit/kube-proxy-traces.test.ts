@@ -97,3 +97,11 @@ it('masquerading is kube-proxy’s where its chain or the table of its mode nfta
     assert.deepEqual([masquerades(filterNames(name), 4), masquerades(filterNames(name), 6)], [four, six], name);
   }
 });
+
+it('masquerading that a kubelet alone has is not kube-proxy’s', () => {
+  const kubelet = ['ip nat KUBE-POSTROUTING', 'ip nat KUBE-MARK-MASQ', 'ip mangle KUBE-KUBELET-CANARY'];
+  assert.equal(masquerades(filterNames(...kubelet), 4), false);
+  assert.equal(masquerades(filterNames(...kubelet, 'ip nat KUBE-SERVICES empty'), 4), false);
+  assert.equal(masquerades(filterNames(...kubelet, 'ip nat KUBE-SERVICES'), 4), true);
+  assert.equal(masquerades(filterNames(...kubelet, 'ip6 nat KUBE-SERVICES'), 4), false);
+});

@@ -50,13 +50,13 @@ export function kubeProxySets(names: readonly string[]): string[] {
 /**
  * Whether kube-proxy's rules that masquerade are there, of iptables or of its mode nftables; `names` are those of both kinds. Its first
  * synchronisation makes the chain before it looks at any Service, and writes the rules after all of them (syncProxyRules of
- * pkg/proxy/ipvs/proxier.go).
+ * pkg/proxy/ipvs/proxier.go), with those of KUBE-SERVICES, which no kubelet has.
  */
 export function masquerades(names: readonly FilterName[], family: Family): boolean {
-  return names.some(
-    ({ family: name, table, chain, hasRules }) =>
-      hasRules &&
-      name === familyName(family) &&
-      ((table === 'nat' && chain === 'KUBE-POSTROUTING') || (table === nftablesTable && chain === 'nat-postrouting')),
-  );
+  const ofFamily = names.filter((name) => name.family === familyName(family));
+  const hasRules = (table: string, chain: string) =>
+    ofFamily.some((name) => name.table === table && name.chain === chain && name.hasRules);
+  if (hasRules(nftablesTable, 'nat-postrouting')) return true;
+  const mayBeKubelets = ofFamily.some(({ chain }) => chain === kubeletCanary) && !hasRules('nat', 'KUBE-SERVICES');
+  return hasRules('nat', 'KUBE-POSTROUTING') && !mayBeKubelets;
 }
