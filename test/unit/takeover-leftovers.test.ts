@@ -225,6 +225,21 @@ describe('on a node', () => {
     assert.deepEqual(told, [...ruleLines('iptables-nft'), 'ipset destroy KUBE-LOOP-BACK']);
   });
 
+  it('a rule that is there twice is removed twice, and told so as it was planned', async () => {
+    const jump = '-A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING\n';
+    const machine = sight({
+      nftables: nat,
+      programs: { 'iptables-nft-save': rules.replace(jump, jump + jump), 'iptables-nft-restore': '' },
+    });
+    const ran: Sight['tools']['run'] = () => Promise.resolve({ status: 0, stdout: '', stderr: '' });
+    const found = await findLeftovers(machine);
+    const told: string[] = [];
+    const gone = { ...machine, nftables: () => Promise.resolve([]), tools: { ...machine.tools, run: ran } };
+    const { done } = await removeLeftovers(gone, found, { ...terms, onDone: (line) => told.push(line) });
+    const [jumpLine, chainLine] = ruleLines('iptables-nft');
+    assert.deepEqual([told, done], [leftoverLines(found), [jumpLine, jumpLine, chainLine]]);
+  });
+
   it('what a program that failed has done all the same is told too, once', async () => {
     const machine = sight({
       nftables: nat,

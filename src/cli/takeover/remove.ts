@@ -45,7 +45,7 @@ export async function removeLeftovers(
   const reasons: string[] = [];
   const done = new Set<string>();
   const tell = (line: string) => {
-    if (!done.has(line)) onDone(line);
+    onDone(line);
     done.add(line);
   };
   const { tools } = sight;
@@ -74,7 +74,7 @@ export async function removeLeftovers(
   const after = await findLeftovers(sight);
   const left = new Set(leftoverLines(after));
   // of several tables a program that failed may have changed some
-  for (const line of planned) if (!left.has(line)) tell(line);
+  for (const line of planned) if (!left.has(line) && !done.has(line)) tell(line);
   return { done: planned.filter((line) => done.has(line)), remaining: [...reasons, ...after.remaining] };
 }
 
