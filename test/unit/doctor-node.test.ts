@@ -79,6 +79,13 @@ describe('addresses of NodePorts', () => {
     assert.equal(none.level === 'warn' ? none.cure : '', 'name networks of addresses that it has: 192.168.1.10');
   });
 
+  it('of which the primary one is not here are none', () => {
+    assert.equal(nodePortFinding('primary', addresses, parseAddress('192.168.1.10')).level, 'ok');
+    const elsewhere = nodePortFinding('primary', addresses, parseAddress('192.168.1.99'));
+    assert.equal(elsewhere.level, 'warn');
+    assert.match(elsewhere.message, /^--bind-address is 192\.168\.1\.99, which this node does not have/);
+  });
+
   it('are never those of loopback', () => {
     const finding = nodePortFinding(networks('127.0.0.0/8', '::1/128'), addresses);
     assert.equal(finding.level, 'warn');

@@ -121,7 +121,7 @@ function examinations(node: Node): readonly Examination[] {
       networkManagerFinding(await networkManagerFacts(files, await deviceIndex(node))),
     ]),
     here('nodeport-addresses', async () => [
-      nodePortFinding(config.nodePortAddresses, await readAddresses(netns, await node.links)),
+      nodePortFinding(config.nodePortAddresses, await readAddresses(netns, await node.links), config.nodeIP),
     ]),
     here('kube-proxy-process', async () => [
       processFinding(await runningKubeProxy({ files, netns, metrics: config.metricsAddress })),
