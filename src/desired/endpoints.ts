@@ -26,8 +26,8 @@ export interface Backends {
   readonly clusterIP: Address;
   readonly all: readonly Candidate[];
   readonly destinations: Readonly<Record<TrafficPolicy, readonly Destination[]>>;
-  /** Ids of those that may still answer, whatever the policies say; of UDP only, where nothing else tells that a flow is stale. */
-  readonly serving: ReadonlySet<string>;
+  /** Ids of those that may answer, at whichever front end; of UDP only, where nothing else tells that a flow is stale. */
+  readonly answering: ReadonlySet<string>;
 }
 
 /** The part of a Node that the choice depends on. */
@@ -35,7 +35,7 @@ export type Locality = Pick<Node, 'name' | 'zone'>;
 
 /** All that the front ends of one port share in the family of `clusterIP`. */
 export function backendsOf(
-  { tuning }: Service,
+  { tuning, internalTrafficPolicy, externalTrafficPolicy }: Service,
   port: ServicePort,
   clusterIP: Address,
   slices: readonly EndpointSlice[],
@@ -43,7 +43,7 @@ export function backendsOf(
 ): Backends {
   const all = candidates(slices, port, familyOf(clusterIP));
   const chosen = chooseEndpoints(all, locality);
-  const destinations = (policy: TrafficPolicy) =>
+  const destinationsFor = (policy: TrafficPolicy) =>
     endpointsFor(policy, chosen).map(
       ({ key: { id, address, port }, endpoint }): Destination => ({
         id,
@@ -53,19 +53,17 @@ export function backendsOf(
         forwarding: 'masquerade',
       }),
     );
-  return {
-    port,
-    clusterIP,
-    all,
-    destinations: { Cluster: destinations('Cluster'), Local: destinations('Local') },
-    serving: port.protocol === 'UDP' ? servingIds(all) : nobody,
-  };
+  const destinations = { Cluster: destinationsFor('Cluster'), Local: destinationsFor('Local') };
+  // the node's own clients of other front ends may have been sent on to the ClusterIP
+  const policies = [internalTrafficPolicy, externalTrafficPolicy];
+  const answering = port.protocol === 'UDP' ? idsOf(policies.flatMap((policy) => destinations[policy])) : nobody;
+  return { port, clusterIP, all, destinations, answering };
 }
 
 const nobody: ReadonlySet<string> = new Set();
 
-function servingIds(all: readonly Candidate[]): ReadonlySet<string> {
-  return new Set(all.filter(({ endpoint }) => endpoint.serving).map(({ key }) => key.id));
+function idsOf(destinations: readonly Destination[]): ReadonlySet<string> {
+  return new Set(destinations.map(({ id }) => id));
 }
 
 /**

@@ -28,8 +28,8 @@ export interface FrontEnd {
   readonly elements: readonly Element[];
   /** Milliseconds; undefined: a drain ends when the destination is idle. */
   readonly drainTimeout: number | undefined;
-  /** Ids of all destinations that may still answer, whatever the policies say; of UDP only. */
-  readonly serving: ReadonlySet<string>;
+  /** Ids of all destinations that may answer, those of the ClusterIP too; of UDP only. */
+  readonly answering: ReadonlySet<string>;
 }
 
 /** What of the configuration the derivation depends on. */
@@ -60,7 +60,7 @@ export function ask(service: Service, slices: readonly EndpointSlice[], node: No
       bound: site.bound,
       elements: siteElements(site, service, behind, node),
       drainTimeout: service.tuning.drainTimeout ?? policy.drainTimeout,
-      serving: behind.serving,
+      answering: behind.answering,
     }),
   );
   const bound = frontEnds.filter((frontEnd) => frontEnd.bound).map((frontEnd) => frontEnd.service.address);

@@ -1,5 +1,5 @@
 /**
- * Tracked UDP connections that go nowhere any more: flows and the destinations that may still answer in, those to forget out. conntrack
+ * Tracked UDP connections that go nowhere any more: flows and the destinations that may answer in, those to forget out. conntrack
  * would keep a client that goes on sending from one port at a backend that is gone.
  */
 
@@ -29,14 +29,14 @@ export interface FlowOutcome {
 /** UDP services whose tracked connections are to be looked through once the kernel says what it should. */
 export class Flows {
   readonly #surroundings: Surroundings;
-  /** Ids of all destinations that may still answer for a virtual service; undefined for one that nobody wants. */
-  readonly #servingOf: (service: string) => ReadonlySet<string> | undefined;
+  /** Ids of all destinations that may answer for a virtual service; undefined for one that nobody wants. */
+  readonly #answeringOf: (service: string) => ReadonlySet<string> | undefined;
   readonly #dirty: Dirty<VirtualServiceKey>;
   #error: KernelError | undefined;
 
-  constructor(surroundings: Surroundings, servingOf: (service: string) => ReadonlySet<string> | undefined) {
+  constructor(surroundings: Surroundings, answeringOf: (service: string) => ReadonlySet<string> | undefined) {
     this.#surroundings = surroundings;
-    this.#servingOf = servingOf;
+    this.#answeringOf = answeringOf;
     this.#dirty = new Dirty(surroundings.now);
   }
 
@@ -75,10 +75,10 @@ export class Flows {
 
   async #search(turn: Turn, ready: readonly VirtualServiceKey[]): Promise<FlowSearch[]> {
     const { kernel, now } = this.#surroundings;
-    const keys = ready.filter(({ id }) => (this.#servingOf(id)?.size ?? 0) > 0);
+    const keys = ready.filter(({ id }) => (this.#answeringOf(id)?.size ?? 0) > 0);
     if (keys.length === 0) return [];
     const start = now();
-    const stale = staleFlows(await kernel.flows(keys), this.#servingOf);
+    const stale = staleFlows(await kernel.flows(keys), this.#answeringOf);
     const before = turn.report().applied.length;
     await turn.apply(stale.map((flow): Op => ({ kind: 'flow', verb: 'delete', flow })));
     this.#error = undefined;
@@ -94,16 +94,18 @@ export class Flows {
 }
 
 /**
- * What answers a flow is none that may answer: a backend that is gone, or nobody at all, because the flow is older than the virtual
- * service. A virtual service without anybody who may answer keeps its flows: there is nobody to send them to.
+ * What answers a flow is none that may answer: a backend that takes its traffic no more, or nobody at all, because the flow is older
+ * than the virtual service. With a destination of UDP the kernel forgets its flows itself, but not those that our packet filter sent on
+ * from another virtual service (ip_vs_conn_drop_conntrack, 6.1). A virtual service without anybody who may answer keeps its flows:
+ * there is nobody to send them to.
  */
 export function staleFlows(
   flows: readonly Flow[],
-  servingOf: (service: string) => ReadonlySet<string> | undefined,
+  answeringOf: (service: string) => ReadonlySet<string> | undefined,
 ): Flow[] {
   return flows.filter((flow) => {
-    const serving = servingOf(flowService(flow).id);
-    if (serving === undefined || serving.size === 0) return false;
-    return !serving.has(endpointText(flow.reply.source, flow.reply.sourcePort));
+    const answering = answeringOf(flowService(flow).id);
+    if (answering === undefined || answering.size === 0) return false;
+    return !answering.has(endpointText(flow.reply.source, flow.reply.sourcePort));
   });
 }

@@ -73,7 +73,7 @@ export class Reconciler {
     this.#dirtyBindings = new Dirty(surroundings.now);
     this.#dirtyElements = new Dirty(surroundings.now);
     this.#dirtyFixtures = new Dirty(surroundings.now);
-    this.#flows = new Flows(surroundings, (id) => this.#wanted.wanted(id)?.serving);
+    this.#flows = new Flows(surroundings, (id) => this.#wanted.wanted(id)?.answering);
   }
 
   /** Nothing is decided before. */

@@ -520,21 +520,39 @@ it('affinity is on every front end', () => {
   );
 });
 
-describe('of endpoints that may still answer are told', () => {
-  const states = { 1: {}, 2: notReady, 3: leaving, 4: { ...here, ready: false }, 5: { ready: true, serving: false } };
+describe('of endpoints that may answer are told', () => {
+  /** The fifth is published although it is not ready. */
+  const states = { 1: {}, 2: notReady, 3: leaving, 4: { ...here, ...leaving }, 5: { serving: false } };
   const ports = [{ name: 'dns', protocol: 'UDP' as const, port: 5353 }];
-
-  it('all that serve, wherever they are and whatever the policies, of UDP', () => {
-    const of = everywhere({ externalTrafficPolicy: 'Local', ports: [port(53, { name: 'dns', protocol: 'UDP' })] });
-    const { frontEnds } = ask(of, [slice('default/web', members(states), { ports })], nodeA, plain);
-    assert.equal(frontEnds.length, 3);
-    for (const { serving } of frontEnds) {
-      assert.deepEqual([...serving], ['10.244.0.1:5353', '10.244.0.3:5353', '10.244.0.4:5353']);
-    }
-  });
+  const rows: readonly (readonly [string, Partial<Service>, readonly number[]])[] = [
+    ['those that take its traffic', {}, [1, 5]],
+    [
+      'with the external policy Local those of its ClusterIP too, where clients of this node are',
+      { externalTrafficPolicy: 'Local' },
+      [1, 5, 4],
+    ],
+    [
+      'with both policies Local those of this node',
+      { internalTrafficPolicy: 'Local', externalTrafficPolicy: 'Local' },
+      [4],
+    ],
+  ];
+  for (const [sentence, policies, octets] of rows) {
+    it(`${sentence}, at every front end of UDP`, () => {
+      const of = everywhere({ ...policies, ports: [port(53, { name: 'dns', protocol: 'UDP' })] });
+      const { frontEnds } = ask(of, [slice('default/web', members(states), { ports })], nodeA, plain);
+      assert.equal(frontEnds.length, 3);
+      for (const { answering } of frontEnds) {
+        assert.deepEqual(
+          [...answering],
+          octets.map((octet) => `10.244.0.${octet}:5353`),
+        );
+      }
+    });
+  }
 
   it('none of TCP', () => {
     const { frontEnds } = ask(everywhere(), [slice('default/web', members(states))], nodeA, plain);
-    assert.ok(frontEnds.length > 0 && frontEnds.every(({ serving }) => serving.size === 0));
+    assert.ok(frontEnds.length > 0 && frontEnds.every(({ answering }) => answering.size === 0));
   });
 });

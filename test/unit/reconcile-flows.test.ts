@@ -27,14 +27,14 @@ function flow(text: string, id = 1): Flow {
   return { original: tuple(client, service), reply: tuple(answering, client), id, zone: 0 };
 }
 
-const serving: Readonly<Record<string, readonly string[]>> = {
+const answering: Readonly<Record<string, readonly string[]>> = {
   '10.96.0.10:53/UDP': ['10.244.0.1:5353', '10.244.0.2:5353'],
   '[fd00:96::10]:53/UDP': ['[fd00:244::1]:5353'],
   '10.96.0.11:53/UDP': [],
 };
 
 const rows: readonly [what: string, flow: string, stale: boolean][] = [
-  ['a flow that a serving endpoint answers stays', '192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.1:5353', false],
+  ['a flow that an endpoint answers stays', '192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.1:5353', false],
   ['one whose endpoint is gone goes', '192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.3:5353', true],
   ['one to another port of an endpoint goes', '192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.1:53', true],
   ['one that is older than the virtual service goes', '192.0.2.7:4000 > 10.96.0.10:53 > 10.96.0.10:53', true],
@@ -46,7 +46,7 @@ const rows: readonly [what: string, flow: string, stale: boolean][] = [
 
 for (const [what, text, isStale] of rows) {
   test(what, () => {
-    const found = staleFlows([flow(text)], (id) => new Set(serving[id] ?? []));
+    const found = staleFlows([flow(text)], (id) => new Set(answering[id] ?? []));
     assert.equal(found.length, isStale ? 1 : 0);
   });
 }
@@ -74,9 +74,16 @@ test('a client of a UDP endpoint that is replaced is forgotten, others are not',
   assert.equal(kernel.flowReads, 1);
 });
 
-test('an endpoint that is not ready but still serves keeps its clients', async () => {
+test('an endpoint that serves on but takes no traffic loses its clients, as the kernel has it no more', async () => {
   const { node, kernel, store } = await served();
   store.apply(dnsSlice(endpoint('10.244.0.1', { ready: false, terminating: true }), '10.244.0.2'));
+  await node.rest();
+  assert.deepEqual(kernel.tracked().map(flowId), [flowId(toSecond)]);
+});
+
+test('an endpoint that is published although it is not ready keeps its clients', async () => {
+  const { node, kernel, store } = await served();
+  store.apply(dnsSlice(endpoint('10.244.0.1', { serving: false }), '10.244.0.2'));
   await node.rest();
   assert.equal(kernel.tracked().length, 2);
 });
