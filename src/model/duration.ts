@@ -10,8 +10,9 @@ const milliseconds: ReadonlyMap<string, number> = new Map([
   ['m', 60_000],
   ['h', 3_600_000],
 ]);
-// In this order: ms is not m and the rest.
-const part = new RegExp(`(\\d+\\.?\\d*|\\.\\d+)(${[...milliseconds.keys()].join('|')})`, 'g');
+// In this order: ms is not m and the rest. There is one way only to take digits, and each part begins where the one before ended: a text
+// may be an annotation of 256 KiB.
+const part = new RegExp(`(\\d+(?:\\.\\d*)?|\\.\\d+)(${[...milliseconds.keys()].join('|')})`, 'gy');
 
 /** Longest of Go's time.Duration, 2^63 - 1 nanoseconds. */
 const longest = 2 ** 63 / 1e6;
@@ -21,10 +22,13 @@ export function parseDuration(text: string): number | undefined {
   const [, sign, amount] = /^([+-]?)(.+)$/s.exec(text) ?? [];
   if (amount === undefined) return undefined;
   if (amount === '0') return 0;
-  if (amount.replace(part, '') !== '') return undefined;
   let sum = 0;
-  for (const [, number, unit] of amount.matchAll(part)) sum += Number(number) * milliseconds.get(unit!)!;
-  if (sum >= longest) return undefined;
+  let length = 0;
+  for (const [found, number, unit] of amount.matchAll(part)) {
+    sum += Number(number) * milliseconds.get(unit!)!;
+    length += found.length;
+  }
+  if (length < amount.length || sum >= longest) return undefined;
   // Whole nanoseconds, as Go has them: 1.001 s is 1001 ms and not what floating point makes of it.
   const exact = Math.round(sum * 1e6) / 1e6;
   return sign === '-' && exact !== 0 ? -exact : exact;

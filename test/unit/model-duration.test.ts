@@ -47,6 +47,15 @@ for (const text of [
   test(`${JSON.stringify(text)} is no duration`, () => assert.equal(parseDuration(text), undefined));
 }
 
+// each takes longer than anybody waits where digits are tried again in other ways, or from each of them on
+for (const [what, text] of [
+  ['digits', '1'.repeat(256 * 1024)],
+  ['digits behind a duration', `1s${'1'.repeat(256 * 1024)}`],
+  ['digits with points', '1.'.repeat(128 * 1024)],
+] as const) {
+  test(`256 KiB of ${what} are no duration`, () => assert.equal(parseDuration(text), undefined));
+}
+
 const printed: readonly (readonly [number, string])[] = [
   [0, '0s'],
   [0.000001, '1ns'],
