@@ -1,6 +1,7 @@
 /** Who we are to an API server: Pods, kubeconfig files and flags; credentials that change; and what is wrong with them. */
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -318,6 +319,39 @@ test('what a plugin gave is kept until it expires, and without such a time as lo
     assert.equal(readFileSync(runs, 'utf8'), 'run\n'.repeat(expected), expiry);
     client.close();
   }
+});
+
+test('a plugin for which no file descriptor is left is told of, and run with the next request once there are some', () => {
+  const credential = '{"kind":"ExecCredential","status":{"token":"x"}}';
+  const exec = { command: '/bin/sh', args: ['-c', `echo '${credential}'`] };
+  const kubeconfig = kubeconfigFile(folder, { server: 'http://127.0.0.1:1', 'certificate-authority': '' }, { exec });
+  const client = new URL('../support/clients.js', import.meta.url).href;
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    import { setImmediate } from 'node:timers/promises';
+    import { clientOf, get } from '${client}';
+    const client = await clientOf({ kubeconfig: '${kubeconfig}' });
+    const taken = [];
+    try {
+      for (;;) taken.push(openSync('/dev/null'));
+    } catch {}
+    const ask = () => get(client, '/').catch(({ message }) => console.log(message));
+    await ask();
+    await setImmediate();
+    for (const file of taken) closeSync(file);
+    await ask();
+    client.close();`;
+  const { status, stdout, stderr } = spawnSync(
+    '/bin/sh',
+    ['-c', 'ulimit -n 1024; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', script],
+    { encoding: 'utf8' },
+  );
+  assert.deepEqual([status, stderr], [0, '']);
+  assert.equal(
+    stdout,
+    `${kubeconfig}: user "node" has no credentials: its plugin cannot be run: too many open files\n` +
+      '127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1\n',
+  );
 });
 
 test('a plugin that hangs is ended, told of, and run again with the next request', async () => {

@@ -1,7 +1,7 @@
 /** What a request needs to be let in, by @kubernetes/client-node's KubeConfig, kept for a minute and fetched anew when it is refused. */
 
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
-import { spawn, type SpawnOptions } from 'node:child_process';
+import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type Agent, validateHeaderValue } from 'node:http';
@@ -130,14 +130,28 @@ function authenticatorsOf(keeper: KubeConfig): readonly Authenticator[] {
   return (keeper as unknown as { readonly authenticators: readonly Authenticator[] }).authenticators;
 }
 
-/** client-node waits for ever, and a plugin that hangs would be run beside itself with each minute. */
+/** client-node waits for ever, where a plugin that hangs would be run beside itself with each minute; and it listens only to one with output. */
 function limitPlugins(keeper: KubeConfig, timeout: number): void {
   for (const authenticator of authenticatorsOf(keeper)) {
     if (authenticator.execFn === undefined) continue;
-    const run = (command: string, args: readonly string[], options: SpawnOptions) =>
-      spawn(command, args, { ...options, timeout, killSignal: 'SIGKILL' });
+    const run = (command: string, args: readonly string[], options: SpawnOptions) => {
+      const plugin = spawn(command, args, options);
+      if (!isConnected(plugin)) {
+        // Node tells the reason later, and ends the process where nobody listens
+        plugin.on('error', () => {});
+        throw new Error('its plugin cannot be run: too many open files');
+      }
+      const limit = setTimeout(() => plugin.kill('SIGKILL'), timeout);
+      plugin.once('close', () => clearTimeout(limit));
+      return plugin;
+    };
     authenticator.execFn = run as typeof spawn;
   }
+}
+
+/** Where there is no file descriptor left for the pipes (EMFILE, ENFILE) Node makes none, whatever its types say. */
+function isConnected({ stdout, stderr }: Partial<ChildProcess>): boolean {
+  return stdout !== undefined && stderr !== undefined;
 }
 
 /** What a plugin gave without a time at which it expires is good until it is refused (KEP-541); client-node would ask again each time. */
