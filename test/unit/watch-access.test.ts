@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { Environment } from '../../src/watch/kubernetes/environment-proxy.ts';
 import type { AccessConfig } from '../../src/watch/kubernetes/http-client.ts';
 import type { PodAccess } from '../../src/watch/kubernetes/kubeconfig.ts';
@@ -354,19 +355,51 @@ test('a plugin for which no file descriptor is left is told of, and run with the
   );
 });
 
-test('a plugin that hangs is ended, told of, and run again with the next request', async () => {
-  const exec = { command: '/bin/sh', args: ['-c', 'echo $$ >>"$RUNS"; exec sleep 1000'] };
+/** A kubeconfig whose plugin is a script that never ends, and the numbers of the processes that it was so far. */
+function hanging(script: string): { readonly kubeconfig: string; readonly ids: () => readonly number[] } {
   const runs = join(mkdtempSync(join(folder, 'plugin-')), 'runs');
-  const user = { exec: { ...exec, env: [{ name: 'RUNS', value: runs }] } };
-  const kubeconfig = kubeconfigFile(folder, { server: 'https://127.0.0.1:1' }, user);
-  const client = await clientOf({ kubeconfig }, { patience: { ...patience, plugin: 2_000 } });
-  const message = `${kubeconfig}: user "node" has no credentials: its plugin failed, or took too long, without a word`;
-  await assert.rejects(get(client, '/'), { code: 'NO_ACCESS', message });
-  await assert.rejects(get(client, '/'), { code: 'NO_ACCESS', message });
-  const ids = readFileSync(runs, 'utf8').trim().split('\n').map(Number);
-  assert.equal(ids.length, 2);
-  for (const id of ids) assert.throws(() => process.kill(id, 0), { code: 'ESRCH' });
+  const exec = { command: '/bin/sh', args: ['-c', script], env: [{ name: 'RUNS', value: runs }] };
+  return {
+    kubeconfig: kubeconfigFile(folder, { server: 'https://127.0.0.1:1' }, { exec }),
+    ids: () => (existsSync(runs) ? readFileSync(runs, 'utf8').split('\n').slice(0, -1).map(Number) : []),
+  };
+}
+
+for (const [what, script] of [
+  ['itself', 'echo $$ >>"$RUNS"; exec sleep 1000'],
+  ['in what it has started', 'echo $$ >>"$RUNS"; sleep 1000; true'],
+  ['in what it has left behind', 'echo $$ >>"$RUNS"; sleep 1000 & exit 1'],
+] as const) {
+  test(`a plugin that hangs ${what} is ended, told of, and run again with the next request`, async () => {
+    const { kubeconfig, ids } = hanging(script);
+    const client = await clientOf({ kubeconfig }, { patience: { ...patience, plugin: 2_000 } });
+    const message = `${kubeconfig}: user "node" has no credentials: its plugin failed, or took too long, without a word`;
+    await assert.rejects(get(client, '/'), { code: 'NO_ACCESS', message });
+    await assert.rejects(get(client, '/'), { code: 'NO_ACCESS', message });
+    assert.equal(ids().length, 2);
+    for (const id of ids()) assert.throws(() => process.kill(id, 0), { code: 'ESRCH' });
+    client.close();
+    // what is left behind of its group
+    if (script.includes('&')) for (const id of ids()) process.kill(-id, 'SIGKILL');
+  });
+}
+
+test('a plugin that runs ends with the client', { timeout: 60_000 }, async () => {
+  const { kubeconfig, ids } = hanging('echo $$ >>"$RUNS"; sleep 1000; true');
+  const client = await clientOf({ kubeconfig }, { patience: { ...patience, plugin: 1_000_000 } });
+  const asked = assert.rejects(get(client, '/'), /the client is closed/);
+  while (ids().length === 0) await setImmediate();
   client.close();
+  await asked;
+  const [id] = ids();
+  const isThere = () => {
+    try {
+      return process.kill(id!, 0);
+    } catch {
+      return false;
+    }
+  };
+  while (isThere()) await setImmediate();
 });
 
 describe('whoever gives no credentials', () => {

@@ -36,6 +36,7 @@ const lifetime = 60_000;
 export class CredentialSource {
   readonly #read: () => Promise<Kubeconfig>;
   readonly #pluginLimit: number;
+  readonly #closing = new AbortController();
   /** It holds what plugins and providers gave until that expires. */
   #config: Promise<LoadedConfig> | undefined;
   #credentials: Promise<Credentials> | undefined;
@@ -70,6 +71,11 @@ export class CredentialSource {
     this.#config = undefined;
   }
 
+  /** Ends a plugin that runs. */
+  close(): void {
+    this.#closing.abort(new Error('the client is closed'));
+  }
+
   /** Whether asking runs a program or another server, which may fail now and not later. */
   async isDynamic(): Promise<boolean> {
     const { user } = (await this.#loaded()).kubeconfig;
@@ -78,7 +84,7 @@ export class CredentialSource {
 
   #loaded(): Promise<LoadedConfig> {
     if (this.#config !== undefined) return this.#config;
-    const config = this.#read().then((kubeconfig) => load(kubeconfig, this.#pluginLimit));
+    const config = this.#read().then((kubeconfig) => load(kubeconfig, this.#pluginLimit, this.#closing.signal));
     this.#config = config;
     config.catch(() => {
       if (this.#config === config) this.#config = undefined;
@@ -92,7 +98,7 @@ interface LoadedConfig {
   readonly keeper: KubeConfig;
 }
 
-async function load(kubeconfig: Kubeconfig, pluginLimit: number): Promise<LoadedConfig> {
+async function load(kubeconfig: Kubeconfig, pluginLimit: number, closing: AbortSignal): Promise<LoadedConfig> {
   // Not the package's index: with all of its API classes it takes half a second and 75 MB. Bundled, this file takes a fifth of that.
   const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
   const { server, userName } = kubeconfig;
@@ -112,7 +118,7 @@ async function load(kubeconfig: Kubeconfig, pluginLimit: number): Promise<Loaded
       'current-context': 'context',
     }),
   );
-  limitPlugins(keeper, pluginLimit);
+  limitPlugins(keeper, pluginLimit, closing);
   return { kubeconfig, keeper };
 }
 
@@ -131,22 +137,36 @@ function authenticatorsOf(keeper: KubeConfig): readonly Authenticator[] {
 }
 
 /** client-node waits for ever, where a plugin that hangs would be run beside itself with each minute; and it listens only to one with output. */
-function limitPlugins(keeper: KubeConfig, timeout: number): void {
+function limitPlugins(keeper: KubeConfig, timeout: number, closing: AbortSignal): void {
   for (const authenticator of authenticatorsOf(keeper)) {
     if (authenticator.execFn === undefined) continue;
     const run = (command: string, args: readonly string[], options: SpawnOptions) => {
-      const plugin = spawn(command, args, options);
+      closing.throwIfAborted();
+      const plugin = spawn(command, args, { ...options, detached: true });
       if (!isConnected(plugin)) {
         // Node tells the reason later, and ends the process where nobody listens
         plugin.on('error', () => {});
         throw new Error('its plugin cannot be run: too many open files');
       }
-      const limit = setTimeout(() => plugin.kill('SIGKILL'), timeout);
-      plugin.once('close', () => clearTimeout(limit));
+      const end = () => endPlugin(plugin);
+      const limit = setTimeout(end, timeout);
+      closing.addEventListener('abort', end);
+      plugin.once('close', () => {
+        clearTimeout(limit);
+        closing.removeEventListener('abort', end);
+      });
       return plugin;
     };
     authenticator.execFn = run as typeof spawn;
   }
+}
+
+/** With all of its group: what a script has started holds on to its output, for whose end client-node waits. */
+function endPlugin({ pid, exitCode, signalCode, stdout, stderr }: ChildProcess): void {
+  // the number of one that is gone may be another's
+  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
+  stdout?.destroy();
+  stderr?.destroy();
 }
 
 /** Where there is no file descriptor left for the pipes (EMFILE, ENFILE) Node makes none, whatever its types say. */

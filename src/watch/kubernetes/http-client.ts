@@ -93,6 +93,7 @@ class HttpApiClient implements ApiClient {
   close(): void {
     const reason = new Error('the client is closed');
     this.#closing.abort(reason);
+    this.#source.close();
     for (const abort of this.#pending) abort.abort(reason);
     this.#pending.clear();
     for (const transport of this.#transports) transport.close();
