@@ -46,6 +46,8 @@ import { inSlices } from './slices.ts';
 import { Reading } from './reading.ts';
 import { explain } from './refusals.ts';
 
+/** rtnetlink's kind of kube-ipvs0. */
+const deviceKind = 'dummy';
 /** RTPROT_KERNEL, linux/rtnetlink.h: the kernel's own local route of each address. */
 const kernelRoute = 2;
 
@@ -69,7 +71,7 @@ class NativeKernel implements Kernel {
   readonly #services = new Reading<readonly ObservedVirtualService[]>();
   readonly #bindings = new Reading<readonly Binding[]>();
   readonly #monitors = new Set<AddressMonitor>();
-  /** Index of kube-ipvs0 as of the last look; 0: look first. */
+  /** Index of kube-ipvs0 as of the last look; 0: look first. Never that of another kind of device of its name, which is not ours. */
   #ifindex = 0;
   /** Each binding as of the last look: a route of somebody else's may have any protocol (`ip route add` says boot, 3), an address a peer. */
   #lastSeen: ReadonlyMap<string, RouteEntry> = new Map();
@@ -123,7 +125,7 @@ class NativeKernel implements Kernel {
   async device(): Promise<Device | undefined> {
     const link = await this.#link();
     if (link === undefined) return undefined;
-    if (link.kind !== 'dummy') {
+    if (link.kind !== deviceKind) {
       throw new KernelError(
         'FOREIGN_DEVICE',
         `${deviceName} exists but is ${link.kind === '' ? 'no dummy device' : `a ${link.kind}, not a dummy device`}: ` +
@@ -135,7 +137,7 @@ class NativeKernel implements Kernel {
 
   async bindings(): Promise<readonly Binding[]> {
     const link = await this.#link();
-    if (link === undefined) return [];
+    if (link?.kind !== deviceKind) return [];
     const addresses = await this.#records(() => this.#route.addresses(link.index));
     const routes = await this.#records(() => this.#route.localRoutes(link.index));
     return this.#bindings.of([addresses, routes], () => this.#toBindings(addresses, routes));
@@ -226,8 +228,7 @@ class NativeKernel implements Kernel {
       case 'ipvs':
         return this.#ipvs.apply(encodeIpvs(ops));
       case 'device':
-        this.#ifindex = 0;
-        return this.#route.apply(encodeRoutes(ops, 0));
+        return this.#sendDevice(ops);
       case 'binding':
         return this.#sendBindings(ops);
       case 'table':
@@ -245,6 +246,14 @@ class NativeKernel implements Kernel {
     }
   }
 
+  /** The kernel is told the name, which another kind of device may have by now. */
+  async #sendDevice(ops: readonly RouteOp[]): Promise<NativeAnswers> {
+    const link = ops[0]!.verb === 'add' ? undefined : await this.#link();
+    if (link !== undefined && link.kind !== deviceKind) return unsent(ops.length, constants.errno.ENODEV);
+    this.#ifindex = 0;
+    return this.#route.apply(encodeRoutes(ops, 0));
+  }
+
   async #sendBindings(ops: readonly RouteOp[]): Promise<NativeAnswers> {
     if (this.#ifindex === 0) await this.#link();
     // What the kernel says to bindings of a device that is not there; without its index it cannot even be asked.
@@ -256,7 +265,7 @@ class NativeKernel implements Kernel {
   async #link(): Promise<NativeLink | undefined> {
     const links = await this.#guard(() => this.#route.links());
     const link = links.find(({ name }) => name === deviceName);
-    this.#ifindex = link?.index ?? 0;
+    this.#ifindex = link?.kind === deviceKind ? link.index : 0;
     for (const monitor of this.#monitors) monitor.ignore(this.#ifindex);
     return link;
   }

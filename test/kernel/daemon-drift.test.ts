@@ -125,6 +125,24 @@ describe('a running kube-ipvs whose kernel somebody else changes', () => {
     assert.equal(node.show('sysctl -n net.ipv4.vs.conntrack'), '1\n');
   });
 
+  it('does nothing to a bridge that has the name of kube-ipvs0, and makes its own once that is gone', async () => {
+    const before = state();
+    const late = '-A -t 10.96.0.30:80 -s rr';
+    const refusal = /kube-ipvs0 exists but is a bridge, not a dummy device/;
+    const refused = () => daemon.line(refusal, daemon.lines.length);
+    // before a scrub can come between the two
+    node.execute(['ip', '-batch', '-'], 'link delete kube-ipvs0\nlink add kube-ipvs0 type bridge\n');
+    await refused();
+    server.apply(serviceObject('late', { clusterIPs: ['10.96.0.30'] }));
+    await daemon.until(() => node.text().includes(late), true);
+    await refused();
+    assert.equal(node.show('ip -o addr show dev kube-ipvs0'), '');
+    node.run('ip link delete kube-ipvs0');
+    await daemon.until(() => node.text().includes('ip addr add 10.96.0.30/32 dev kube-ipvs0'), true);
+    server.delete('Service', 'default/late');
+    await daemon.until(state, before);
+  });
+
   it('puts right an emptied table of virtual services, but for those of others', async () => {
     const before = state();
     const from = daemon.lines.length;

@@ -150,6 +150,28 @@ for (const [kind, words] of [
   });
 }
 
+test('a device of another kind that has taken the name of kube-ipvs0 is left alone', async () => {
+  const links = [link];
+  const { kernel, requests } = scriptedKernel({ links, addresses: shown({ ...routed, form: 'address' }, 0) });
+  assert.equal((await kernel.bindings()).length, 1);
+  links[0] = { ...link, index: 43, kind: 'bridge' };
+  await assert.rejects(kernel.device(), { code: 'FOREIGN_DEVICE' });
+  assert.deepEqual(await kernel.bindings(), []);
+  const ops = [
+    bound,
+    bound.replace(' add ', ' delete '),
+    'ip link set kube-ipvs0 addrgenmode none',
+    'ip link set kube-ipvs0 up',
+    'ip link delete kube-ipvs0',
+  ];
+  const { answers } = await kernel.apply(ops.map(parseOp));
+  assert.deepEqual(
+    answers,
+    ops.map(() => ({ errno: 'ENODEV' })),
+  );
+  assert.deepEqual(requests, []);
+});
+
 test('addresses of all other devices are told with their device, those of kube-ipvs0 are not even asked for', async () => {
   const on = (text: string, index: number) =>
     encodeRoutes(
