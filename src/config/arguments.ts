@@ -69,13 +69,27 @@ export function parseArguments(words: readonly string[]): Arguments {
   return parser.finish();
 }
 
-/** `--proxy_mode` is `--proxy-mode`, as for all of Kubernetes' programs (WordSepNormalizeFunc of k8s.io/component-base/cli/flag). */
+/**
+ * `--proxy_mode` is `--proxy-mode`, as for all of Kubernetes' programs (WordSepNormalizeFunc of k8s.io/component-base/cli/flag); and
+ * `-w=false` is `--watch=false`, which parseArgs would take for the letters of several flags.
+ */
 function withDashes(words: readonly string[]): string[] {
   const end = words.indexOf('--');
   return words.map((word, at) =>
-    end >= 0 && at > end ? word : word.replace(/^--[^=]+/, (name) => name.replaceAll('_', '-')),
+    end >= 0 && at > end
+      ? word
+      : word
+          .replace(/^-(\w)(?==)/, (written, letter: string) => shortBooleans.get(letter) ?? written)
+          .replace(/^--[^=]+/, (name) => name.replaceAll('_', '-')),
   );
 }
+
+/** `w` → `--watch`. */
+const shortBooleans: ReadonlyMap<string, string> = new Map(
+  [...flagSpecs.values()].flatMap(({ kind, short, name }) =>
+    kind === 'boolean' && short !== undefined ? [[short, dashed(name)] as const] : [],
+  ),
+);
 
 /** Every name of every flag → its key. */
 const flagKeys: ReadonlyMap<string, FlagKey> = new Map(

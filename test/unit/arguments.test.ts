@@ -160,6 +160,8 @@ describe('flags', () => {
     ['run --init-only --cleanup=false', { initOnly: true }],
     ['run --vmodule=a=3 --log-flush-frequency=1s', { vmodule: ['a=3'], logFlushFrequency: 1000 }],
     ['help --markdown', { markdown: true }],
+    ['status -w=true -o=json', { watch: true, output: 'json' }],
+    ['status -w -w=false -h=F', { watch: false }],
     ['cleanup --help --version', { help: true, version: true }],
   ];
   for (const [line, expected] of rows) {
@@ -249,6 +251,7 @@ describe('bad usage', () => {
       ['-v belongs to reconcile and takeover and cleanup and run and explain and doctor, not to version; leave it out'],
     ],
     ['reconcile --once=maybe', ['--once is "maybe"; write true or false']],
+    ['status -w=perhaps', ['--watch is "perhaps"; write true or false']],
     ['reconcile -o yaml', ['-o is "yaml"; write text or json or wide']],
     ['reconcile --v=high', ['--v is "high"; write a whole number from 0']],
     ['reconcile --v=-1', ['--v is "-1"; write a whole number from 0']],
