@@ -2,10 +2,10 @@
 
 import type { ConntrackPolicy, WantedSetting } from '../model/node-state.ts';
 
-/** What of the configuration the settings depend on. */
 /** What comes from others by IPv6 is sent on: no pass makes it so, as kube-proxy does not, since it ends a host's own configuration. */
 export const ipv6Forwarding = 'net/ipv6/conf/all/forwarding';
 
+/** What of the configuration the settings depend on. */
 export interface SettingsPolicy {
   readonly strictArp: boolean;
   readonly conntrack: ConntrackPolicy;
