@@ -25,6 +25,14 @@ describe('chains of kube-proxy', () => {
     assert.equal(iptablesFinding('nft', found).check, 'kube-proxy-iptables-nft');
     assert.equal(iptablesFinding('legacy', []).level, 'ok');
   });
+
+  it('that a takeover leaves for others keep nothing from Services, and are worth a warning', () => {
+    const left = ['ip filter KUBE-FORWARD', 'ip6 nat KUBE-MARK-MASQ'];
+    const finding = iptablesFinding('nft', filterNames(...left));
+    assert.equal(finding.level, 'warn');
+    assert.match(finding.message, /^2 chains of kube-proxy \(.*\): they keep nothing from Services; /);
+    assert.equal(iptablesFinding('nft', filterNames(...left, 'ip filter KUBE-IPVS-FILTER')).level, 'fail');
+  });
 });
 
 describe('tables and sets of kube-proxy', () => {

@@ -63,12 +63,14 @@ export function iptablesFinding(kind: 'legacy' | 'nft', names: readonly FilterNa
   const chains = kubeProxyChainsAlone(names);
   if (chains.length === 0) return ok(check, 'no chain of it');
   const shown = chains.map(({ family, table, chain }) => `${familyName(family)} ${table} ${chain}`);
-  return fail(
-    check,
-    `${counted(chains.length, 'chain')} of kube-proxy (${some(shown)}): they take or reject packets to Services before IPVS sees them`,
-    cure,
-  );
+  const found = `${counted(chains.length, 'chain')} of kube-proxy (${some(shown)})`;
+  return chains.every(({ chain }) => harmless.has(chain))
+    ? warn(check, `${found}: they keep nothing from Services; a takeover tells what needs them`, cure)
+    : fail(check, `${found}: they take or reject packets to Services before IPVS sees them`, cure);
 }
+
+/** What lets answers through, marks what is sent to it, and holds nothing: a takeover leaves the first two where others need them. */
+const harmless: ReadonlySet<string> = new Set(['KUBE-FORWARD', 'KUBE-MARK-MASQ', 'KUBE-PROXY-CANARY']);
 
 export function nftablesFinding(names: readonly FilterName[]): Finding {
   const check = 'kube-proxy-nftables';
