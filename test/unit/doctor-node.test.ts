@@ -79,6 +79,17 @@ describe('addresses of NodePorts', () => {
     assert.equal(none.level === 'warn' ? none.cure : '', 'name networks of addresses that it has: 192.168.1.10');
   });
 
+  it('are looked for in each family that networks are of and the node has', () => {
+    const six = { address: parseAddress('2001:db8::10')!, device: 'eth0', loopback: false };
+    const found = nodePortFinding(networks('10.0.0.0/8', '2001:db8::/64'), [...addresses, six]);
+    assert.equal(found.level, 'warn');
+    assert.match(
+      found.message,
+      /^none of the IPv4 networks .*: they are served at 2001:db8::10 only, of the other family$/,
+    );
+    assert.equal(nodePortFinding(networks('192.168.0.0/16', 'fd00::/8'), addresses).level, 'ok');
+  });
+
   it('of which the primary one is not here are none', () => {
     assert.equal(nodePortFinding('primary', addresses, parseAddress('192.168.1.10')).level, 'ok');
     const elsewhere = nodePortFinding('primary', addresses, parseAddress('192.168.1.99'));

@@ -2,7 +2,7 @@
 
 import { nodeFacts } from '../../desired/node-facts.ts';
 import type { NativeLink } from '../../kernel/addon.ts';
-import { type Address, type Cidr, cidrContains } from '../../model/address.ts';
+import { type Address, type Cidr, cidrContains, families, type Family, familyOf } from '../../model/address.ts';
 import type { NodeAddress } from '../../model/cluster.ts';
 import { deviceName } from '../../model/op.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
@@ -37,14 +37,21 @@ export function nodePortFinding(
     return warn(check, message, `name an address that it has: ${heldText}`);
   }
   if (wanted.length === 0) return ok(check, 'all addresses of the node');
-  const policy = { nodeName: '', nodePortAddresses: wanted, nodeIP: undefined };
-  const served = nodeFacts(undefined, addresses, policy).nodePortAddresses;
-  if (served.some((address) => wanted.some((network) => cidrContains(network, address)))) {
-    return ok(check, served.join(', '));
-  }
+  const at = (networks: readonly Cidr[]) =>
+    nodeFacts(undefined, addresses, { nodeName: '', nodePortAddresses: networks, nodeIP: undefined }).nodePortAddresses;
+  const served = at(wanted);
+  const named = families.filter((family) => wanted.some(({ address }) => familyOf(address) === family));
+  const isNamed = (address: Address) => wanted.some((network) => cidrContains(network, address));
+  const isServed = (family: Family) => served.some((address) => familyOf(address) === family && isNamed(address));
+  // of a family that the node does not have there is nothing to serve
+  const isHere = (family: Family) => at([]).some((address) => familyOf(address) === family);
+  const lacking = named.filter((family) => !isServed(family) && (isHere(family) || !named.some(isServed)));
+  if (lacking.length === 0) return ok(check, served.join(', '));
+  const which = lacking.length === 1 ? `IPv${lacking[0]} networks` : 'networks';
+  const where = served.length === 0 ? 'nowhere' : `at ${served.join(', ')} only, of the other family`;
   return warn(
     check,
-    `none of the networks of --nodeport-addresses has an address of this node that NodePorts can have: they are served ${served.length === 0 ? 'nowhere' : `at ${served.join(', ')} only, of a family without networks`}`,
+    `none of the ${which} of --nodeport-addresses has an address of this node that NodePorts can have: they are served ${where}`,
     `name networks of addresses that it has: ${heldText}`,
   );
 }
