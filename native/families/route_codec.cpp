@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 #include <iterator>
 
@@ -63,8 +65,13 @@ void packAddress(MessageWriter& writer, const Record& op) {
   // An IPv4 address that has a peer is found by it alone (inet_rtm_deladdr, 6.1).
   const bool byPeer = op.verb == Verb::remove && !isZero(op.source);
   writer.bytes(IFA_ADDRESS, addressBytes(op, byPeer ? op.source : op.address));
+  if (op.family == address::v4) return;
   // A VIP is on every node: duplicate detection would only find its siblings.
-  if (op.family == address::v6) writer.u32(IFA_FLAGS, IFA_F_NODAD);
+  writer.u32(IFA_FLAGS, IFA_F_NODAD);
+  // Deprecated, it is the source of nothing that the host sends to others (ipv6_get_saddr_eval in addrconf.c, 6.1): their
+  // answers would stay on the first node that has it too.
+  const ifa_cacheinfo lifetime{.ifa_prefered = 0, .ifa_valid = UINT32_MAX, .cstamp = 0, .tstamp = 0};
+  if (op.verb == Verb::add) writer.bytes(IFA_CACHEINFO, std::bit_cast<std::array<uint8_t, sizeof lifetime>>(lifetime));
 }
 
 void packRoute(MessageWriter& writer, const Record& op) {

@@ -100,12 +100,13 @@ void packingTests() {
     CHECK(same(packed(op), hex("02 20 00 00 07000000 0800 0200 0a600001 0800 0100 0a010002")));
   });
 
-  test("an IPv6 address is added without duplicate detection", [] {
+  test("an IPv6 address is added without duplicate detection, and as no source", [] {
     CHECK(same(packed(record(Verb::add, Kind::address, 6)), hex(R"(
       0a 80 00 00 07000000
       1400 0200 fd000000 00000000 00000000 00000001
       1400 0100 fd000000 00000000 00000000 00000001
-      0800 0800 02000000            | FLAGS: NODAD)")));
+      0800 0800 02000000            | FLAGS: NODAD
+      1400 0600 00000000 ffffffff 00000000 00000000   | CACHEINFO: preferred 0, valid for ever)")));
   });
 
   test("a local route is of type and table local, static unless it says otherwise", [] {
