@@ -37,7 +37,8 @@ export function watched(resource: Resource, random: () => number = () => 0.5): W
     now: () => clock.now() + date.shift,
     steadyNow: clock.now,
     random,
-    sleep: async (milliseconds) => {
+    sleep: async (milliseconds, signal) => {
+      signal.throwIfAborted();
       waits.push(milliseconds);
     },
   });

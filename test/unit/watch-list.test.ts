@@ -146,6 +146,41 @@ test('pages that lead in a circle are a malformed list, and are not asked for wi
   watch.close();
 });
 
+test('a page that falls silent before its end is given up and asked for again after a wait, and so is a refusal', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const { client, told, waits, restarts, watch } = watched(services);
+    (await client.next()).begin(400).send('{}').end();
+    const text = page([service('a', '8'), service('b', '9')], '20');
+    const silent = await client.next();
+    silent.begin().send(text.slice(0, 20));
+    await settled();
+    mock.timers.tick(longestInitialSilence - 1);
+    silent.send(text.slice(20, -9));
+    await settled();
+    mock.timers.tick(longestInitialSilence - 1);
+    await settled();
+    assert.deepEqual([silent.signal.aborted, told()], [false, ['set default/a']]);
+    mock.timers.tick(1);
+    const refused = await client.next();
+    assert.deepEqual([silent.signal.aborted, waits, restarts], [true, [400], ['services connection']]);
+    refused.begin(503).send('{"kind":');
+    await settled();
+    mock.timers.tick(longestInitialSilence);
+    const third = await client.next();
+    assert.deepEqual([refused.signal.aborted, waits], [true, [400, 800]]);
+    third
+      .begin()
+      .send(page([service('b', '9')], '21'))
+      .end();
+    await settled();
+    assert.deepEqual(told(), ['set default/b', 'delete default/a', 'synced services']);
+    watch.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
 test('a server that never says where a streamed list ends is asked for pages', async () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   try {

@@ -13,7 +13,7 @@ import { KnownObjects } from './known-objects.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { readList } from './list.ts';
 import { MalformedAnswer } from './malformed-answer.ts';
-import { readRefusal } from './refusal.ts';
+import { readRefusal, type Refusal } from './refusal.ts';
 import type { Resource } from './resources.ts';
 import { type Ending, endingOf, Retries } from './retries.ts';
 import { type ProgressOptions, SourceProgress } from './source-progress.ts';
@@ -29,7 +29,10 @@ export interface ListWatchOptions extends ProgressOptions {
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** Milliseconds of silence after which a server that was asked to stream a list is taken for one that ignores the question. */
+/**
+ * Milliseconds of silence after which what has an end, a page of a list or a refusal, is given up, and a server that was asked to stream
+ * a list is taken for one that ignores the question.
+ */
 export const longestInitialSilence = 30_000;
 
 /** Milliseconds of silence after which a watch is made again: bookmarks come each minute, and a gateway may live on without its server. */
@@ -95,6 +98,8 @@ export class ListWatch {
       if (relists && ending.kind !== 'expired') this.#objects.distrust();
       if (restart !== undefined) this.#progress.restarted(restart.reason, restart.message);
       if (wait === undefined) continue;
+      // the one of the request may be spent
+      this.#abort = new AbortController();
       this.#progress.enter('waiting');
       await this.#options.sleep(wait, this.#abort.signal).catch(() => {});
     }
@@ -119,13 +124,13 @@ export class ListWatch {
   async #streamList(): Promise<Ending> {
     const initial = ['sendInitialEvents=true', 'resourceVersionMatch=NotOlderThan'];
     const answer = await this.#get([...initial, ...this.#watchParameters()]);
-    if (answer.status !== 200) return endingOf(await readRefusal(answer), 'stream');
+    if (answer.status !== 200) return endingOf(await this.#refusal(answer), 'stream');
     return this.#follow(answer, new Set());
   }
 
   async #watch(version: string): Promise<Ending> {
     const answer = await this.#get([`resourceVersion=${encodeURIComponent(version)}`, ...this.#watchParameters()]);
-    if (answer.status !== 200) return endingOf(await readRefusal(answer), 'watch');
+    if (answer.status !== 200) return endingOf(await this.#refusal(answer), 'watch');
     this.#watching();
     return this.#follow(answer, undefined);
   }
@@ -139,12 +144,12 @@ export class ListWatch {
       const limit = this.#pageSize === undefined ? [] : [`limit=${this.#pageSize}`];
       const answer = await this.#get([...limit, ...(token === '' ? [] : [`continue=${encodeURIComponent(token)}`])]);
       if (answer.status !== 200) {
-        const refusal = await readRefusal(answer);
+        const refusal = await this.#refusal(answer);
         // The list took longer than the server keeps a version (5 min): the next is asked for in one piece, as client-go's pager does.
         if (refusal.code === 410 && token !== '') this.#pageSize = undefined;
         return endingOf(refusal, 'list');
       }
-      const list = readList(this.#heard(answer.body));
+      const list = readList(this.#heard(this.#unlessSilent(answer.body)));
       for await (const raw of list.items) {
         this.#set(raw, listed);
         const pause = steps.step(1);
@@ -254,6 +259,23 @@ export class ListWatch {
     }
   }
 
+  /** Of what has an end: a server may fall silent in the middle of it, and its connection be well. */
+  async *#unlessSilent(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const silence = new Silence(this.#abort, longestInitialSilence);
+    try {
+      for await (const chunk of body) {
+        silence.restart(longestInitialSilence);
+        yield chunk;
+      }
+    } finally {
+      silence.end();
+    }
+  }
+
+  #refusal(answer: ApiAnswer): Promise<Refusal> {
+    return readRefusal({ ...answer, body: this.#unlessSilent(answer.body) });
+  }
+
   #set(raw: object, listing: Set<ObjectName> | undefined): void {
     const listed = this.#resource.nameOf(raw);
     if (listed === undefined) this.#hasUnnamed = true;
@@ -329,7 +351,7 @@ class Silence {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.isOver = true;
-      this.#abort.abort(new Error('nothing was heard'));
+      this.#abort.abort(new Error('the answer fell silent before its end'));
     }, milliseconds);
   }
 
