@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { longestInitialSilence } from '../../src/watch/kubernetes/list-watch.ts';
 import { nodeResource, services } from '../../src/watch/kubernetes/resources.ts';
-import { added, deleted, listEnd, page, service } from '../support/watch-lines.ts';
+import { added, bookmark, deleted, listEnd, modified, page, service } from '../support/watch-lines.ts';
 import { settled, type Watched, watched } from '../support/watched.ts';
 
 /** Watched after a streamed list of the Services a and b, in version 10. */
@@ -203,6 +203,26 @@ test('a server that never says where a streamed list ends is asked for pages', a
       remarks.join(),
       /^info services: the API server does not stream lists.*did not say where the list ends/,
     );
+    watch.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('likewise a server that meanwhile goes on telling changes', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const { client, told, watch } = watched(services);
+    const stream = await client.next();
+    stream.begin().send(added(service('a', '8')));
+    await settled();
+    mock.timers.tick(longestInitialSilence - 1);
+    stream.send(modified(service('a', '12')), bookmark('13'));
+    await settled();
+    assert.equal(stream.signal.aborted, false);
+    mock.timers.tick(1);
+    assert.equal((await client.next()).query.limit, '500');
+    assert.deepEqual(told(), ['set default/a', 'set default/a']);
     watch.close();
   } finally {
     mock.timers.reset();

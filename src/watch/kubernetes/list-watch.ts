@@ -30,8 +30,8 @@ export interface ListWatchOptions extends ProgressOptions {
 }
 
 /**
- * Milliseconds of silence after which what has an end, a page of a list or a refusal, is given up, and a server that was asked to stream
- * a list is taken for one that ignores the question.
+ * Milliseconds of silence after which what has an end, a page of a list or a refusal, is given up, and milliseconds without another
+ * object after which a server that was asked to stream a list is taken for one that ignores the question.
  */
 export const longestInitialSilence = 30_000;
 
@@ -174,6 +174,7 @@ export class ListWatch {
     const steps = pace(0, this.#abort.signal, undefined);
     let listing = initial;
     let isSilent = true;
+    let listed = 0;
     const silence = new Silence(this.#abort, initial === undefined ? longestSilence : longestInitialSilence);
     try {
       for await (const chunk of this.#heard(answer.body)) {
@@ -190,7 +191,12 @@ export class ListWatch {
           const pause = steps.step(1);
           if (pause !== undefined) await pause;
         }
-        silence.restart(listing === undefined ? longestSilence : longestInitialSilence);
+        if (listing === undefined) silence.restart(longestSilence);
+        else if (listing.size > listed) {
+          // changes of what was told already come for ever, also from a server that does not know where the list ends
+          listed = listing.size;
+          silence.restart(longestInitialSilence);
+        }
       }
     } catch (error) {
       if (!silence.isOver) throw error;
