@@ -205,6 +205,41 @@ test('a line that is no JSON leads to a watch from the version before it, and af
   watch.close();
 });
 
+test('a watch that breaks off at one change with an internal error, time and again, leads to a new list', async () => {
+  const { client, changes, told, waits, watch } = await watching();
+  changes.send(modified(service('a', '12')), refusal(500, 'unable to decode'));
+  for (let tries = 0; tries < 2; tries++) {
+    const next = await client.next();
+    assert.equal(next.query.resourceVersion, '12');
+    next.begin().send(refusal(500, 'unable to decode'));
+  }
+  const list = await client.next();
+  assert.equal(list.query.sendInitialEvents, 'true');
+  list.begin().send(added(service('c', '13')), listEnd('14'));
+  await settled();
+  assert.deepEqual(
+    [told(), waits],
+    [
+      ['set default/a', 'set default/c', 'delete default/a'],
+      [400, 800, 1600],
+    ],
+  );
+  watch.close();
+});
+
+test('a watch that is refused, or broken off, by a server in trouble goes on from its version, however often', async () => {
+  const { client, changes, watch } = await watching();
+  changes.send(refusal(503, 'shutting down'));
+  for (let tries = 0; tries < 4; tries++) {
+    (await client.next()).begin(500).end();
+    const next = await client.next();
+    assert.equal(next.query.resourceVersion, '10');
+    next.begin().send(refusal(429, 'storage is reinitializing'));
+  }
+  assert.equal((await client.next()).query.resourceVersion, '10');
+  watch.close();
+});
+
 test('a line that is JSON and no event is told, and the watch goes on', async () => {
   const { changes, told, remarks, client, watch } = await watching();
   changes.send('42\n', 'null\n', { type: 'ADDED' }, { type: 'MOVED', object: {} }, added(service('b', '12')));
