@@ -9,7 +9,7 @@ export interface Certificates {
   /** A folder of its own, with ca.crt, server.crt, server.key, client.crt and client.key. */
   readonly folder: string;
   readonly ca: Buffer;
-  /** For localhost, 127.0.0.1 and api.test. */
+  /** For localhost, 127.0.0.1, ::1 and api.test. */
   readonly server: { readonly cert: Buffer; readonly key: Buffer };
   /** Of CN=node-a. */
   readonly client: { readonly cert: Buffer; readonly key: Buffer };
@@ -24,7 +24,8 @@ export function makeCertificates(): Certificates {
   };
   const signed = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-addext', 'basicConstraints=critical,CA:FALSE'];
   make('ca', '/CN=test authority');
-  make('server', '/CN=server', ...signed, '-addext', 'subjectAltName=DNS:localhost,DNS:api.test,IP:127.0.0.1');
+  const names = 'subjectAltName=DNS:localhost,DNS:api.test,IP:127.0.0.1,IP:::1';
+  make('server', '/CN=server', ...signed, '-addext', names);
   make('client', '/CN=node-a', ...signed);
   const pair = (name: string) => ({
     cert: readFileSync(join(folder, `${name}.crt`)),

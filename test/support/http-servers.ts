@@ -34,6 +34,7 @@ export async function serve(
   protocol: 'http' | 'https' | 'h2',
   answer: Answer,
   tls?: Certificates,
+  address = '127.0.0.1',
 ): Promise<TestServer> {
   const served: Served[] = [];
   const sockets = new Set<net.Socket>();
@@ -67,7 +68,7 @@ export async function serve(
     sessions.push(session);
     session.on('error', () => {});
   });
-  const port = await listening(server);
+  const port = await listening(server, address);
   const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
   return { port, served, connections: () => connections, sockets, sessions, close };
 }
@@ -111,10 +112,10 @@ export async function wireTo(target: number): Promise<Wire> {
   };
 }
 
-/** The port of a server that listens on the loopback address. */
-export async function listening(server: net.Server): Promise<number> {
+/** The port of a server that listens on a loopback address. */
+export async function listening(server: net.Server, address = '127.0.0.1'): Promise<number> {
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(0, address, resolve);
   });
   return (server.address() as net.AddressInfo).port;
 }

@@ -24,9 +24,10 @@ async function connect(
   protocol: Protocol,
   port: number,
   options: Parameters<typeof clientOf>[1] = {},
+  host = '127.0.0.1',
 ): Promise<ApiClient> {
-  if (protocol === 'http') return await clientOf({ master: `http://127.0.0.1:${port}` }, options);
-  const file = kubeconfigFile(certificates.folder, { server: `https://127.0.0.1:${port}` });
+  if (protocol === 'http') return await clientOf({ master: `http://${host}:${port}` }, options);
+  const file = kubeconfigFile(certificates.folder, { server: `https://${host}:${port}` });
   return await clientOf({ kubeconfig: file }, options);
 }
 
@@ -80,6 +81,15 @@ for (const protocol of protocols) {
         reports.map(({ method, host, code }) => [method, host, code]),
         ['GET', 'PATCH', 'POST'].map((method) => [method, `127.0.0.1:${server.port}`, 200]),
       );
+      await closed(client, server);
+    });
+
+    test('a server with an IPv6 address is asked by it, in brackets', async () => {
+      const server = await serve(protocol, echo, certificates, '::1');
+      const client = await connect(protocol, server.port, {}, '[::1]');
+      await textOf(await get(client, '/'));
+      const { headers } = server.served[0]!;
+      assert.equal(headers[':authority'] ?? headers.host, `[::1]:${server.port}`);
       await closed(client, server);
     });
 

@@ -27,7 +27,7 @@ export function openHttp2(socket: TLSSocket, credentials: Credentials, patience:
     session.once('close', () => reject(new Error('the connection was closed')));
     session.once('connect', () => {
       session.setLocalWindowSize(connectionWindow);
-      resolve(new Http2Transport(session, socket, patience));
+      resolve(new Http2Transport(session, socket, credentials, patience));
     });
   });
 }
@@ -35,6 +35,7 @@ export function openHttp2(socket: TLSSocket, credentials: Credentials, patience:
 class Http2Transport implements Transport {
   readonly #session: http2.ClientHttp2Session;
   readonly #socket: TLSSocket;
+  readonly #host: string;
   readonly #patience: Patience;
   readonly #pings: NodeJS.Timeout;
   #open = 0;
@@ -42,9 +43,10 @@ class Http2Transport implements Transport {
   /** Why the session ended, where it knows. */
   #lost: Error | undefined;
 
-  constructor(session: http2.ClientHttp2Session, socket: TLSSocket, patience: Patience) {
+  constructor(session: http2.ClientHttp2Session, socket: TLSSocket, { server }: Credentials, patience: Patience) {
     this.#session = session;
     this.#socket = socket;
+    this.#host = server.host;
     this.#patience = patience;
     session.on('error', (error: Error) => (this.#lost ??= error));
     session.on('goaway', () => this.retire());
@@ -63,7 +65,8 @@ class Http2Transport implements Transport {
   send({ method, path, headers, body, signal }: WireRequest): Promise<WireAnswer> {
     return new Promise((resolve, reject) => {
       const stream = this.#session.request(
-        { ':method': method, ':path': path, ...headers },
+        // Node's own leaves an IPv6 address without its brackets
+        { ':method': method, ':authority': this.#host, ':path': path, ...headers },
         { endStream: body === undefined },
       );
       this.#open++;
