@@ -272,6 +272,29 @@ test('requests at the same time share one connection of HTTP/2', async () => {
   await closed(client, server);
 });
 
+test('a server that takes one request at a time by a connection has one for each', async () => {
+  const answer: Answer = (request, response) => (request.url === '/' ? echo : streaming)(request, response);
+  const server = await serve('h2', answer, certificates);
+  const client = await connect('h2', server.port);
+  await textOf(await get(client, '/'));
+  await new Promise<void>((resolve) => {
+    server.sessions[0]!.settings({ maxConcurrentStreams: 1 }, () => resolve());
+  });
+  const answers = await Promise.all(['/a', '/b'].map((path) => get(client, path)));
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200],
+  );
+  assert.equal(server.connections(), 2);
+  const [running] = answers.map(({ body }) => body[Symbol.asyncIterator]());
+  assert.equal(await pieceOf(running!), 'hello');
+  const next = running!.next();
+  assert.equal(await Promise.race([next, Promise.resolve('goes on')]), 'goes on');
+  client.close();
+  await assert.rejects(next);
+  await closed(client, server);
+});
+
 test('when a server says goodbye its running answers go on, and new requests have a new connection', async () => {
   const server = await serve('h2', streaming, certificates);
   const client = await connect('h2', server.port);

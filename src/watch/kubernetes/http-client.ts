@@ -124,7 +124,12 @@ class HttpApiClient implements ApiClient {
     signal.throwIfAborted();
     const credentials = await abortable(this.#source.current(), signal);
     this.#host = credentials.server.host;
-    const transport = await abortable(this.#connected(credentials), signal);
+    let transport: Transport;
+    do transport = await abortable(this.#connected(credentials), signal);
+    while (
+      // others who waited for it may have taken the last place
+      !transport.isOpen
+    );
     const headers = {
       ...credentials.headers,
       'user-agent': this.#options.userAgent,

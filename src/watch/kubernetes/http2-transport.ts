@@ -39,6 +39,7 @@ class Http2Transport implements Transport {
   readonly #patience: Patience;
   readonly #pings: NodeJS.Timeout;
   #open = 0;
+  #isRetired = false;
   #isAwaited = false;
   /** Why the session ended, where it knows. */
   #lost: Error | undefined;
@@ -54,8 +55,11 @@ class Http2Transport implements Transport {
     session.on('close', () => clearInterval(this.#pings));
   }
 
+  /** Not while the server has as many requests as it takes: those above wait, and a watch never ends of itself. One may always wait. */
   get isOpen(): boolean {
-    return !this.#session.closed && !this.#session.destroyed;
+    const { closed, destroyed, remoteSettings } = this.#session;
+    const isFull = this.#open > 0 && this.#open >= (remoteSettings.maxConcurrentStreams ?? Infinity);
+    return !this.#isRetired && !closed && !destroyed && !isFull;
   }
 
   get isSpent(): boolean {
@@ -70,11 +74,16 @@ class Http2Transport implements Transport {
         { endStream: body === undefined },
       );
       this.#open++;
-      const abort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
+      const abort = () => {
+        stream.close(http2.constants.NGHTTP2_CANCEL);
+        // one that was never sent is not told to be closed
+        reject(signal.reason as Error);
+      };
       const failure = (error?: Error) => (signal.aborted ? (signal.reason as Error) : this.#failure(error));
       signal.addEventListener('abort', abort, { once: true });
       stream.once('close', () => {
         this.#open--;
+        if (this.#isRetired) this.retire();
         signal.removeEventListener('abort', abort);
         reject(failure());
       });
@@ -86,8 +95,10 @@ class Http2Transport implements Transport {
     });
   }
 
+  /** A session that is closed says so before it sends what it was asked last, and the server may then refuse that. */
   retire(): void {
-    if (this.isOpen) this.#session.close();
+    this.#isRetired = true;
+    if (this.#open === 0) this.#session.close();
   }
 
   close(): void {
