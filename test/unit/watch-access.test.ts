@@ -166,6 +166,21 @@ describe('the server of a cluster', () => {
     });
   }
 
+  for (const scheme of ['http', 'socks5h']) {
+    test(`is given up when a proxy of ${scheme} takes the connection and says nothing`, async () => {
+      const proxy = net.createServer();
+      const held: net.Socket[] = [];
+      proxy.on('connection', (socket) => held.push(socket.resume()));
+      const address = { server: 'https://api.test', 'proxy-url': `${scheme}://127.0.0.1:${await listening(proxy)}` };
+      const kubeconfig = kubeconfigFile(folder, address, { token: 'x' });
+      const client = await clientOf({ kubeconfig }, { patience: { ...patience, answer: 200 } });
+      await assert.rejects(get(client, '/'), { message: 'api.test: no answer within 200 ms' });
+      client.close();
+      for (const socket of held) socket.destroy();
+      proxy.close();
+    });
+  }
+
   test('is not reached through what is no proxy', async () => {
     const kubeconfig = kubeconfigFile(folder, { server: 'https://api.test' }, { token: 'x' });
     const environment = { https_proxy: 'ftp://proxy:21' };

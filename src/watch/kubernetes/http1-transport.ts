@@ -61,6 +61,8 @@ export class Http1Transport implements Transport {
       const exchange = module.request(server, options, resolve);
       exchange.on('socket', (socket) => socket.setKeepAlive(true, keepAliveDelay));
       exchange.on('error', (error) => reject(signal.aborted ? (signal.reason as Error) : error));
+      // one that waits for a proxy to open the way has no socket, and tells no error until it has
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       exchange.end(body);
     });
   }
