@@ -130,6 +130,20 @@ describe('the server of a cluster', () => {
     await server.close();
   });
 
+  const proxyTo = (port: number, address: string) => {
+    const asked: string[] = [];
+    const proxy = net.createServer((near) => {
+      near.once('data', (head) => {
+        asked.push(head.toString().split('\r\n')[0]!);
+        const far = net.connect(port, address, () => near.write('HTTP/1.1 200 OK\r\n\r\n'));
+        near.pipe(far).pipe(near);
+        near.on('error', () => far.destroy());
+        far.on('error', () => near.destroy());
+      });
+    });
+    return { proxy, asked };
+  };
+
   const proxies: readonly (readonly [string, (proxy: string) => object, (proxy: string) => Environment])[] = [
     [
       'its kubeconfig',
@@ -141,17 +155,7 @@ describe('the server of a cluster', () => {
   for (const [what, fields, environment] of proxies) {
     test(`is reached through the proxy of ${what}`, async () => {
       const server = await serve('https', answerNothing, certificates);
-      const proxy = net.createServer();
-      const asked: string[] = [];
-      proxy.on('connection', (near) => {
-        near.once('data', (head) => {
-          asked.push(head.toString().split('\r\n')[0]!);
-          const far = net.connect(server.port, '127.0.0.1', () => near.write('HTTP/1.1 200 OK\r\n\r\n'));
-          near.pipe(far).pipe(near);
-          near.on('error', () => far.destroy());
-          far.on('error', () => near.destroy());
-        });
-      });
+      const { proxy, asked } = proxyTo(server.port, '127.0.0.1');
       const url = `http://127.0.0.1:${await listening(proxy)}`;
       // a name that nobody but the proxy knows
       const address = { server: `https://api.test:${server.port}`, ...fields(url) };
@@ -165,6 +169,37 @@ describe('the server of a cluster', () => {
       await server.close();
     });
   }
+
+  test('has an IPv6 address, and so has the proxy', async () => {
+    const server = await serve('https', answerNothing, certificates, '::1');
+    const { proxy, asked } = proxyTo(server.port, '::1');
+    const url = `http://[::1]:${await listening(proxy, '::1')}`;
+    const kubeconfig = kubeconfigFile(folder, { server: `https://[::1]:${server.port}`, 'proxy-url': url });
+    const client = await clientOf({ kubeconfig });
+    await textOf(await get(client, '/version'));
+    assert.deepEqual(asked, [`CONNECT [::1]:${server.port} HTTP/1.1`]);
+    assert.equal(server.served[0]!.path, '/version');
+    client.close();
+    proxy.close();
+    await server.close();
+  });
+
+  test('is given up when the proxy does not open the way, which is left then, and at the end', async () => {
+    const held: net.Socket[] = [];
+    const proxy = net.createServer((socket) => held.push(socket.resume()));
+    const address = { server: 'https://api.test', 'proxy-url': `http://127.0.0.1:${await listening(proxy)}` };
+    const kubeconfig = kubeconfigFile(folder, address, { token: 'x' });
+    const hasty = await clientOf({ kubeconfig }, { patience: { ...patience, connect: 200 } });
+    await assert.rejects(get(hasty, '/'), { message: 'api.test: no way through the proxy within 200 ms' });
+    hasty.close();
+    const client = await clientOf({ kubeconfig });
+    const asked = assert.rejects(get(client, '/'), /the client is closed/);
+    while (held.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    client.close();
+    await asked;
+    // it waits for all that the clients left open
+    await new Promise((resolve) => proxy.close(resolve));
+  });
 
   for (const scheme of ['http', 'socks5h']) {
     test(`is given up when a proxy of ${scheme} takes the connection and says nothing`, async () => {

@@ -10,7 +10,8 @@ import { createSecureContext } from 'node:tls';
 import { quoted } from '../problem.ts';
 import { AccessError } from './access-error.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
-import type { HeaderFields } from './transport.ts';
+import type { HeaderFields, Patience } from './transport.ts';
+import { tamed } from './tunnels.ts';
 
 /** Options of node:tls. */
 export interface TlsOptions {
@@ -29,23 +30,24 @@ export interface Credentials {
   readonly proxy: Agent | undefined;
 }
 
+type Limits = Pick<Patience, 'plugin' | 'connect'>;
+
 /** Milliseconds: as long as client-go keeps a token that it read from a file (transport/token_source.go). */
 const lifetime = 60_000;
 
 /** Credentials of one kubeconfig. Files are read again after a minute, or once they are forgotten. */
 export class CredentialSource {
   readonly #read: () => Promise<Kubeconfig>;
-  readonly #pluginLimit: number;
+  readonly #limits: Limits;
   readonly #closing = new AbortController();
   /** It holds what plugins and providers gave until that expires. */
   #config: Promise<LoadedConfig> | undefined;
   #credentials: Promise<Credentials> | undefined;
   #fetchedAt = 0;
 
-  /** `pluginLimit`: milliseconds after which a plugin that still runs is ended. */
-  constructor(read: () => Promise<Kubeconfig>, pluginLimit: number) {
+  constructor(read: () => Promise<Kubeconfig>, limits: Limits) {
     this.#read = read;
-    this.#pluginLimit = pluginLimit;
+    this.#limits = limits;
   }
 
   /** Rejects with an AccessError for what is wrong with files and plugins. Asked by many at once it is fetched once. */
@@ -71,7 +73,7 @@ export class CredentialSource {
     this.#config = undefined;
   }
 
-  /** Ends a plugin that runs. */
+/** Ends plugins that run, and leaves proxies that were asked for a way. */
   close(): void {
     this.#closing.abort(new Error('the client is closed'));
   }
@@ -84,7 +86,7 @@ export class CredentialSource {
 
   #loaded(): Promise<LoadedConfig> {
     if (this.#config !== undefined) return this.#config;
-    const config = this.#read().then((kubeconfig) => load(kubeconfig, this.#pluginLimit, this.#closing.signal));
+    const config = this.#read().then((kubeconfig) => load(kubeconfig, this.#limits, this.#closing.signal));
     this.#config = config;
     config.catch(() => {
       if (this.#config === config) this.#config = undefined;
@@ -96,9 +98,11 @@ export class CredentialSource {
 interface LoadedConfig {
   readonly kubeconfig: Kubeconfig;
   readonly keeper: KubeConfig;
+  /** Of a proxy. */
+  readonly tame: (agent: Agent) => Agent;
 }
 
-async function load(kubeconfig: Kubeconfig, pluginLimit: number, closing: AbortSignal): Promise<LoadedConfig> {
+async function load(kubeconfig: Kubeconfig, limits: Limits, closing: AbortSignal): Promise<LoadedConfig> {
   // Not the package's index: with all of its API classes it takes half a second and 75 MB. Bundled, this file takes a fifth of that.
   const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
   const { server, userName } = kubeconfig;
@@ -118,8 +122,8 @@ async function load(kubeconfig: Kubeconfig, pluginLimit: number, closing: AbortS
       'current-context': 'context',
     }),
   );
-  limitPlugins(keeper, pluginLimit, closing);
-  return { kubeconfig, keeper };
+  limitPlugins(keeper, limits.plugin, closing);
+  return { kubeconfig, keeper, tame: (agent) => tamed(agent, limits.connect, closing) };
 }
 
 /** What client-node has of plugins and providers, as far as it is not to be left alone. */
@@ -181,7 +185,7 @@ function keepUntilRefused(keeper: KubeConfig): void {
       if (credential !== null) credential.status.expirationTimestamp ??= '9999-12-31T23:59:59Z';
 }
 
-async function apply({ kubeconfig, keeper }: LoadedConfig): Promise<Credentials> {
+async function apply({ kubeconfig, keeper, tame }: LoadedConfig): Promise<Credentials> {
   const { origin, server, cluster, user, userName } = kubeconfig;
   await checkFile(origin, cluster, 'certificate-authority');
   await checkFile(origin, user, 'client-certificate');
@@ -211,7 +215,7 @@ async function apply({ kubeconfig, keeper }: LoadedConfig): Promise<Credentials>
     ...(isHttps && rejectUnauthorized === false && { rejectUnauthorized }),
   };
   checkTls(tls, kubeconfig);
-  return { server, headers, tls, proxy: cluster['proxy-url'] ? (options.agent as Agent) : undefined };
+  return { server, headers, tls, proxy: cluster['proxy-url'] ? tame(options.agent as Agent) : undefined };
 }
 
 /** What client-node says of a plugin whose output it cannot use speaks of its own variables. */

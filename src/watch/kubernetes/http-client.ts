@@ -37,7 +37,7 @@ export async function openApiClient(access: AccessConfig, options: ApiClientOpti
   };
   const read = () => readKubeconfig(access, pod, options.environment ?? process.env);
   const limits = options.patience ?? patience;
-  const source = new CredentialSource(read, limits.plugin);
+  const source = new CredentialSource(read, limits);
   if (!(await source.isDynamic())) await source.current();
   return new HttpApiClient(source, options, limits);
 }
