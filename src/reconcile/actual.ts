@@ -33,7 +33,7 @@ export interface ActualService {
   /** By destination id. Empty and `read` false: only the service's own entry is known. */
   readonly destinations: Map<string, ActualDestination>;
   read: boolean;
-  /** We added it, or saw its address on our device once: it stays ours even while no address marks it. */
+  /** We added it, as far as we know, or saw its address on our device once: it stays ours even while no address marks it. */
   ours: boolean;
 }
 
@@ -62,6 +62,8 @@ export class Actual {
   /** How many IPv4 addresses the device has. */
   #addresses = 0;
   readonly #servicesAt = new Map<Address, Set<ActualService>>();
+  /** Virtual services that we asked to be added, and nobody knows whether they were. */
+  readonly #asked = new Set<string>();
   /** The last dumps, as long as nothing has changed the mirror since: the same dump again says nothing new. */
   #seenServices: readonly ObservedVirtualService[] | undefined;
   #seenBindings: readonly Binding[] | undefined;
@@ -129,15 +131,21 @@ export class Actual {
     return [...(this.#servicesAt.get(address) ?? [])].every(({ service }) => this.filter.marks(service));
   }
 
+  /** The answer to its addition was lost. Found in the kernel it is ours, also when what marked it is gone by then. */
+  asked({ id }: VirtualServiceKey): void {
+    this.#asked.add(id);
+  }
+
   setService(service: VirtualService, added: boolean): ActualService {
     this.#seenServices = undefined;
+    const ours = this.#asked.delete(service.id) || added;
     const known = this.services.get(service.id);
     if (known !== undefined) {
       known.service = service;
-      known.ours ||= added;
+      known.ours ||= ours;
       return known;
     }
-    const fresh: ActualService = { service, destinations: new Map(), read: added, ours: added };
+    const fresh: ActualService = { service, destinations: new Map(), read: added, ours };
     this.services.set(service.id, fresh);
     const siblings = this.#servicesAt.get(service.address);
     if (siblings === undefined) this.#servicesAt.set(service.address, new Set([fresh]));
@@ -148,6 +156,7 @@ export class Actual {
   deleteService(id: string): void {
     const known = this.services.get(id);
     this.unknown.delete(id);
+    this.#asked.delete(id);
     if (known === undefined) return;
     this.#seenServices = undefined;
     this.services.delete(id);

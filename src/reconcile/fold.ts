@@ -19,6 +19,7 @@ export function fold(actual: Actual, op: Op, answer: Answer, now: number): Outco
     return 'applied';
   }
   if (answer === 'unknown') {
+    if (op.kind === 'service' && op.verb === 'add') actual.asked(op.service);
     forget(actual, op);
     return 'unknown';
   }

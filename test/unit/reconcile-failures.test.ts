@@ -142,6 +142,20 @@ test('a lost answer is read again before anything is decided on it', async () =>
   }
 });
 
+test('a virtual service whose addition was done without an answer is ours, whatever became of its mark when it is found', async () => {
+  const { node, kernel, store } = await serving();
+  const before = kernel.text();
+  kernel.faults = faultsAt(new Map([[0, { kind: 'lost', applied: true }]]));
+  store.apply(setService(service('default/other', { vips: ['10.96.0.11'] })));
+  const first = await node.reconciler.pass();
+  assert.deepEqual(first?.open.map(opText), ['-A -t 10.96.0.11:80 -s rr']);
+  kernel.run('nft flush ruleset');
+  store.apply(deleteService('default/other'));
+  await node.scrubbed();
+  await node.rest();
+  assert.equal(kernel.text(), before);
+});
+
 test('a key whose answers keep getting lost is not asked for again and again without a pause', async () => {
   const { node, kernel, store } = await serving();
   kernel.faults = faultsAt(new Map([0, 1, 2, 3].map((attempt) => [attempt, lost])));
