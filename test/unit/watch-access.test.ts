@@ -452,6 +452,25 @@ test('a plugin that runs ends with the client', { timeout: 60_000 }, async () =>
   while (isThere()) await setImmediate();
 });
 
+test('what a plugin said counts although something that it started outlives it', async () => {
+  const pid = join(mkdtempSync(join(folder, 'plugin-')), 'pid');
+  const script = `sleep 1000 & echo $! >${pid}; echo '{"status":{"token":"given"}}'`;
+  const exec = { command: '/bin/sh', args: ['-c', script] };
+  const server = await serve('h2', answerNothing, certificates);
+  const kubeconfig = kubeconfigFile(folder, { server: `https://127.0.0.1:${server.port}` }, { exec });
+  const client = await clientOf({ kubeconfig }, { patience: { ...patience, plugin: 1_000 } });
+  await textOf(await get(client, '/'));
+  assert.equal(server.served[0]!.headers.authorization, 'Bearer given');
+  process.kill(Number(readFileSync(pid, 'utf8')));
+  client.close();
+  await server.close();
+});
+
+test('a plugin that reads finds nobody to answer', async () => {
+  const plugin = { command: '/bin/sh', args: ['-c', `cat; echo '{"status":{"token":"given"}}'`] };
+  assert.equal((await told({ exec: plugin })).headers.authorization, 'Bearer given');
+});
+
 describe('whoever gives no credentials', () => {
   const plugin = (output: string) => ({ exec: { command: '/bin/echo', args: [output] } });
   const rows: readonly (readonly [string, object, string])[] = [

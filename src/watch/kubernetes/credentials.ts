@@ -73,7 +73,7 @@ export class CredentialSource {
     this.#config = undefined;
   }
 
-/** Ends plugins that run, and leaves proxies that were asked for a way. */
+  /** Ends plugins that run, and leaves proxies that were asked for a way. */
   close(): void {
     this.#closing.abort(new Error('the client is closed'));
   }
@@ -146,7 +146,8 @@ function limitPlugins(keeper: KubeConfig, timeout: number, closing: AbortSignal)
     if (authenticator.execFn === undefined) continue;
     const run = (command: string, args: readonly string[], options: SpawnOptions) => {
       closing.throwIfAborted();
-      const plugin = spawn(command, args, { ...options, detached: true });
+      // nobody answers one that reads
+      const plugin = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
       if (!isConnected(plugin)) {
         // Node tells the reason later, and ends the process where nobody listens
         plugin.on('error', () => {});
@@ -168,7 +169,12 @@ function limitPlugins(keeper: KubeConfig, timeout: number, closing: AbortSignal)
 /** With all of its group: what a script has started holds on to its output, for whose end client-node waits. */
 function endPlugin({ pid, exitCode, signalCode, stdout, stderr }: ChildProcess): void {
   // the number of one that is gone may be another's
-  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
+  const isRunning = pid !== undefined && exitCode === null && signalCode === null;
+  try {
+    if (isRunning) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it became another user's, or is just gone
+  }
   stdout?.destroy();
   stderr?.destroy();
 }
