@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { createGzip } from 'node:zlib';
@@ -313,7 +314,6 @@ test('when a server says goodbye its running answers go on, and new requests hav
 });
 
 test('a server that cannot be reached is named with the reason', async () => {
-  const { createServer } = await import('node:net');
   const server = createServer();
   const port = await listening(server);
   await new Promise((resolve) => server.close(resolve));
@@ -328,6 +328,21 @@ test('a server that cannot be reached is named with the reason', async () => {
     );
     client.close();
   }
+});
+
+test('a server that changes to another protocol has given no answer, and is asked again', {
+  timeout: 60_000,
+}, async () => {
+  const heads = ['101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other', '200 OK\r\nConnection: close'];
+  const server = createServer((socket) => {
+    socket.once('data', () => socket.end(`HTTP/1.1 ${heads.shift()!}\r\n\r\nhello`));
+  });
+  const port = await listening(server);
+  const client = await connect('http', port);
+  await assert.rejects(get(client, '/'), { message: `127.0.0.1:${port}: the connection was closed without an answer` });
+  assert.equal(await textOf(await get(client, '/')), 'hello');
+  client.close();
+  server.close();
 });
 
 test('a certificate of another authority, and one of another name, are refused with the cure', async () => {
