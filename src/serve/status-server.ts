@@ -112,12 +112,24 @@ export class StatusServer {
     }
     begin(response, 200, 'application/json');
     for (const piece of statusJsonPieces(report)) {
-      response.write(piece);
-      await setImmediate();
+      // what the client does not take is not made: a report of a large cluster is tens of megabytes
+      if (response.write(piece)) await setImmediate();
+      else if (!response.destroyed) await drained(response);
       if (response.destroyed) return;
     }
     response.end('\n');
   }
+}
+
+/** There is room again, or nobody who takes anything. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
 
 function begin(response: ServerResponse, status: number, type: string): void {

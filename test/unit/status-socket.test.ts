@@ -134,6 +134,21 @@ describe('the status server', () => {
     }
   });
 
+  it('makes no more of a report than its client takes, and goes on when it takes more', async () => {
+    const [service] = sampleReport.virtualServices;
+    let made = 0;
+    const counted = { ...service!, toJSON: () => (made++, service) };
+    const virtualServices = Array.from({ length: 100_000 }, () => counted);
+    serve({ report: async () => ({ ...sampleReport, virtualServices }) });
+    const socket = await connected();
+    socket.pause();
+    socket.write('GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    for (let turns = 0; turns < 5_000; turns++) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(made > 0 && made < virtualServices.length / 2, `${made}`);
+    await gone(socket);
+    assert.equal(made, virtualServices.length);
+  });
+
   it('lets only its owner in, whatever the umask is, and leaves the umask as it was', async () => {
     const mask = process.umask(0);
     try {
