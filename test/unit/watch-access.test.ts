@@ -194,7 +194,7 @@ describe('the server of a cluster', () => {
     hasty.close();
     const client = await clientOf({ kubeconfig });
     const asked = assert.rejects(get(client, '/'), /the client is closed/);
-    while (held.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    while (held.length < 2) await setImmediate();
     client.close();
     await asked;
     // it waits for all that the clients left open

@@ -42,6 +42,9 @@ export async function openApiClient(access: AccessConfig, options: ApiClientOpti
   return new HttpApiClient(source, options, limits);
 }
 
+/** More than are made at a time: one for each resource, Events, and one that asks for a sign of life. */
+const mostRequests = 8;
+
 class HttpApiClient implements ApiClient {
   readonly #source: CredentialSource;
   readonly #options: ApiClientOptions;
@@ -124,12 +127,10 @@ class HttpApiClient implements ApiClient {
     signal.throwIfAborted();
     const credentials = await abortable(this.#source.current(), signal);
     this.#host = credentials.server.host;
-    let transport: Transport;
-    do transport = await abortable(this.#connected(credentials), signal);
-    while (
-      // others who waited for it may have taken the last place
-      !transport.isOpen
-    );
+    let transport = await abortable(this.#connected(credentials), signal);
+    // others who waited for it may have taken the last place; one that has none at all is not dialled for ever
+    for (let more = mostRequests; !transport.isOpen && more > 0; more--)
+      transport = await abortable(this.#connected(credentials), signal);
     const headers = {
       ...credentials.headers,
       'user-agent': this.#options.userAgent,

@@ -60,7 +60,7 @@ export class Http1Transport implements Transport {
     return new Promise((resolve, reject) => {
       const exchange = module.request(server, options, resolve);
       exchange.on('socket', (socket) => socket.setKeepAlive(true, keepAliveDelay));
-const fail = (error: Error) => reject(signal.aborted ? (signal.reason as Error) : error);
+      const fail = (error: Error) => reject(signal.aborted ? (signal.reason as Error) : error);
       exchange.on('error', fail);
       // all that Node says of an answer by which the server changes to another protocol (101)
       exchange.on('close', () => fail(new Error('the connection was closed without an answer')));
