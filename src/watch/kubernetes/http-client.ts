@@ -128,7 +128,7 @@ class HttpApiClient implements ApiClient {
     const credentials = await abortable(this.#source.current(), signal);
     this.#host = credentials.server.host;
     let transport = await abortable(this.#connected(credentials), signal);
-    // others who waited for it may have taken the last place; one that has none at all is not dialled for ever
+    // others who waited for it may have taken the last place; a server that ends each connection at once is not dialled for ever
     for (let more = mostRequests; !transport.isOpen && more > 0; more--)
       transport = await abortable(this.#connected(credentials), signal);
     const headers = {
