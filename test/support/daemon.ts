@@ -158,9 +158,9 @@ export class Daemon {
     return this.#exit === undefined;
   }
 
-  /** The first line from the given one on that matches; waits for it. */
-  async line(pattern: RegExp, from = 0): Promise<string> {
-    const signal = AbortSignal.timeout(patience);
+  /** The first line from the given one on that matches; waits for it, for so many milliseconds. */
+  async line(pattern: RegExp, from = 0, limit = patience): Promise<string> {
+    const signal = AbortSignal.timeout(limit);
     for (let next = from; ; ) {
       for (; next < this.lines.length; next++) if (pattern.test(this.lines[next]!)) return this.lines[next]!;
       await this.#more(next, signal, () => `no line of the log matches ${pattern}`);
