@@ -130,8 +130,10 @@ describe('a running kube-ipvs whose kernel somebody else changes', () => {
     const late = '-A -t 10.96.0.30:80 -s rr';
     const refusal = /kube-ipvs0 exists but is a bridge, not a dummy device/;
     const refused = () => daemon.line(refusal, daemon.lines.length);
-    // before a scrub can come between the two
+    // asleep it cannot make its own between the two
+    daemon.signal('SIGSTOP');
     node.execute(['ip', '-batch', '-'], 'link delete kube-ipvs0\nlink add kube-ipvs0 type bridge\n');
+    daemon.signal('SIGCONT');
     await refused();
     server.apply(serviceObject('late', { clusterIPs: ['10.96.0.30'] }));
     await daemon.until(() => node.text().includes(late), true);
