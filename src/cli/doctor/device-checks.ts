@@ -28,15 +28,24 @@ export function nodePortFinding(
   addresses: readonly NodeAddress[],
   nodeIP?: Address,
 ): Finding {
-  const check = 'nodeport-addresses';
   const held = addresses.filter(({ loopback }) => !loopback).map(({ address }) => address);
-  const heldText = held.length === 0 ? 'it has none now' : held.join(', ');
-  if (wanted === 'primary') {
-    if (nodeIP === undefined || held.includes(nodeIP)) return ok(check, "the node's own address of each family");
-    const message = `--bind-address is ${nodeIP}, which this node does not have: NodePorts of its family are served nowhere`;
-    return warn(check, message, `name an address that it has: ${heldText}`);
-  }
-  if (wanted.length === 0) return ok(check, 'all addresses of the node');
+  if (wanted === 'primary') return primaryFinding(nodeIP, held);
+  return wanted.length === 0 ? ok(nodePorts, 'all addresses of the node') : networksFinding(wanted, addresses, held);
+}
+
+const nodePorts = 'nodeport-addresses';
+
+function primaryFinding(nodeIP: Address | undefined, held: readonly Address[]): Finding {
+  if (nodeIP === undefined || held.includes(nodeIP)) return ok(nodePorts, "the node's own address of each family");
+  const message = `--bind-address is ${nodeIP}, which this node does not have: NodePorts of its family are served nowhere`;
+  return warn(nodePorts, message, `name an address that it has: ${textOf(held)}`);
+}
+
+function networksFinding(
+  wanted: readonly Cidr[],
+  addresses: readonly NodeAddress[],
+  held: readonly Address[],
+): Finding {
   const at = (networks: readonly Cidr[]) =>
     nodeFacts(undefined, addresses, { nodeName: '', nodePortAddresses: networks, nodeIP: undefined }).nodePortAddresses;
   const served = at(wanted);
@@ -46,12 +55,16 @@ export function nodePortFinding(
   // of a family that the node does not have there is nothing to serve
   const isHere = (family: Family) => at([]).some((address) => familyOf(address) === family);
   const lacking = named.filter((family) => !isServed(family) && (isHere(family) || !named.some(isServed)));
-  if (lacking.length === 0) return ok(check, served.join(', '));
+  if (lacking.length === 0) return ok(nodePorts, served.join(', '));
   const which = lacking.length === 1 ? `IPv${lacking[0]} networks` : 'networks';
   const where = served.length === 0 ? 'nowhere' : `at ${served.join(', ')} only, of the other family`;
   return warn(
-    check,
+    nodePorts,
     `none of the ${which} of --nodeport-addresses has an address of this node that NodePorts can have: they are served ${where}`,
-    `name networks of addresses that it has: ${heldText}`,
+    `name networks of addresses that it has: ${textOf(held)}`,
   );
+}
+
+function textOf(held: readonly Address[]): string {
+  return held.length === 0 ? 'it has none now' : held.join(', ');
 }
