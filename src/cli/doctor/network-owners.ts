@@ -85,10 +85,15 @@ function matchesKey(key: string, patterns: readonly string[]): boolean {
   if (ofHardware.has(key)) return patterns.length === 0;
   const names = ofDevice.get(key);
   if (names === undefined) return true;
-  const isMet = (pattern: string) => names.some((name) => matchesGlob(pattern, name));
-  const others = patterns.filter((pattern) => pattern.startsWith('!'));
-  if (others.some((pattern) => isMet(pattern.slice(1)))) return false;
-  return others.length === patterns.length || patterns.some(isMet);
+  return isAmong(patterns, '!', (pattern) => names.some((name) => matchesGlob(pattern, name)));
+}
+
+/** In a list the device is not what an exception meets, whatever else does; a list of exceptions only has all others. */
+function isAmong(list: readonly string[], exception: string, isMet: (pattern: string) => boolean): boolean {
+  const exceptions = list.filter((pattern) => pattern.startsWith(exception));
+  if (exceptions.some((pattern) => isMet(pattern.slice(exception.length)))) return false;
+  if (exceptions.length === list.length) return list.length > 0;
+  return list.some((pattern) => !pattern.startsWith(exception) && isMet(pattern));
 }
 
 /** Behind the files of CNI plugins (calico.conf, rke2-canal.conf), which say their own list anew. */
@@ -149,13 +154,10 @@ function managedOf(files: readonly (readonly Section[])[]): boolean | undefined 
   return undefined;
 }
 
-/** A list of devices; what is excepted is not in it, whatever else says so, and one of exceptions only has all others. */
+/** A list of devices. */
 function matchesSpecs(list: string): boolean {
   const specs = list.split(/[;,\s]+/).filter((spec) => spec !== '');
-  const excepted = specs.filter((spec) => spec.startsWith('except:'));
-  if (excepted.some((spec) => matchesSpec(spec.slice('except:'.length)))) return false;
-  const isAllOthers = excepted.length > 0 && excepted.length === specs.length;
-  return isAllOthers || specs.some((spec) => !spec.startsWith('except:') && matchesSpec(spec));
+  return isAmong(specs, 'except:', matchesSpec);
 }
 
 function matchesSpec(spec: string): boolean {
