@@ -259,7 +259,7 @@ function goInteger(text: string): number | undefined {
 
 function readInteger(text: string, least: number, cure: string): Read {
   const value = goInteger(text);
-  if (value === undefined || (value < 0 && least === 0)) return { ok: false, why: `is ${quoted(text)}; write ${cure}` };
+  if (value === undefined || value < least) return { ok: false, why: `is ${quoted(text)}; write ${cure}` };
   if (Math.abs(value) <= largest) return { ok: true, value };
   const bound = value > 0 ? `at most ${largest}` : `at least -${largest}`;
   return { ok: false, why: `is ${quoted(text)}; write ${bound}` };
@@ -281,7 +281,7 @@ function readValue(flag: FlagSpec, value: string | undefined): Read {
     case 'number':
       return readInteger(value, 0, 'a whole number from 0');
     case 'integer':
-      return readInteger(value, -largest, 'a whole number');
+      return readInteger(value, -Infinity, 'a whole number');
     case 'decimal':
       if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)) return { ok: true, value: Number(value) };
       return { ok: false, why: `is ${quoted(value)}; write a number such as 5 or 2.5` };

@@ -113,11 +113,11 @@ function commaList(text: string): string[] {
 function switches(node: Node): FieldReading {
   if (node.kind !== 'block')
     return refusal(node, 'which is no block of names; write NAME: true or NAME: false below it');
-  for (const { value } of node.entries) {
-    if (!isNull(value) && (value.kind !== 'scalar' || typeof value.value !== 'boolean')) {
+  const written = node.entries.filter(({ value }) => !isNull(value));
+  for (const { value } of written) {
+    if (value.kind !== 'scalar' || typeof value.value !== 'boolean') {
       return refusal(value, 'which is neither true nor false; write one of them');
     }
   }
-  const written = node.entries.filter(({ value }) => !isNull(value));
   return { value: written.map(({ key, value }) => `${key}=${String((value as { value: unknown }).value)}`) };
 }
