@@ -229,7 +229,7 @@ export class ListWatch {
         // etcd 3.4 cannot stream a list, and its API server notices only when it has said yes
         const { refusal } = event;
         if (listing !== undefined && refusal.code === 500) return { kind: 'unsupported', message: refusal.message };
-        return listing === undefined ? endingOf(refusal, 'watch', true) : endingOf(refusal, 'stream');
+        return endingOf(refusal, listing === undefined ? 'changes' : 'stream');
       }
       case 'odd':
         this.#hasUnnamed = true;

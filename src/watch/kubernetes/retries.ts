@@ -120,15 +120,15 @@ function afterLife(isSilent: boolean): Next {
   return { wait: undefined, relists: true, restart: { reason: 'silent', message } };
 }
 
-/** `asked`: for a stream that begins with the list, for a list, or for a watch from a version; `isGranted`: it was, and broke off so. */
-export function endingOf(refusal: Refusal, asked: 'stream' | 'list' | 'watch', isGranted = false): Ending {
+/** `asked`: for a stream that begins with the list, for a list, for a watch from a version, or for the next changes of one that was granted. */
+export function endingOf(refusal: Refusal, asked: 'stream' | 'list' | 'watch' | 'changes'): Ending {
   const { code, message, retryAfter, isAhead } = refusal;
   if (code === 410) return { kind: 'expired', message };
   // 404: a list in pages would not be found either
   const isOurFault = code >= 400 && code < 500 && ![401, 403, 404, 429].includes(code);
   if (asked === 'stream' && isOurFault) return { kind: 'unsupported', message };
   // a server that grants the watch is well: it stumbles over a change behind the version, and will do so again
-  const isStuck = isGranted && code === 500;
-  const isFutile = asked === 'watch' && (isOurFault || isAhead || isStuck);
+  const isStuck = asked === 'changes' && code === 500;
+  const isFutile = isStuck || ((asked === 'watch' || asked === 'changes') && (isOurFault || isAhead));
   return { kind: 'failed', reason: 'refused', isFutile, message, retryAfter };
 }
