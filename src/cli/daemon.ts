@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import { identityOf } from '../kernel/network-namespace.ts';
 import { refusalText } from '../kernel/refusals.ts';
 import { type Kernel, KernelError } from '../kernel/kernel.ts';
+import type { Family } from '../model/address.ts';
 import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import type { SourceState, StatusReport } from '../model/status.ts';
 import { opText } from '../model/text.ts';
@@ -21,6 +22,7 @@ import { Journal } from './journal.ts';
 import { keptByOwner, LocalEndpoints } from './local-endpoints.ts';
 import { levelOf, type Logger } from './log.ts';
 import { Proxy } from './proxy.ts';
+import { inFamilies, servedFamilies } from './served-families.ts';
 import { Servers } from './servers.ts';
 import { openSources, type Sources } from './sources.ts';
 import { productVersion } from './version.ts';
@@ -54,6 +56,7 @@ export class Daemon {
   readonly #proxy: Proxy;
   #config: Config;
   #sources: Sources | undefined;
+  #served: readonly Family[] = [];
   #addresses: NodeAddresses | undefined;
   #addressState: Pick<SourceState, 'objects' | 'since' | 'heardAt' | 'synced'>;
   #isReady = false;
@@ -137,6 +140,7 @@ export class Daemon {
 
   /** Opens the sources, and listens: why it cannot is told by way of them. Rejects when they cannot be opened at all. */
   async open(): Promise<void> {
+    this.#served = await servedFamilies(this.#kernel, this.#log);
     this.#addresses = new NodeAddresses(this.#kernel, {
       onEvent: (event) => this.#hear(event),
       onError: (error) =>
@@ -195,7 +199,8 @@ export class Daemon {
     };
   }
 
-  #hear(event: ClusterEvent): void {
+  #hear(told: ClusterEvent): void {
+    const event = inFamilies(told, this.#served);
     if (event.kind === 'nodeAddresses') {
       const now = Date.now();
       this.#addressState = { objects: event.addresses.length, since: now, heardAt: now, synced: true };

@@ -8,6 +8,7 @@ import { type Facts, readFacts } from './facts.ts';
 import { exitStatus, type Invocation } from './invocation.ts';
 import { createLog, type Logger } from './log.ts';
 import { refusedScheduler } from './scheduler.ts';
+import { inFamilies, servedFamilies } from './served-families.ts';
 
 export interface Groundwork {
   /** All that is known, of the node's addresses too. */
@@ -37,9 +38,10 @@ export async function withFacts(
     return exitStatus.usage;
   }
   const store = new Store();
-  for (const event of facts.events) store.apply(event);
   const kernel = openKernel({ netns: config.netns });
   try {
+    const served = await servedFamilies(kernel, log);
+    for (const event of facts.events) store.apply(inFamilies(event, served));
     const refusal = await refusedScheduler(kernel, config.scheduler);
     if (refusal !== undefined) {
       log.error(refusal);

@@ -5,6 +5,9 @@ import type { ConntrackPolicy, WantedSetting } from '../model/node-state.ts';
 /** What comes from others by IPv6 is sent on: no pass makes it so, as kube-proxy does not, since it ends a host's own configuration. */
 export const ipv6Forwarding = 'net/ipv6/conf/all/forwarding';
 
+/** `1`, or not there at all, on a node without IPv6. */
+export const ipv6Disabled = 'net/ipv6/conf/all/disable_ipv6';
+
 /** What of the configuration the settings depend on. */
 export interface SettingsPolicy {
   readonly strictArp: boolean;

@@ -43,6 +43,16 @@ describe('kube-ipvs', () => {
     network.run(network.node, ...command);
   }
 
+  it('serves the IPv4 half of a Service on a node without IPv6', async () => {
+    onNode('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1');
+    const dual = serviceObject('web', { clusterIPs: ['10.96.0.10', 'fd00:96::10'] });
+    const { status, stdout, stderr } = await reconcile(list([dual, ...web.slice(1)]));
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /this node has no IPv6/);
+    assert.deepEqual(ipvsLines(network.node), webLines);
+    assert.doesNotMatch(stdout, /fd00:96::10/);
+  });
+
   it('does what its lines say, says so again with no change, and cleans up to nothing', async () => {
     const first = await reconcile(list(web));
     assert.equal(first.status, 0, first.stderr);

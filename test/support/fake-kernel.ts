@@ -50,6 +50,7 @@ const freshSettings: ReadonlyMap<string, ObservedSetting> = new Map(
     'net/ipv4/ip_forward': '0',
     'net/ipv4/conf/all/arp_ignore': '0',
     'net/ipv4/conf/all/arp_announce': '0',
+    'net/ipv6/conf/all/disable_ipv6': '0',
     'net/netfilter/nf_conntrack_tcp_timeout_established': '432000',
     'net/netfilter/nf_conntrack_tcp_timeout_close_wait': '60',
     'net/netfilter/nf_conntrack_tcp_be_liberal': '0',
