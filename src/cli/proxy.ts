@@ -90,6 +90,7 @@ export class Proxy {
     void this.#rehearse();
     while (!this.#signal.aborted) {
       const signal = this.#untilChange;
+      const reconciler = this.#reconciler;
       // what the rhythm before took, and did not finish, is not lost
       this.#store.markAll();
       try {
@@ -97,6 +98,7 @@ export class Proxy {
       } catch (error) {
         if (!signal.aborted) throw error;
       }
+      if (this.#reconciler !== reconciler) this.#reconciler.inherit(reconciler);
     }
   }
 

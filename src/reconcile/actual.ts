@@ -62,7 +62,7 @@ export class Actual {
   /** How many IPv4 addresses the device has. */
   #addresses = 0;
   readonly #servicesAt = new Map<Address, Set<ActualService>>();
-  /** Virtual services that we asked to be added, and nobody knows whether they were. */
+  /** Virtual services that are ours if they are there: we asked for them, and nobody has looked since. */
   readonly #asked = new Set<string>();
   /** The last dumps, as long as nothing has changed the mirror since: the same dump again says nothing new. */
   #seenServices: readonly ObservedVirtualService[] | undefined;
@@ -136,6 +136,12 @@ export class Actual {
     this.#asked.add(id);
   }
 
+  /** What is ours in the mirror before this one is ours here once it is found. Costs O(services). */
+  inherit(before: Actual): void {
+    for (const id of before.#asked) this.#asked.add(id);
+    for (const known of before.services.values()) if (before.isOurs(known)) this.#asked.add(known.service.id);
+  }
+
   setService(service: VirtualService, added: boolean): ActualService {
     this.#seenServices = undefined;
     const ours = this.#asked.delete(service.id) || added;
@@ -177,6 +183,7 @@ export class Actual {
       set: ({ service }) => this.setService(service, false),
       remove: ({ service }) => this.deleteService(service.id),
     });
+    this.#asked.clear();
     this.#seenServices = observed;
     return differing.map(({ service }) => service);
   }

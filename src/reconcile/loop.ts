@@ -21,7 +21,7 @@ import { Flows } from './flows.ts';
 import { PassOutcome, type PassReport, type TurnOutcome } from './pass-report.ts';
 import { type Draining, operations, type Plan, plan } from './plan.ts';
 import { unsettable } from './plan-node.ts';
-import { viewOf } from './view.ts';
+import { type Size, sizeOf, viewOf } from './view.ts';
 import { Reader } from './reader.ts';
 import { type Differing, type Expected, Scrub } from './scrub.ts';
 import { type Failure, fixturesOf, keyOf, type Surroundings, Turn, usualTurnSize } from './turn.ts';
@@ -79,6 +79,11 @@ export class Reconciler {
   /** Nothing is decided before. */
   get synced(): boolean {
     return this.#surroundings.store.synced;
+  }
+
+  /** What the one before knew to be ours is so still, whatever is left of its marks. To be told before `verify`. O(services). */
+  inherit(before: Reconciler): void {
+    this.#actual.inherit(before.#actual);
   }
 
   /** Reads all that is ours or claimed and makes every key dirty: at start, and whenever the mirror is to be verified. O(cluster). */
@@ -217,14 +222,8 @@ export class Reconciler {
   }
 
   /** How many virtual services are asked for, and how many destinations the kernel has for them. O(virtual services). */
-  size(): { readonly virtualServices: number; readonly destinations: number } {
-    let virtualServices = 0;
-    let destinations = 0;
-    for (const { id } of this.#wanted.services()) {
-      virtualServices++;
-      destinations += this.#actual.service(id)?.destinations.size ?? 0;
-    }
-    return { virtualServices, destinations };
+  size(): Size {
+    return sizeOf(this.#wanted, this.#actual);
   }
 
   /** The Service that a virtual service belongs to. */

@@ -44,6 +44,21 @@ export async function viewOf(scene: Scene): Promise<VirtualServiceStatus[]> {
   return rows;
 }
 
+export interface Size {
+  readonly virtualServices: number;
+  readonly destinations: number;
+}
+
+export function sizeOf(wanted: WantedState, actual: Actual): Size {
+  let virtualServices = 0;
+  let destinations = 0;
+  for (const { id } of wanted.services()) {
+    virtualServices++;
+    destinations += actual.service(id)?.destinations.size ?? 0;
+  }
+  return { virtualServices, destinations };
+}
+
 function byAddress(a: VirtualServiceKey, b: VirtualServiceKey): number {
   if (a.address !== b.address) return a.address < b.address ? -1 : 1;
   return a.port - b.port || (a.protocol < b.protocol ? -1 : 1);
