@@ -27,6 +27,11 @@ function valuesOf(flag: FlagSpec): readonly string[] | undefined {
   return /^(PATH|FILE)/.test(flag.value ?? '') ? undefined : (flag.choices ?? []);
 }
 
+/** Whether words without a flag may be paths, as those behind `--manifests a.yaml` are. */
+function takesPaths(command: CommandName): boolean {
+  return flagsOf(command).some((flag) => flag.takesOperands === true);
+}
+
 function bash(): string {
   const words = commands.map((name) => {
     const operands = commandTable[name].operand?.choices ?? [];
@@ -55,7 +60,7 @@ ${values.join('\n')}
 ${words.join('\n')}
     *) words="${withoutCommand.join(' ')}" ;;
   esac
-  if [[ "$command" =~ ^(run|reconcile|explain|doctor)$ && "$current" != -* ]]; then
+  if [[ "$command" =~ ^(${commands.filter(takesPaths).join('|')})$ && "$current" != -* ]]; then
     COMPREPLY=($(compgen -f -- "$current"))
   else
     COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -72,7 +77,7 @@ function zsh(): string {
     const specs = [
       ...flagsOf(name).flatMap(zshFlag),
       ...(operand === undefined ? [] : [zshQuoted(`1:${zshOperand(operand)}`)]),
-      ...(flagsOf(name).some((flag) => flag.takesOperands === true) ? [zshQuoted('*:manifest:_files')] : []),
+      ...(takesPaths(name) ? [zshQuoted('*:manifest:_files')] : []),
     ];
     return `    ${name}) _arguments ${specs.join(' ')} ;;`;
   });

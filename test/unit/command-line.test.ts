@@ -263,6 +263,8 @@ describe('completion', () => {
     assert.equal(ask('kube-ipvs', 'completion', 'f'), 'fish');
     assert.equal(ask('kube-ipvs', 'reconcile', '--manifests', '/etc/hostn'), '/etc/hostname');
     assert.equal(ask('kube-ipvs', '--config', '/etc/hostn'), '/etc/hostname');
+    assert.equal(ask('kube-ipvs', 'takeover', '--manifests', '/etc/hosts', '/etc/hostn'), '/etc/hostname');
+    assert.equal(ask('kube-ipvs', 'status', '/etc/hostn'), '');
     assert.equal(ask('kube-ipvs', '--write-conf'), '--write-config-to');
     assert.equal(ask('kube-ipvs', '--config', 'x', '--init'), '--init-only');
   });
