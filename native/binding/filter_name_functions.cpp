@@ -48,14 +48,8 @@ napi_value toItem(napi_env env, const std::string& text) {
 }
 
 template <typename T>
-napi_value toArray(napi_env env, const std::vector<T>& items) {
-  napi_value array = nullptr;
-  if (napi_create_array_with_length(env, items.size(), &array) != napi_ok) return nullptr;
-  for (uint32_t i = 0; i < items.size(); ++i) {
-    const napi_value item = toItem(env, items[i]);
-    if (item == nullptr || napi_set_element(env, array, i, item) != napi_ok) return nullptr;
-  }
-  return array;
+napi_value toItems(napi_env env, std::span<const T> items) {
+  return toArray(env, items, [&](const T& item) { return toItem(env, item); });
 }
 
 // Names that netfilter tells over one socket, by a function that takes the socket.
@@ -69,7 +63,7 @@ napi_value readFromNetfilter(napi_env env, napi_callback_info info) {
       const Outcome opened = socket.open(NETLINK_NETFILTER, options);
       return opened.ok() ? ask(socket, names) : opened;
     }
-    napi_value value(napi_env env) override { return toArray(env, names); }
+    napi_value value(napi_env env) override { return toItems<T>(env, names); }
   };
   const Call call(env, info);
   auto exchange = std::make_unique<Read>();
@@ -82,7 +76,7 @@ napi_value readLegacyNames(napi_env env, napi_callback_info info) {
     std::string networkNamespace;
     std::vector<filter::Name> names;
     Outcome run(Nothing&) override { return legacy::readNames(networkNamespace, names); }
-    napi_value value(napi_env env) override { return toArray(env, names); }
+    napi_value value(napi_env env) override { return toItems<filter::Name>(env, names); }
   };
   const Call call(env, info);
   auto exchange = std::make_unique<Read>();

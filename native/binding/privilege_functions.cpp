@@ -32,9 +32,7 @@ napi_value execute(napi_env env, napi_callback_info info) {
 }  // namespace
 
 napi_value defineExecute(napi_env env) {
-  napi_value function = nullptr;
-  napi_create_function(env, "execute", NAPI_AUTO_LENGTH, execute, nullptr, &function);
-  return function;
+  return toFunction(env, "execute", execute);
 }
 
 }  // namespace binding

@@ -17,22 +17,6 @@ napi_value toText(napi_env env, const char* text) {
   return toValue(env, std::string_view(text));
 }
 
-template <class Item, class Convert>
-napi_value toArray(napi_env env, std::span<const Item> items, Convert&& convert) {
-  napi_value array = nullptr;
-  if (napi_create_array_with_length(env, items.size(), &array) != napi_ok) return nullptr;
-  for (uint32_t i = 0; i < items.size(); ++i) {
-    // A scope for each, or the handles of a long list pile up until the call returns.
-    napi_handle_scope scope = nullptr;
-    if (napi_open_handle_scope(env, &scope) != napi_ok) return nullptr;
-    const napi_value item = convert(items[i]);
-    const bool stored = item != nullptr && napi_set_element(env, array, i, item) == napi_ok;
-    napi_close_handle_scope(env, scope);
-    if (!stored) return nullptr;
-  }
-  return array;
-}
-
 napi_value toEvent(napi_env env, const route::Event& event) {
   ObjectBuilder object(env);
   if (event.kind == route::Event::Kind::overrun) return object.set("kind", toText(env, "overrun")).value();

@@ -22,19 +22,14 @@ bool isSetting(const Call& call, const std::string& parameter, const std::string
 }
 
 napi_value toReadings(napi_env env, std::span<const setting::Reading> readings) {
-  napi_value array = nullptr;
-  if (napi_create_array_with_length(env, readings.size(), &array) != napi_ok) return nullptr;
-  for (uint32_t i = 0; i < readings.size(); ++i) {
-    const setting::Reading& reading = readings[i];
+  return toArray(env, readings, [&](const setting::Reading& reading) {
     const bool isRead = reading.error == 0;
-    const napi_value item = ObjectBuilder(env)
-                                .set("value", isRead ? toValue(env, std::string_view(reading.value)) : undefined(env))
-                                .set("writable", toValue(env, reading.writable))
-                                .set("errno", toValue(env, static_cast<double>(reading.error)))
-                                .value();
-    if (item == nullptr || napi_set_element(env, array, i, item) != napi_ok) return nullptr;
-  }
-  return array;
+    return ObjectBuilder(env)
+        .set("value", isRead ? toValue(env, std::string_view(reading.value)) : undefined(env))
+        .set("writable", toValue(env, reading.writable))
+        .set("errno", toValue(env, static_cast<double>(reading.error)))
+        .value();
+  });
 }
 
 napi_value readSettings(napi_env env, napi_callback_info info) {

@@ -14,10 +14,4 @@ inline napi_value submit(napi_env env, std::unique_ptr<SingleExchange> exchange)
   return std::make_shared<Channel<Nothing>>(Nothing{})->submit(env, std::move(exchange));
 }
 
-inline napi_value toFunction(napi_env env, const char* name, napi_callback body) {
-  napi_value function = nullptr;
-  napi_create_function(env, name, NAPI_AUTO_LENGTH, body, nullptr, &function);
-  return function;
-}
-
 }  // namespace binding

@@ -19,15 +19,12 @@ napi_value toTypedArray(napi_env env, napi_typedarray_type type, const void* val
 }
 
 napi_value toTexts(napi_env env, std::span<const netlink::KernelText> texts) {
-  napi_value array = nullptr;
-  if (napi_create_array_with_length(env, texts.size(), &array) != napi_ok) return nullptr;
-  for (uint32_t i = 0; i < texts.size(); ++i) {
-    ObjectBuilder text(env);
-    text.set("index", toValue(env, double{static_cast<double>(texts[i].index)}));
-    text.set("text", toValue(env, std::string_view(texts[i].text)));
-    if (napi_set_element(env, array, i, text.value()) != napi_ok) return nullptr;
-  }
-  return array;
+  return toArray(env, texts, [&](const netlink::KernelText& text) {
+    return ObjectBuilder(env)
+        .set("index", toValue(env, static_cast<double>(text.index)))
+        .set("text", toValue(env, std::string_view(text.text)))
+        .value();
+  });
 }
 
 napi_value toError(napi_env env, const char* code, const std::string& message) {
@@ -55,6 +52,12 @@ napi_value undefined(napi_env env) {
   napi_value value = nullptr;
   napi_get_undefined(env, &value);
   return value;
+}
+
+napi_value toFunction(napi_env env, const char* name, napi_callback body) {
+  napi_value function = nullptr;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, body, nullptr, &function);
+  return function;
 }
 
 napi_value toValue(napi_env env, double number) {

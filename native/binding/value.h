@@ -20,6 +20,7 @@
 namespace binding {
 
 napi_value undefined(napi_env env);
+napi_value toFunction(napi_env env, const char* name, napi_callback body);
 napi_value toValue(napi_env env, double number);
 napi_value toValue(napi_env env, bool flag);
 napi_value toValue(napi_env env, std::string_view text);
@@ -49,6 +50,23 @@ class ObjectBuilder {
   napi_env env_;
   napi_value object_ = nullptr;
 };
+
+/// An array of what `convert` makes of each item; nullptr where one fails.
+template <class Item, class Convert>
+napi_value toArray(napi_env env, std::span<const Item> items, Convert&& convert) {
+  napi_value array = nullptr;
+  if (napi_create_array_with_length(env, items.size(), &array) != napi_ok) return nullptr;
+  for (uint32_t i = 0; i < items.size(); ++i) {
+    // A scope for each, or the handles of a long list pile up until the call returns.
+    napi_handle_scope scope = nullptr;
+    if (napi_open_handle_scope(env, &scope) != napi_ok) return nullptr;
+    const napi_value item = convert(items[i]);
+    const bool stored = item != nullptr && napi_set_element(env, array, i, item) == napi_ok;
+    napi_close_handle_scope(env, scope);
+    if (!stored) return nullptr;
+  }
+  return array;
+}
 
 /// An Error with `code`, `syscall`, `errno` and the kernel's words.
 napi_value toError(napi_env env, const netlink::Outcome& outcome);
