@@ -3,7 +3,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 
 namespace address {
 
@@ -22,6 +24,9 @@ inline uint8_t fromAf(uint32_t af) {
 }
 inline uint8_t sizeOf(uint8_t family) {
   return family == v6 ? 16 : 4;
+}
+inline bool isZero(const uint8_t (&bytes)[16]) {
+  return std::all_of(std::begin(bytes), std::end(bytes), [](uint8_t byte) { return byte == 0; });
 }
 
 }  // namespace address

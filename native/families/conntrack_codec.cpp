@@ -3,9 +3,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
 
-#include <algorithm>
-#include <iterator>
-
 #include "../netlink/attribute.h"
 #include "address.h"
 
@@ -32,10 +29,6 @@ struct Tuple {
   uint8_t (&source)[16];
   uint8_t (&destination)[16];
 };
-
-bool isZero(const uint8_t (&bytes)[16]) {
-  return std::all_of(std::begin(bytes), std::end(bytes), [](uint8_t byte) { return byte == 0; });
-}
 
 void packHeader(MessageWriter& writer, uint8_t family) {
   writer.header(nfgenmsg{.nfgen_family = address::toAf(family), .version = NFNETLINK_V0, .res_id = 0});
@@ -101,7 +94,7 @@ FlowKey filterOf(const FlowKey& key) {
 void packFlowsQuery(MessageWriter& writer, const FlowKey& filter) {
   packHeader(writer, filter.family);
   if (filter.protocol == 0) return;
-  const bool byAddress = !isZero(filter.address);
+  const bool byAddress = !address::isZero(filter.address);
   const bool byPort = filter.port != 0;
   {
     const MessageWriter::Nest tuple(writer, CTA_TUPLE_ORIG);

@@ -15,13 +15,11 @@ using netlink::AttributeReader;
 using netlink::Bytes;
 using netlink::Message;
 using netlink::MessageWriter;
+using netlink::mostDumped;
 using netlink::Outcome;
 using netlink::Socket;
 
 namespace {
-
-// A peer that never ends a dump must not eat all memory: kube-proxy makes some four chains for each endpoint.
-constexpr size_t mostNames = 4 * 1024 * 1024;
 
 constexpr uint16_t setType(uint8_t command) {
   return static_cast<uint16_t>(NFNL_SUBSYS_IPSET << 8 | command);
@@ -49,7 +47,7 @@ Outcome dump(Socket& socket, const Query& query, std::vector<Name>& names) {
                                    .unpack =
                                        [&](const Message& reply) {
                                          if (reply.type != nftables::typeOf(query.answer)) return true;
-                                         return names.size() <= mostNames && query.unpack(reply, names);
+                                         return names.size() <= mostDumped && query.unpack(reply, names);
                                        },
                                });
 }
@@ -169,7 +167,7 @@ Outcome setNames(Socket& socket, std::vector<std::string>& names) {
                                    .unpack =
                                        [&](const Message& reply) {
                                          if (reply.type != setType(IPSET_CMD_LIST)) return true;
-                                         return names.size() <= mostNames && unpackSet(reply, names);
+                                         return names.size() <= mostDumped && unpackSet(reply, names);
                                        },
                                });
 }

@@ -15,12 +15,11 @@ using netlink::Answers;
 using netlink::Batches;
 using netlink::Message;
 using netlink::MessageWriter;
+using netlink::mostDumped;
 using netlink::Outcome;
 
 namespace {
 
-// A peer that never ends a dump must not eat all memory: far more than a kernel can hold.
-constexpr size_t mostEntries = 8 * 1024 * 1024;
 // True size of an answer to GET_SERVICE, as counted against SO_RCVBUF: 1 280 bytes on 6.1 after netlink_trim, and never
 // more than the buffer it is made in (NLMSG_GOODSIZE, 8 KiB at most).
 constexpr size_t serviceReplySize = 8 * 1024 + 512;
@@ -107,7 +106,7 @@ Outcome Client::dumpServices(std::vector<Record>& records, bool (*unpack)(const 
                                       .unpack =
                                           [&](const Message& reply) {
                                             records.emplace_back();
-                                            return records.size() <= mostEntries && unpack(reply, records.back());
+                                            return records.size() <= mostDumped && unpack(reply, records.back());
                                           },
                                   });
   });
@@ -162,7 +161,7 @@ Outcome Client::dumpDestinations(const Op& service, std::vector<Entry>& entries)
                                     .unpack =
                                         [&](const Message& reply) {
                                           entries.emplace_back();
-                                          return entries.size() <= mostEntries &&
+                                          return entries.size() <= mostDumped &&
                                                  unpackDestination(reply, service, entries.back());
                                         },
                                 });

@@ -1,24 +1,16 @@
 #include "ipvs_record.h"
 
 #include <linux/ip_vs.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 #include <iterator>
 
 #include "address.h"
+#include "endpoint.h"
 
 namespace ipvs {
 
 namespace {
-
-std::optional<Violation> endpointViolationOf(const Op& op) {
-  if (!address::isFamily(op.family)) return Violation{"family", op.family, "must be 4 or 6"};
-  if (op.protocol != IPPROTO_TCP && op.protocol != IPPROTO_UDP && op.protocol != IPPROTO_SCTP) {
-    return Violation{"protocol", op.protocol, "must be 6 (TCP), 17 (UDP) or 132 (SCTP)"};
-  }
-  return std::nullopt;
-}
 
 std::optional<Violation> schedulerViolationOf(const Op& op) {
   const auto end = std::find(std::begin(op.scheduler), std::end(op.scheduler), '\0');
@@ -37,7 +29,7 @@ std::optional<Violation> violationOf(const Op& op) {
   if (op.kind != Kind::service && op.kind != Kind::destination) {
     return Violation{"kind", static_cast<uint32_t>(op.kind), "must be 1 (service) or 2 (destination)"};
   }
-  if (auto violation = endpointViolationOf(op)) return violation;
+  if (auto violation = endpoint::violationOf(op.family, op.protocol)) return violation;
   if (op.kind == Kind::service) return op.verb == Verb::remove ? std::nullopt : schedulerViolationOf(op);
   if (op.forwarding > IP_VS_CONN_F_BYPASS) {
     return Violation{"forwarding", op.forwarding, "must be 0 to 4 (an IP_VS_CONN_F_ method)"};
@@ -52,7 +44,7 @@ std::optional<Violation> identityViolationOf(const Op& service) {
   if (service.kind != Kind::service) {
     return Violation{"kind", static_cast<uint32_t>(service.kind), "must be 1 (service)"};
   }
-  return endpointViolationOf(service);
+  return endpoint::violationOf(service.family, service.protocol);
 }
 
 }  // namespace ipvs

@@ -16,13 +16,12 @@ using netlink::Answers;
 using netlink::Batches;
 using netlink::Message;
 using netlink::MessageWriter;
+using netlink::mostDumped;
 using netlink::Outcome;
 
 namespace {
 
 constexpr int tries = 8;
-// A peer that never ends a dump must not eat all memory: far more than a kernel can hold.
-constexpr size_t mostRecords = 8 * 1024 * 1024;
 
 // How one kind of object is dumped.
 struct Query {
@@ -107,7 +106,7 @@ Outcome Client::atOneMoment(netlink::FunctionRef<Outcome()> read) {
     before = after;
   }
   if (!outcome.ok()) return outcome;
-  return {.error = EINTR, .call = "NFT_MSG_GETGEN", .code = "DUMP_INTERRUPTED", .text = {}};
+  return {.error = EINTR, .call = "NFT_MSG_GETGEN", .code = netlink::dumpInterrupted, .text = {}};
 }
 
 Outcome Client::generation(uint32_t& generation) {
@@ -145,7 +144,7 @@ Outcome Client::dumpObjects(Kind kind, uint8_t family, std::vector<Object>& obje
                                     .unpack =
                                         [&](const Message& reply) {
                                           if (reply.type != typeOf(query.answer)) return true;
-                                          return objects.size() <= mostRecords && query.unpack(reply, table_, objects);
+                                          return objects.size() <= mostDumped && query.unpack(reply, table_, objects);
                                         },
                                 });
 }
@@ -160,7 +159,7 @@ Outcome Client::dumpElements(uint8_t family, const std::string& set, std::vector
                            .unpack =
                                [&](const Message& reply) {
                                  if (reply.type != typeOf(NFT_MSG_NEWSETELEM)) return true;
-                                 return elements.size() <= mostRecords && unpackElements(reply, elements);
+                                 return elements.size() <= mostDumped && unpackElements(reply, elements);
                                },
                        });
 }

@@ -13,14 +13,8 @@ using netlink::Answers;
 using netlink::Batches;
 using netlink::Message;
 using netlink::MessageWriter;
+using netlink::mostDumped;
 using netlink::Outcome;
-
-namespace {
-
-// A peer that never ends a dump must not eat all memory: far more than a kernel can hold.
-constexpr size_t mostRecords = 8 * 1024 * 1024;
-
-}  // namespace
 
 Outcome Client::apply(std::span<const Record> ops, Answers& answers) {
   answers = Answers(ops.size());
@@ -47,7 +41,7 @@ Outcome Client::links(std::vector<Link>& links) {
                                         [&](const Message& reply) {
                                           if (reply.type != RTM_NEWLINK) return true;
                                           links.emplace_back();
-                                          return links.size() <= mostRecords && unpackLink(reply, links.back());
+                                          return links.size() <= mostDumped && unpackLink(reply, links.back());
                                         },
                                 });
 }
@@ -75,7 +69,7 @@ Outcome Client::dumpAddresses(uint8_t family, uint32_t device, std::vector<Recor
                                         [&](const Message& reply) {
                                           if (reply.type != RTM_NEWADDR) return true;
                                           Record record;
-                                          if (records.size() >= mostRecords || !unpackAddress(reply, record))
+                                          if (records.size() >= mostDumped || !unpackAddress(reply, record))
                                             return false;
                                           if (record.family == family && (device == 0 || record.device == device))
                                             records.push_back(record);
@@ -106,7 +100,7 @@ Outcome Client::dumpLocalRoutes(uint8_t family, uint32_t device, std::vector<Rec
                                  if (reply.type != RTM_NEWROUTE) return true;
                                  Record record;
                                  bool local = false;
-                                 if (records.size() >= mostRecords || !unpackRoute(reply, record, local)) return false;
+                                 if (records.size() >= mostDumped || !unpackRoute(reply, record, local)) return false;
                                  const bool wanted =
                                      local && record.family == family && (device == 0 || record.device == device);
                                  if (wanted) records.push_back(record);

@@ -10,7 +10,6 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <iterator>
 
 #include "../netlink/attribute.h"
 #include "address.h"
@@ -33,10 +32,6 @@ Bytes addressBytes(const Record& record, const uint8_t (&bytes)[16]) {
 // An address attribute is as long as its family's addresses.
 void unpackBytes(AttributeReader& reader, uint8_t family, uint8_t (&bytes)[16]) {
   reader.bytesTo(std::span(bytes).first(address::sizeOf(family)));
-}
-
-bool isZero(const uint8_t (&bytes)[16]) {
-  return std::all_of(std::begin(bytes), std::end(bytes), [](uint8_t byte) { return byte == 0; });
 }
 
 void packLink(MessageWriter& writer, const Record& op) {
@@ -63,7 +58,7 @@ void packAddress(MessageWriter& writer, const Record& op) {
   writer.header(header);
   writer.bytes(IFA_LOCAL, addressBytes(op, op.address));
   // An IPv4 address that has a peer is found by it alone (inet_rtm_deladdr, 6.1).
-  const bool byPeer = op.verb == Verb::remove && !isZero(op.source);
+  const bool byPeer = op.verb == Verb::remove && !address::isZero(op.source);
   writer.bytes(IFA_ADDRESS, addressBytes(op, byPeer ? op.source : op.address));
   if (op.family == address::v4) return;
   // A VIP is on every node: duplicate detection would only find its siblings.
@@ -86,7 +81,7 @@ void packRoute(MessageWriter& writer, const Record& op) {
   writer.header(header);
   writer.bytes(RTA_DST, addressBytes(op, op.address));
   writer.u32(RTA_OIF, op.device);
-  if (!isZero(op.source)) writer.bytes(RTA_PREFSRC, addressBytes(op, op.source));
+  if (!address::isZero(op.source)) writer.bytes(RTA_PREFSRC, addressBytes(op, op.source));
 }
 
 void unpackLinkInfo(AttributeReader& links, Link& link) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include "function_ref.h"
 #include "message.h"
 #include "outcome.h"
@@ -9,6 +11,9 @@ namespace netlink {
 
 /// The code of a dump that was started again so often that it was given up.
 inline constexpr const char* dumpInterrupted = "DUMP_INTERRUPTED";
+
+/// Far more than a kernel can hold: a peer that never ends a dump must not eat all memory.
+inline constexpr size_t mostDumped = 8 * 1024 * 1024;
 
 struct DumpRequest {
   const char* name;  // for messages
