@@ -2,7 +2,8 @@
 
 import { openKernel } from '../kernel/native.ts';
 import { Store } from '../store/store.ts';
-import { converge, now } from './converge.ts';
+import { steadyNow } from './clock.ts';
+import { converge } from './converge.ts';
 import { exitStatus, type Invocation } from './invocation.ts';
 import { createLog } from './log.ts';
 import { runsHere } from './status-client.ts';
@@ -10,7 +11,7 @@ import { release } from './takeover/release.ts';
 import { wishesOf } from './wishes.ts';
 
 export async function cleanup(invocation: Invocation): Promise<number> {
-  const startedAt = now();
+  const startedAt = steadyNow();
   const store = new Store();
   for (const source of ['services', 'endpointSlices', 'node', 'nodeAddresses'] as const)
     store.apply({ kind: 'synced', source });

@@ -8,6 +8,7 @@ import { type Account, incomplete, settle } from '../reconcile/settle.ts';
 import { sumOf, type Surroundings } from '../reconcile/turn.ts';
 import type { Wishes } from '../reconcile/wanted.ts';
 import type { Store } from '../store/store.ts';
+import { steadyNow } from './clock.ts';
 import { exitStatus, type Invocation } from './invocation.ts';
 import { Lines } from './lines.ts';
 import { type Logger, logSome } from './log.ts';
@@ -19,16 +20,11 @@ export interface Errand {
   readonly wishes: Wishes;
   readonly store: Store;
   readonly kernel: Kernel;
-  /** When the command began, by {@link now}. */
+  /** When the command began, by `steadyNow`. */
   readonly startedAt: number;
   readonly log: Logger;
   /** Added to the JSON document. */
   readonly extra: Readonly<Record<string, unknown>>;
-}
-
-/** Milliseconds that never go back. */
-export function now(): number {
-  return performance.now();
 }
 
 /** Runs the errand, prints it, and answers the exit status. */
@@ -51,7 +47,7 @@ export async function runErrand(invocation: Invocation, errand: Errand): Promise
   const surroundings: Surroundings = {
     kernel,
     store,
-    now,
+    now: steadyNow,
     signal: invocation.signal,
     onPlan: (plan) => {
       planned += operations(plan).length;
@@ -64,8 +60,8 @@ export async function runErrand(invocation: Invocation, errand: Errand): Promise
   };
   const reconciler = new Reconciler(wishes, surroundings);
   try {
-    const account = dryRun ? await preview(reconciler, lines) : await settle(reconciler, now);
-    const totalMilliseconds = now() - startedAt;
+    const account = dryRun ? await preview(reconciler, lines) : await settle(reconciler, steadyNow);
+    const totalMilliseconds = steadyNow() - startedAt;
     return {
       command,
       dryRun,

@@ -16,7 +16,7 @@ import { type FamilyLabel, Metrics, type Sample } from '../serve/metrics.ts';
 import { ProxyHealth } from '../serve/proxy-health.ts';
 import { TrafficSeries } from '../serve/traffic-series.ts';
 import { NodeAddresses } from '../watch/node-addresses.ts';
-import { now } from './converge.ts';
+import { steadyNow } from './clock.ts';
 import { tuneForChanges } from './engine.ts';
 import { Journal } from './journal.ts';
 import { keptByOwner, LocalEndpoints } from './local-endpoints.ts';
@@ -73,7 +73,7 @@ export class Daemon {
     this.#addressState = { objects: 0, since: this.#startedAt, heardAt: undefined, synced: false };
     this.#health = new ProxyHealth({
       now: Date.now,
-      steadyNow: () => performance.now(),
+      steadyNow,
       limit: () => 2 * this.#config.syncPeriod,
       families,
     });
@@ -88,7 +88,7 @@ export class Daemon {
       nodeName: () => this.#config.nodeName,
       instance: () => `kube-ipvs-${this.#config.nodeName}`,
       now: Date.now,
-      steadyNow: now,
+      steadyNow,
       random: Math.random,
       onError: (error) => log.warn(`events cannot be told to the API server: ${(error as Error).message}`),
     });
@@ -266,7 +266,7 @@ export class Daemon {
     const { services, slices } = this.#proxy.store.pending;
     return {
       dirtyKeys: keys,
-      oldestDirtyMilliseconds: since === undefined ? 0 : now() - since,
+      oldestDirtyMilliseconds: since === undefined ? 0 : steadyNow() - since,
       draining: this.#proxy.draining(),
       ...this.#proxy.size(),
       conflicts: this.#proxy.standing().conflicts.length,
@@ -291,7 +291,7 @@ export class Daemon {
         lastScrub: this.#journal.lastScrub,
         sources: [...(this.#sources?.states() ?? []), this.#addressSource()],
         dirtyKeys: keys,
-        oldestDirtyMilliseconds: since === undefined ? 0 : now() - since,
+        oldestDirtyMilliseconds: since === undefined ? 0 : steadyNow() - since,
         failures: failing.map(({ op, refusal }) => refusalText(op, refusal)),
         remarks: this.#remarks,
       },

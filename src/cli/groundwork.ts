@@ -3,7 +3,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { openKernel } from '../kernel/native.ts';
 import { Store } from '../store/store.ts';
-import { now } from './converge.ts';
+import { steadyNow } from './clock.ts';
 import { type Facts, readFacts } from './facts.ts';
 import { exitStatus, type Invocation } from './invocation.ts';
 import { createLog, type Logger } from './log.ts';
@@ -14,7 +14,7 @@ export interface Groundwork {
   /** All that is known, of the node's addresses too. */
   readonly store: Store;
   readonly kernel: Kernel;
-  /** When the command began, by {@link now}. */
+  /** When the command began, by `steadyNow`. */
   readonly startedAt: number;
   readonly log: Logger;
   readonly facts: Facts;
@@ -29,7 +29,7 @@ export async function withFacts(
   outcome: string,
   work: (groundwork: Groundwork) => Promise<number>,
 ): Promise<number> {
-  const startedAt = now();
+  const startedAt = steadyNow();
   const { config, stderr } = invocation;
   const log = createLog(config, stderr);
   const facts = await readFacts(invocation, log);

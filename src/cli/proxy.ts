@@ -18,7 +18,7 @@ import { type Clock, Rhythm, usualTempo } from '../reconcile/rhythm.ts';
 import type { MissingScheduler } from '../reconcile/wanted.ts';
 import type { Failure } from '../reconcile/turn.ts';
 import { Store } from '../store/store.ts';
-import { now } from './converge.ts';
+import { steadyNow } from './clock.ts';
 import { tablesToRehearse, wishesOf } from './wishes.ts';
 
 export interface ProxyListener {
@@ -31,7 +31,7 @@ export interface ProxyListener {
   readonly onError: (error: unknown, delay: number) => void;
 }
 
-/** What waits, since when (milliseconds by {@link now}), and what the kernel refused. */
+/** What waits, since when (milliseconds by `steadyNow`), and what the kernel refused. */
 export interface Backlog {
   readonly keys: number;
   readonly since: number | undefined;
@@ -44,7 +44,7 @@ export interface Standing {
   readonly unsettable: readonly WantedSetting[];
 }
 
-const clock: Clock = { now, sleep };
+const clock: Clock = { now: steadyNow, sleep };
 /** The longest time that a timer of Node takes. */
 const longestSleep = 2 ** 31 - 1;
 
@@ -169,7 +169,7 @@ export class Proxy {
     const reconciler = new Reconciler(wishesOf(this.#config, 'reconcile'), {
       kernel: this.#kernel,
       store: this.#store,
-      now,
+      now: steadyNow,
       signal: this.#untilChange,
       onPlan,
     });

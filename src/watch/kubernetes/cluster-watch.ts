@@ -38,7 +38,7 @@ export class ClusterWatch {
   readonly #watches: readonly ListWatch[];
 
   constructor(client: ApiClient, options: ClusterWatchOptions) {
-    const { nodeName, sleep = sleepFor, steadyNow = machineClock, ...rest } = options;
+    const { nodeName, sleep = sleepFor, steadyNow = () => performance.now(), ...rest } = options;
     this.#watches = [services, endpointSliceResource(), nodeResource(nodeName)].map(
       (resource) => new ListWatch(client, resource, { ...rest, sleep, steadyNow }),
     );
@@ -56,8 +56,4 @@ export class ClusterWatch {
 
 function sleepFor(milliseconds: number, signal: AbortSignal): Promise<void> {
   return setTimeout(milliseconds, undefined, { signal });
-}
-
-function machineClock(): number {
-  return performance.now();
 }
