@@ -9,13 +9,14 @@ import type { Conflict } from '../desired/claims.ts';
 import type { ObjectName } from '../model/cluster.ts';
 import { type Element, familyName, type Table } from '../model/filter.ts';
 import type { WantedSetting } from '../model/node-state.ts';
-import { type Binding, bindingId, type Op } from '../model/op.ts';
+import { bindingId, type Op } from '../model/op.ts';
 import { inPieces } from '../model/pieces.ts';
 import type { VirtualServiceStatus } from '../model/status.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Actual } from './actual.ts';
 import { sourcesOf } from './actual-filter.ts';
-import { Dirty, keysOf, notDirty, type Ticket } from './dirty.ts';
+import { keysOf } from './dirty.ts';
+import { DirtyKeys, earliest, type Tickets } from './dirty-keys.ts';
 import type { Drift } from '../model/drift.ts';
 import { Flows } from './flows.ts';
 import { PassOutcome, type PassReport, type TurnOutcome } from './pass-report.ts';
@@ -28,12 +29,8 @@ import { type Failure, fixturesOf, keyOf, type Surroundings, Turn, usualTurnSize
 import { type MissingScheduler, type Touched, WantedState, type Wishes } from './wanted.ts';
 
 /** What one turn is about to do. */
-export interface Work {
+export interface Work extends Tickets {
   readonly plan: Plan;
-  readonly services: readonly Ticket<VirtualServiceKey>[];
-  readonly bindings: readonly Ticket<Binding>[];
-  readonly elements: readonly Ticket<Element>[];
-  readonly fixtures: readonly Ticket<string>[];
 }
 
 export class Reconciler {
@@ -43,11 +40,7 @@ export class Reconciler {
   readonly #actual = new Actual();
   readonly #reader: Reader;
   readonly #scrub: Scrub;
-  readonly #dirtyServices: Dirty<VirtualServiceKey>;
-  readonly #dirtyBindings: Dirty<Binding>;
-  readonly #dirtyElements: Dirty<Element>;
-  /** The device, tables and settings are looked at by every plan; they are keys only so that what failed is tried again. */
-  readonly #dirtyFixtures: Dirty<string>;
+  readonly #dirty: DirtyKeys;
   readonly #flows: Flows;
   readonly #draining = new Map<string, readonly Draining[]>();
   /** What the kernel refused last, by dirty key. */
@@ -69,10 +62,7 @@ export class Reconciler {
     this.#wanted = new WantedState(wishes, surroundings.store);
     this.#reader = new Reader(surroundings.kernel, this.#actual);
     this.#scrub = new Scrub(surroundings.kernel, this.#reader, this.#actual);
-    this.#dirtyServices = new Dirty(surroundings.now);
-    this.#dirtyBindings = new Dirty(surroundings.now);
-    this.#dirtyElements = new Dirty(surroundings.now);
-    this.#dirtyFixtures = new Dirty(surroundings.now);
+    this.#dirty = new DirtyKeys(surroundings.now);
     this.#flows = new Flows(surroundings, (id) => this.#wanted.wanted(id)?.answering);
   }
 
@@ -125,7 +115,7 @@ export class Reconciler {
       isClaimed: (id) => this.#wanted.isClaimed(id),
     };
     for await (const found of this.#scrub.run(expected, () => this.#pass, this.#surroundings.now, budget)) {
-      const drift = this.#driftOf(found);
+      const drift = this.#dirty.driftOf(found);
       this.#suspect(found);
       yield drift;
     }
@@ -135,7 +125,7 @@ export class Reconciler {
   checkDrains(): void {
     for (const [id, [first]] of this.#draining) {
       this.#actual.unknown.set(id, first!.service);
-      this.#dirtyServices.mark(id, first!.service);
+      this.#dirty.services.mark(id, first!.service);
     }
   }
 
@@ -165,22 +155,20 @@ export class Reconciler {
     if (!store.synced) return undefined;
     await this.#takeChanges(limit);
     await this.#readUnknown();
-    if (!this.#wanted.isBehind) for (const keys of this.#releasable()) keys.release();
-    const services = this.#dirtyServices.due(now()).filter(({ id }) => this.#wanted.isDecided(id));
-    const bindings = this.#dirtyBindings.due(now());
-    const elements = this.#dirtyElements.due(now());
+    if (!this.#wanted.isBehind) this.#dirty.release();
+    const services = this.#dirty.services.due(now()).filter(({ id }) => this.#wanted.isDecided(id));
+    const bindings = this.#dirty.bindings.due(now());
+    const elements = this.#dirty.elements.due(now());
     const keys = { services: keysOf(services), bindings: keysOf(bindings), elements: keysOf(elements) };
     const next = plan(keys, this.#wanted, this.#actual, this.#wanted.limits, this.#pass, now());
     this.#wanted.endTurn();
-    for (const fixture of fixturesOf(next)) this.#dirtyFixtures.suspect(fixture, fixture);
-    return { plan: next, services, bindings, elements, fixtures: this.#dirtyFixtures.due(now()) };
+    for (const fixture of fixturesOf(next)) this.#dirty.fixtures.suspect(fixture, fixture);
+    return { plan: next, services, bindings, elements, fixtures: this.#dirty.fixtures.due(now()) };
   }
 
   /** When there is work again without a new event; undefined when there is none. */
   nextDue(): number | undefined {
-    const dirty = [...this.#releasable(), this.#dirtyFixtures, this.#flows];
-    const times = dirty.map((keys) => keys.nextDue()).filter((time) => time !== undefined);
-    return times.length === 0 ? undefined : Math.min(...times);
+    return earliest([this.#dirty.nextDue(), this.#flows.nextDue()]);
   }
 
   /** Destinations that keep weight 0 until their connections end. */
@@ -195,10 +183,7 @@ export class Reconciler {
 
   /** How many keys wait for their turn or their next try, and since when the oldest has. Costs O(dirty). */
   backlog(): { readonly keys: number; readonly since: number | undefined } {
-    const all = [...this.#releasable(), this.#dirtyFixtures];
-    const times = all.map((dirty) => dirty.oldest()).filter((time) => time !== undefined);
-    const keys = all.reduce((sum, dirty) => sum + dirty.size, 0);
-    return { keys, since: times.length === 0 ? undefined : Math.min(...times) };
+    return { keys: this.#dirty.size, since: this.#dirty.oldest() };
   }
 
   /** What a pass would do if every key that is dirty were due. Costs O(dirty). */
@@ -206,9 +191,9 @@ export class Reconciler {
     const { now } = this.#surroundings;
     const everything = Number.POSITIVE_INFINITY;
     const keys = {
-      services: keysOf(this.#dirtyServices.due(everything)),
-      bindings: keysOf(this.#dirtyBindings.due(everything)),
-      elements: keysOf(this.#dirtyElements.due(everything)),
+      services: keysOf(this.#dirty.services.due(everything)),
+      bindings: keysOf(this.#dirty.bindings.due(everything)),
+      elements: keysOf(this.#dirty.elements.due(everything)),
     };
     return operations(plan(keys, this.#wanted, this.#actual, this.#wanted.limits, this.#pass, now()));
   }
@@ -217,7 +202,7 @@ export class Reconciler {
   async view(): Promise<VirtualServiceStatus[]> {
     const { kernel, now } = this.#surroundings;
     const isFailing = (id: string) => this.#failing.has(id);
-    const isDirty = (id: string) => this.#dirtyServices.has(id);
+    const isDirty = (id: string) => this.#dirty.services.has(id);
     return viewOf({ wanted: this.#wanted, actual: this.#actual, kernel, now, isFailing, isDirty });
   }
 
@@ -249,10 +234,7 @@ export class Reconciler {
     this.#surroundings.onPlan?.(work.plan);
     await turn.run();
     const now = this.#surroundings.now();
-    for (const ticket of work.services) turn.settle(this.#dirtyServices, ticket, now);
-    for (const ticket of work.bindings) turn.settle(this.#dirtyBindings, ticket, now);
-    for (const ticket of work.elements) turn.settle(this.#dirtyElements, ticket, now);
-    for (const ticket of work.fixtures) turn.settle(this.#dirtyFixtures, ticket, now);
+    this.#dirty.settle(work, (dirty, ticket) => turn.settle(dirty, ticket, now));
     for (const { id } of [...work.services, ...work.bindings, ...work.elements, ...work.fixtures])
       this.#failing.delete(id);
     for (const failure of turn.report().failures) this.#failing.set(keyOf(failure.op), failure);
@@ -261,7 +243,7 @@ export class Reconciler {
     for (const one of work.plan.draining) {
       this.#draining.set(one.service.id, [...(this.#draining.get(one.service.id) ?? []), one]);
     }
-    const looked = await this.#flows.forget(turn, this.#dirtyServices);
+    const looked = await this.#flows.forget(turn, this.#dirty.services);
     this.#wanted.endTurn();
     return { ...turn.report(), ...looked };
   }
@@ -278,7 +260,7 @@ export class Reconciler {
       const known = this.#actual.service(id);
       if (known?.read === false) this.#actual.unknown.set(id, known.service);
       // nf_tables takes no network beside another that overlaps it: the old ones go in the turn in which the new ones come
-      for (const element of this.#sources.get(id) ?? []) this.#dirtyElements.mark(element.id, element);
+      for (const element of this.#sources.get(id) ?? []) this.#dirty.elements.mark(element.id, element);
     }
     if (!this.#isSwept && !this.#wanted.isBehind) await this.#sweep();
     this.#compareTables();
@@ -290,17 +272,17 @@ export class Reconciler {
     await inPieces(this.#actual.services.values(), ({ service, ours }) => {
       if (!ours || this.#wanted.isClaimed(service.id)) return;
       this.#wanted.foundUnclaimed(service.id, service);
-      this.#dirtyServices.mark(service.id, service, now);
+      this.#dirty.services.mark(service.id, service, now);
     });
     await inPieces(this.#actual.bindings, ([id, binding]) => {
       if (this.#wanted.wantedBinding(binding) !== undefined) return;
       this.#wanted.foundUnclaimed(id);
-      this.#dirtyBindings.mark(id, binding, now);
+      this.#dirty.bindings.mark(id, binding, now);
     });
     await inPieces(this.#actual.filter.elements, ([id, element]) => {
       if (this.#wanted.wantedElement(id) !== undefined) return;
       this.#wanted.foundUnclaimed(id);
-      this.#dirtyElements.mark(id, element, now);
+      this.#dirty.elements.mark(id, element, now);
     });
     this.#sources.clear();
     this.#isSwept = true;
@@ -313,14 +295,14 @@ export class Reconciler {
   #mark({ services, bindings, elements }: Touched): void {
     const now = this.#surroundings.now();
     for (const key of services) {
-      this.#dirtyServices.mark(key.id, key, now);
+      this.#dirty.services.mark(key.id, key, now);
       if (key.protocol === 'UDP') this.#flows.mark(key, now);
     }
-    for (const element of elements) this.#dirtyElements.mark(element.id, element, now);
+    for (const element of elements) this.#dirty.elements.mark(element.id, element, now);
     for (const binding of bindings) {
       const id = bindingId(binding);
       const isOf = this.#wanted.wantedBinding(binding) !== undefined || this.#actual.bindings.has(id);
-      if (isOf || this.#dirtyBindings.has(id)) this.#dirtyBindings.mark(id, binding, now);
+      if (isOf || this.#dirty.bindings.has(id)) this.#dirty.bindings.mark(id, binding, now);
     }
   }
 
@@ -333,28 +315,17 @@ export class Reconciler {
       const before = this.#compared.find(({ family }) => family === table.family);
       if (filter.tables.get(table.family) === 'same' && !isDeepStrictEqual(before, table)) {
         filter.tables.set(table.family, 'other rules');
-        this.#dirtyFixtures.mark(familyName(table.family), familyName(table.family));
+        this.#dirty.fixtures.mark(familyName(table.family), familyName(table.family));
       }
     }
     this.#compared = tables;
   }
 
-  #driftOf(found: Differing): Drift {
-    return {
-      service: notDirty(found.services, this.#dirtyServices, ({ id }) => id),
-      destination: notDirty(found.destinations, this.#dirtyServices, ({ id }) => id),
-      binding: notDirty(found.bindings, this.#dirtyBindings, bindingId),
-      element: notDirty(found.elements, this.#dirtyElements, ({ id }) => id),
-      table: found.tables,
-      setting: found.settings,
-    };
-  }
-
   /** With a table made anew, which is empty, and with kube-ipvs0, all that they should hold is dirty. */
   #suspect(found: Differing): void {
-    for (const key of [...found.services, ...found.destinations]) this.#dirtyServices.mark(key.id, key);
-    for (const binding of found.bindings) this.#dirtyBindings.mark(bindingId(binding), binding);
-    for (const element of found.elements) this.#dirtyElements.mark(element.id, element);
+    for (const key of [...found.services, ...found.destinations]) this.#dirty.services.mark(key.id, key);
+    for (const binding of found.bindings) this.#dirty.bindings.mark(bindingId(binding), binding);
+    for (const element of found.elements) this.#dirty.elements.mark(element.id, element);
     const { device, filter } = this.#actual;
     const emptied = [...filter.tables.values()].some((state) => state === 'absent' || state === 'other');
     if (found.tables > 0 && emptied) this.#mark({ services: [], elements: this.#wanted.elements(), bindings: [] });
@@ -363,14 +334,14 @@ export class Reconciler {
 
   /** Any binding may be another than was believed. Costs O(addresses). */
   #suspectBindings(): void {
-    for (const [id, binding] of this.#actual.bindings) this.#dirtyBindings.suspect(id, binding);
-    for (const binding of this.#wanted.bindings()) this.#dirtyBindings.suspect(bindingId(binding), binding);
+    for (const [id, binding] of this.#actual.bindings) this.#dirty.bindings.suspect(id, binding);
+    for (const binding of this.#wanted.bindings()) this.#dirty.bindings.suspect(bindingId(binding), binding);
   }
 
   /** Likewise, any element. */
   #suspectElements(): void {
-    for (const [id, element] of this.#actual.filter.elements) this.#dirtyElements.suspect(id, element);
-    for (const element of this.#wanted.elements()) this.#dirtyElements.suspect(element.id, element);
+    for (const [id, element] of this.#actual.filter.elements) this.#dirty.elements.suspect(id, element);
+    for (const element of this.#wanted.elements()) this.#dirty.elements.suspect(element.id, element);
   }
 
   async #readUnknown(): Promise<void> {
@@ -390,9 +361,5 @@ export class Reconciler {
   async #readFilter(): Promise<void> {
     this.#compared = this.#wanted.tables;
     await this.#scrub.filter(this.#compared);
-  }
-
-  #releasable(): Dirty<unknown>[] {
-    return [this.#dirtyServices, this.#dirtyBindings, this.#dirtyElements];
   }
 }
