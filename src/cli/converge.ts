@@ -66,9 +66,7 @@ export async function runErrand(invocation: Invocation, errand: Errand): Promise
       command,
       dryRun,
       account,
-      conflicts: reconciler.conflicts(),
-      missingSchedulers: reconciler.missingSchedulers(),
-      unsettable: reconciler.unsettable(),
+      standing: reconciler.standing(),
       totalMilliseconds,
     };
   } finally {

@@ -223,7 +223,7 @@ export class Daemon {
     this.#journal.passed(report, milliseconds, this.#proxy.backlog().failing);
     // it was under way when another cluster was named, of which not all is known yet
     if (!this.#proxy.synced) return;
-    this.#remarks = this.#journal.remark(this.#proxy, store);
+    this.#remarks = this.#journal.remark(this.#proxy.standing(), store);
     const kept = keptByOwner(report.kept, (id) => this.#proxy.ownerOf(id));
     await this.#localEndpoints.update(report.services, store, this.#config, kept);
     if (this.#isReady) return;

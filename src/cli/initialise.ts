@@ -9,7 +9,7 @@ import { settingOps, unsettable } from '../reconcile/plan-node.ts';
 import { Reader } from '../reconcile/reader.ts';
 import { exitStatus } from './invocation.ts';
 import type { Logger } from './log.ts';
-import { standingRemarks } from './report.ts';
+import { unsettableText } from './report.ts';
 import { tablesToRehearse, wishesOf } from './wishes.ts';
 
 /** Exit status 1 when the kernel refused something. */
@@ -32,8 +32,7 @@ export async function initialise(config: Config, kernel: Kernel, log: Logger): P
   }
   await kernel.rehearse(tablesToRehearse(wishes));
   await kernel.bindings();
-  const standing = { conflicts: [], missingSchedulers: [], unsettable: unsettable(settings, actual) };
-  for (const line of standingRemarks(standing)) log.warn(line);
+  for (const setting of unsettable(settings, actual)) log.warn(unsettableText(setting));
   log.info(`initialised: ${ops.length - failures} settings written, ${failures} refused`);
   return failures === 0 ? exitStatus.converged : exitStatus.failed;
 }

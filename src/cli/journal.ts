@@ -7,6 +7,7 @@ import { counted } from '../model/counted.ts';
 import type { PassSummary } from '../model/status.ts';
 import { opText } from '../model/text.ts';
 import type { Drift } from '../model/drift.ts';
+import type { Standing } from '../reconcile/loop.ts';
 import type { PassReport } from '../reconcile/pass-report.ts';
 import { operations, type Plan } from '../reconcile/plan.ts';
 import type { Failure } from '../reconcile/turn.ts';
@@ -15,8 +16,7 @@ import type { FamilyLabel, Metrics } from '../serve/metrics.ts';
 import { ProgrammingLatency } from '../serve/programming-latency.ts';
 import type { Store } from '../store/store.ts';
 import { type Logger, logSome } from './log.ts';
-import type { Proxy } from './proxy.ts';
-import { standingRemarks } from './report.ts';
+import { conflictText, missingSchedulerText, unsettableText } from './report.ts';
 
 export interface JournalOptions {
   readonly log: Logger;
@@ -130,25 +130,23 @@ export class Journal {
   }
 
   /**
-   * What stays so until somebody changes a Service, the kernel or the host: logged once each time that it begins. Events know themselves
-   * what they said, and forget what they had no turn for. Costs O(what stands).
+   * Logs what stands once each time that it begins. Events know themselves what they said, and forget what they had no turn for. Costs
+   * O(what stands).
    */
-  remark(proxy: Proxy, store: Store): string[] {
-    const { conflicts, missingSchedulers, unsettable } = proxy.standing();
-    const none = { conflicts: [], missingSchedulers: [], unsettable: [] };
+  remark({ conflicts, missingSchedulers, unsettable }: Standing, store: Store): string[] {
     const subject = (name: ObjectName) => ({ name, uid: store.service(name)?.uid ?? '' });
     const lines: string[] = [];
     for (const conflict of conflicts) {
-      const [line] = standingRemarks({ ...none, conflicts: [conflict] });
-      this.#events.conflict(subject(conflict.loser), line!);
-      lines.push(line!);
+      const line = conflictText(conflict);
+      this.#events.conflict(subject(conflict.loser), line);
+      lines.push(line);
     }
     for (const missing of missingSchedulers) {
-      const [line] = standingRemarks({ ...none, missingSchedulers: [missing] });
-      this.#events.missingScheduler(subject(missing.owner), line!);
-      lines.push(line!);
+      const line = missingSchedulerText(missing);
+      this.#events.missingScheduler(subject(missing.owner), line);
+      lines.push(line);
     }
-    lines.push(...standingRemarks({ ...none, unsettable }));
+    lines.push(...unsettable.map(unsettableText));
     logSome(
       this.#log,
       'warn',

@@ -3,32 +3,22 @@
  * a change of the configuration gives the loop other wishes over the same facts and the same kernel.
  */
 
-import type { Conflict } from '../desired/claims.ts';
 import type { Config } from '../config/config.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
-import type { WantedSetting } from '../model/node-state.ts';
 import type { Op } from '../model/op.ts';
 import type { VirtualServiceStatus } from '../model/status.ts';
-import type { Drift } from '../model/drift.ts';
-import { Reconciler } from '../reconcile/loop.ts';
-import type { PassReport } from '../reconcile/pass-report.ts';
+import { Reconciler, type Standing } from '../reconcile/loop.ts';
 import type { Plan } from '../reconcile/plan.ts';
-import { type Clock, Rhythm, usualTempo } from '../reconcile/rhythm.ts';
-import type { MissingScheduler } from '../reconcile/wanted.ts';
+import { type Clock, Rhythm, type RhythmListener, usualTempo } from '../reconcile/rhythm.ts';
 import type { Failure } from '../reconcile/turn.ts';
 import { Store } from '../store/store.ts';
 import { steadyNow } from './clock.ts';
 import { tablesToRehearse, wishesOf } from './wishes.ts';
 
-export interface ProxyListener {
-  /** A pass begins, with all that was told until now. */
-  readonly onStart: () => void;
+export interface ProxyListener extends RhythmListener {
+  /** Before it is applied. */
   readonly onPlan: (plan: Plan) => void;
-  /** The next pass waits for what it answers. */
-  readonly onPass: (report: PassReport, milliseconds: number) => void | Promise<void>;
-  readonly onScrub: (drift: Drift, milliseconds: number) => void;
-  readonly onError: (error: unknown, delay: number) => void;
 }
 
 /** What waits, since when (milliseconds by `steadyNow`), and what the kernel refused. */
@@ -36,12 +26,6 @@ export interface Backlog {
   readonly keys: number;
   readonly since: number | undefined;
   readonly failing: readonly Failure[];
-}
-
-export interface Standing {
-  readonly conflicts: readonly Conflict[];
-  readonly missingSchedulers: readonly MissingScheduler[];
-  readonly unsettable: readonly WantedSetting[];
 }
 
 const clock: Clock = { now: steadyNow, sleep };
@@ -131,14 +115,8 @@ export class Proxy {
     return { ...this.#reconciler.backlog(), failing: this.#reconciler.failing() };
   }
 
-  /** What stays so until somebody changes a Service, the kernel or the host. Costs O(of it). */
   standing(): Standing {
-    const reconciler = this.#reconciler;
-    return {
-      conflicts: reconciler.conflicts(),
-      missingSchedulers: reconciler.missingSchedulers(),
-      unsettable: reconciler.unsettable(),
-    };
+    return this.#reconciler.standing();
   }
 
   /** How many virtual services are asked for, and how many destinations the kernel has for them. O(virtual services). */
@@ -165,18 +143,17 @@ export class Proxy {
 
   #compose(): [Reconciler, Rhythm] {
     const { syncPeriod, minSyncPeriod } = this.#config;
-    const { onStart, onPlan, onPass, onScrub, onError } = this.#listener;
     const reconciler = new Reconciler(wishesOf(this.#config, 'reconcile'), {
       kernel: this.#kernel,
       store: this.#store,
       now: steadyNow,
       signal: this.#untilChange,
-      onPlan,
+      onPlan: this.#listener.onPlan,
     });
     const rhythm = new Rhythm(
       reconciler,
       { ...usualTempo, minSyncPeriod, scrubPeriod: syncPeriod },
-      { onStart, onPass, onScrub, onError },
+      this.#listener,
       clock,
     );
     return [reconciler, rhythm];

@@ -8,6 +8,7 @@ import { opText } from '../model/text.ts';
 import { flowId, type WantedSetting } from '../model/node-state.ts';
 import { printable } from '../model/printable.ts';
 import type { Conflict } from '../desired/claims.ts';
+import type { Standing } from '../reconcile/loop.ts';
 import type { Account } from '../reconcile/settle.ts';
 import type { MissingScheduler } from '../reconcile/wanted.ts';
 
@@ -31,9 +32,7 @@ export interface Outcome {
   readonly command: 'reconcile' | 'takeover' | 'cleanup';
   readonly dryRun: boolean;
   readonly account: Account;
-  readonly conflicts: readonly Conflict[];
-  readonly missingSchedulers: readonly MissingScheduler[];
-  readonly unsettable: readonly WantedSetting[];
+  readonly standing: Standing;
   readonly totalMilliseconds: number;
 }
 
@@ -88,7 +87,7 @@ export function failureLines({ account }: Outcome): string[] {
 }
 
 /** What an operator should know although nothing went wrong; one line each. */
-export function remarks({ account, ...standing }: Outcome): string[] {
+export function remarks({ account, standing }: Outcome): string[] {
   const lines: string[] = [];
   if (account.held.length > 0) {
     lines.push(
@@ -102,34 +101,30 @@ export function remarks({ account, ...standing }: Outcome): string[] {
         'inactive); run again later to remove it, or with --drain-timeout=0s to remove it now',
     );
   }
-  return [...lines, ...standingRemarks(standing)];
+  const { conflicts, missingSchedulers, unsettable } = standing;
+  lines.push(...conflicts.map(conflictText), ...missingSchedulers.map(missingSchedulerText));
+  lines.push(...unsettable.map(unsettableText));
+  return lines;
 }
 
-/** What stays so until somebody changes a Service, the kernel or the host; one line each. */
-export function standingRemarks({
-  conflicts,
-  missingSchedulers,
-  unsettable,
-}: Pick<Outcome, 'conflicts' | 'missingSchedulers' | 'unsettable'>): string[] {
-  const lines: string[] = [];
-  for (const { service, owner, loser } of conflicts) {
-    lines.push(`${service} is claimed by ${owner} and ${loser}; the older, ${owner}, has it`);
-  }
-  for (const { owner, scheduler } of missingSchedulers) {
-    lines.push(
-      `Service ${owner} asks for the scheduler ${printable(scheduler)}, which this kernel does not have; it keeps the node's own: ` +
-        `load the module (modprobe ip_vs_${printable(scheduler)}) or change its annotation`,
-    );
-  }
-  for (const { name, value } of unsettable) {
-    lines.push(`${name} should be ${value} and cannot be written here; set it on the host`);
-  }
-  return lines;
+export function conflictText({ service, owner, loser }: Conflict): string {
+  return `${service} is claimed by ${owner} and ${loser}; the older, ${owner}, has it`;
+}
+
+export function missingSchedulerText({ owner, scheduler }: MissingScheduler): string {
+  return (
+    `Service ${owner} asks for the scheduler ${printable(scheduler)}, which this kernel does not have; it keeps the node's own: ` +
+    `load the module (modprobe ip_vs_${printable(scheduler)}) or change its annotation`
+  );
+}
+
+export function unsettableText({ name, value }: WantedSetting): string {
+  return `${name} should be ${value} and cannot be written here; set it on the host`;
 }
 
 /** The stable JSON document (README, "JSON output"), without the part on manifests. */
 export function asJson(outcome: Outcome): Record<string, unknown> {
-  const { account } = outcome;
+  const { account, standing } = outcome;
   return {
     version: 1,
     command: outcome.command,
@@ -152,9 +147,9 @@ export function asJson(outcome: Outcome): Record<string, unknown> {
       active,
       inactive,
     })),
-    conflicts: outcome.conflicts,
-    missingSchedulers: outcome.missingSchedulers,
-    unsettable: outcome.unsettable.map(({ name, value }) => ({ name, value })),
+    conflicts: standing.conflicts,
+    missingSchedulers: standing.missingSchedulers,
+    unsettable: standing.unsettable.map(({ name, value }) => ({ name, value })),
     milliseconds: {
       kernel: round(sum(account.kernelTime)),
       ...Object.fromEntries(Object.entries(account.kernelTime).map(([part, time]) => [part, round(time)])),

@@ -33,6 +33,14 @@ export interface Work extends Tickets {
   readonly plan: Plan;
 }
 
+/** What stays so until somebody changes a Service, the kernel or the host. */
+export interface Standing {
+  readonly conflicts: readonly Conflict[];
+  readonly missingSchedulers: readonly MissingScheduler[];
+  /** Settings that are not as wished and cannot be written here. */
+  readonly unsettable: readonly WantedSetting[];
+}
+
 export class Reconciler {
   readonly #wishes: Wishes;
   readonly #surroundings: Surroundings;
@@ -216,17 +224,13 @@ export class Reconciler {
     return this.#wanted.ownerOf(id);
   }
 
-  conflicts(): Conflict[] {
-    return this.#wanted.conflicts();
-  }
-
-  missingSchedulers(): MissingScheduler[] {
-    return this.#wanted.missingSchedulers();
-  }
-
-  /** Settings that are not as wished and cannot be written here. */
-  unsettable(): WantedSetting[] {
-    return unsettable(this.#wishes.settings, this.#actual);
+  /** Costs O(of it). */
+  standing(): Standing {
+    return {
+      conflicts: this.#wanted.conflicts(),
+      missingSchedulers: this.#wanted.missingSchedulers(),
+      unsettable: unsettable(this.#wishes.settings, this.#actual),
+    };
   }
 
   async #apply(work: Work): Promise<TurnOutcome> {

@@ -135,9 +135,7 @@ export class OnceWorld extends FakeWorld {
       command: step.command,
       dryRun: false,
       account,
-      conflicts: running.conflicts(),
-      missingSchedulers: running.missingSchedulers(),
-      unsettable: running.unsettable(),
+      standing: running.standing(),
       totalMilliseconds: 0,
     } as const;
     // A second pass may have followed, on what the first one taught.

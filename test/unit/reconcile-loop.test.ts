@@ -255,7 +255,7 @@ test('who owns a disputed VIP and port stays the owner while the other changes, 
   store.apply(setSlice(slice('default/younger', ['10.244.2.1', '10.244.2.2'])));
   await node.rest();
   assert.deepEqual(texts(node), []);
-  assert.deepEqual(node.reconciler.conflicts(), [
+  assert.deepEqual(node.reconciler.standing().conflicts, [
     { service: '10.96.0.10:80/TCP', owner: 'shop/older', loser: 'default/younger' },
   ]);
   store.apply(deleteService('shop/older'));

@@ -80,7 +80,7 @@ for (const { what, wanted, is, ops, told = false } of rows) {
     await node.converge();
     assert.deepEqual(settingTexts(node), ops);
     assert.equal(kernel.setting(wanted.name), ops.length > 0 ? wanted.value : is.value);
-    assert.deepEqual(node.reconciler.unsettable(), told ? [wanted] : []);
+    assert.deepEqual(node.reconciler.standing().unsettable, told ? [wanted] : []);
   });
 }
 
@@ -96,7 +96,7 @@ test('what is not required and is refused, as on a read-only /proc/sys, is told 
   await node.scrubbed();
   reports.push(...(await node.spend(1)));
   for (const { failures, blocked, open } of reports) assert.deepEqual([...failures, ...blocked, ...open], []);
-  assert.deepEqual(node.reconciler.unsettable(), [limit]);
+  assert.deepEqual(node.reconciler.standing().unsettable, [limit]);
 });
 
 test('what is required and cannot be written is a failure, tried again after a while', async () => {

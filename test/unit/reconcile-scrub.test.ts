@@ -111,13 +111,13 @@ test('a scheduler whose module came after the Service that asks for it is used f
   await node.converge();
   await node.scrub(0);
   await node.rest();
-  assert.equal(node.reconciler.missingSchedulers().length, 1);
+  assert.equal(node.reconciler.standing().missingSchedulers.length, 1);
   node.applied.length = 0;
   kernel.schedulerNames.add('wlc');
   assert.deepEqual(await node.scrub(0), noDrift);
   await node.rest();
   assert.deepEqual(texts(node), [`-E -t ${vip} -s wlc`]);
-  assert.deepEqual(node.reconciler.missingSchedulers(), []);
+  assert.deepEqual(node.reconciler.standing().missingSchedulers, []);
 });
 
 test('timeouts that nobody asks for are not ours to mend', async () => {
