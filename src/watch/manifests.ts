@@ -4,15 +4,16 @@
  */
 
 import type { ClusterEvent } from '../model/cluster.ts';
+import { some } from '../model/counted.ts';
+import { printable } from '../model/printable.ts';
 import { projectEndpointSlice } from './endpoint-slice-projection.ts';
 import { readTexts, type TextOptions } from './manifest-files.ts';
 import { type ManifestObject, manifestObjects, type Spot } from './manifest-objects.ts';
 import { projectNode } from './node-projection.ts';
 import { pace } from './pace.ts';
-import { printable } from '../model/printable.ts';
 import { type Finding, fieldText, type Problem, quoted } from './problem.ts';
 import { locate, type Remark } from './remarks.ts';
-import { type Projection, unreadable } from './projection.ts';
+import { asEvent, eventOf, type Projection } from './projection.ts';
 import { projectService } from './service-projection.ts';
 
 export { type Problem, type ProblemClass, problemText } from './problem.ts';
@@ -146,9 +147,8 @@ class Reading {
     const nodes = [...this.#entries].filter(([, { kind }]) => kind === 'Node');
     const first = nodes[0]?.[1];
     if (first === undefined || this.#entries.has(`Node ${this.#nodeName}`)) return;
-    const names = nodes.slice(0, 5).map(([key]) => key.slice('Node '.length));
-    const more = nodes.length > names.length ? ` and ${nodes.length - names.length} more` : '';
-    const message = `no Node is named ${quoted(this.#nodeName)}, only ${names.join(', ')}${more}: zone hints are not used; name one with --hostname-override`;
+    const names = nodes.map(([key]) => key.slice('Node '.length));
+    const message = `no Node is named ${quoted(this.#nodeName)}, only ${some(names)}: zone hints are not used; name one with --hostname-override`;
     this.remarks.push({
       severity: 'warning',
       class: 'value',
@@ -179,7 +179,7 @@ class Reading {
   }
 
   #addOurs(kind: Kind, raw: object, spot: Spot): void {
-    const { projection, event } = this.#project(kind, raw);
+    const projection = this.#read(kind, raw);
     const object = projection.name === undefined ? kind : `${kind} ${projection.name}`;
     const remark = (severity: Remark['severity']) => (finding: Finding) => {
       const at = [...spot.path, ...finding.path];
@@ -211,38 +211,17 @@ class Reading {
       });
       this.#entries.delete(object);
     }
-    this.#entries.set(object, { kind, spot, event });
+    this.#entries.set(object, { kind, spot, event: eventOf(kind, projection) });
   }
 
-  #project(
-    kind: Kind,
-    raw: object,
-  ): { readonly projection: Projection<unknown>; readonly event: ClusterEvent | undefined } {
+  #read(kind: Kind, raw: object): Projection<ClusterEvent> {
     switch (kind) {
-      case 'Service': {
-        const projection = projectService(raw);
-        const event =
-          projection.outcome === 'fact'
-            ? ({ kind: 'service', verb: 'set', service: projection.fact } as const)
-            : unreadable(kind, projection);
-        return { projection, event };
-      }
-      case 'EndpointSlice': {
-        const projection = projectEndpointSlice(raw);
-        const event =
-          projection.outcome === 'fact'
-            ? ({ kind: 'endpointSlice', verb: 'set', slice: projection.fact } as const)
-            : unreadable(kind, projection);
-        return { projection, event };
-      }
-      case 'Node': {
-        const projection = projectNode(raw, this.#nodeName);
-        const event =
-          projection.outcome === 'fact'
-            ? ({ kind: 'node', verb: 'set', node: projection.fact } as const)
-            : unreadable(kind, projection);
-        return { projection, event };
-      }
+      case 'Service':
+        return asEvent(projectService(raw), (service) => ({ kind: 'service', verb: 'set', service }));
+      case 'EndpointSlice':
+        return asEvent(projectEndpointSlice(raw), (slice) => ({ kind: 'endpointSlice', verb: 'set', slice }));
+      case 'Node':
+        return asEvent(projectNode(raw, this.#nodeName), (node) => ({ kind: 'node', verb: 'set', node }));
       default:
         return kind satisfies never;
     }

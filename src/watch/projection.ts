@@ -74,12 +74,21 @@ export function nameOf(raw: unknown, scope: 'namespaced' | 'cluster'): ObjectNam
   return isName(space) ? `${space}/${name}` : undefined;
 }
 
-/** What a source tells of an object that was refused; undefined of any other, and of one without a usable name. */
-export function unreadable(
+/** The same of an object, but with the event that tells its fact in the fact's place. */
+export function asEvent<Fact>(
+  projection: Projection<Fact>,
+  tell: (fact: Fact) => ClusterEvent,
+): Projection<ClusterEvent> {
+  return projection.outcome === 'fact' ? { ...projection, fact: tell(projection.fact) } : projection;
+}
+
+/** What a source tells of an object; undefined where it is not for us, and where it was refused and has no usable name. */
+export function eventOf(
   object: Extract<ClusterEvent, { kind: 'unreadable' }>['object'],
-  projection: Projection<unknown>,
+  projection: Projection<ClusterEvent>,
 ): ClusterEvent | undefined {
-  if (projection.outcome !== 'refused' || projection.name === undefined) return undefined;
+  if (projection.outcome === 'fact') return projection.fact;
+  if (projection.outcome === 'notForUs' || projection.name === undefined) return undefined;
   const { name, service } = projection;
   return { kind: 'unreadable', object, name, ...(service !== undefined && { service }) };
 }

@@ -2,7 +2,7 @@
 
 import type { ClusterEvent, ObjectName } from '../../model/cluster.ts';
 import type { Finding } from '../problem.ts';
-import { unreadable } from '../projection.ts';
+import { eventOf } from '../projection.ts';
 import type { Resource } from './resources.ts';
 import { versionOf } from './watch-event.ts';
 
@@ -38,18 +38,20 @@ export class KnownObjects {
     const known = this.#resource.nameOf(raw);
     if (version !== undefined && known !== undefined && this.#version(known) === version) return undefined;
     const projection = this.#resource.read(raw);
-    const { name, problems, warnings } = projection;
+    const { problems, warnings } = projection;
     if (projection.outcome === 'notForUs') {
-      const event = this.delete(name!);
-      this.#others.set(name!, version);
+      const { name } = projection;
+      const event = this.delete(name);
+      this.#others.set(name, version);
       return { name, event, isRefused: false, problems, warnings };
     }
+    const { name } = projection;
     if (name !== undefined) {
       this.#others.delete(name);
       this.#told.set(name, version);
     }
-    if (projection.outcome === 'fact') return { name, event: projection.fact, isRefused: false, problems, warnings };
-    return { name, event: unreadable(this.#resource.kind, projection), isRefused: true, problems, warnings };
+    const event = eventOf(this.#resource.kind, projection);
+    return { name, event, isRefused: projection.outcome === 'refused', problems, warnings };
   }
 
   /** What tells that the object is gone; undefined when it was never told. */

@@ -7,7 +7,7 @@ import type { ClusterEvent, Node, ObjectName, Source } from '../../model/cluster
 import { projectEndpointSlice } from '../endpoint-slice-projection.ts';
 import { projectNode } from '../node-projection.ts';
 import { quoted } from '../problem.ts';
-import { nameOf, type Projection } from '../projection.ts';
+import { asEvent, nameOf, type Projection } from '../projection.ts';
 import { projectService } from '../service-projection.ts';
 
 export interface Resource {
@@ -37,7 +37,7 @@ export const services: Resource = {
     fieldSelector: 'spec.clusterIP!=None',
   }),
   nameOf: (raw) => nameOf(raw, 'namespaced'),
-  read: (raw) => told(projectService(raw), (service) => ({ kind: 'service', verb: 'set', service })),
+  read: (raw) => asEvent(projectService(raw), (service) => ({ kind: 'service', verb: 'set', service })),
   gone: (name) => ({ kind: 'service', verb: 'delete', name }),
   whenEmpty: undefined,
 };
@@ -63,7 +63,8 @@ export function endpointSliceResource(): Resource {
     path: '/apis/discovery.k8s.io/v1/endpointslices',
     selectors: selectors({ labelSelector: '!service.kubernetes.io/headless' }),
     nameOf: (raw) => nameOf(raw, 'namespaced'),
-    read: (raw) => told(projectEndpointSlice(raw, shared), (slice) => ({ kind: 'endpointSlice', verb: 'set', slice })),
+    read: (raw) =>
+      asEvent(projectEndpointSlice(raw, shared), (slice) => ({ kind: 'endpointSlice', verb: 'set', slice })),
     gone: (name) => ({ kind: 'endpointSlice', verb: 'delete', name }),
     whenEmpty: undefined,
   };
@@ -83,17 +84,13 @@ export function nodeResource(nodeName: string): Resource {
     selectors: selectors({ fieldSelector: `metadata.name=${nodeName}` }),
     nameOf: (raw) => nameOf(raw, 'cluster'),
     read: (raw) =>
-      told(projectNode(raw, nodeName), (node) => {
+      asEvent(projectNode(raw, nodeName), (node) => {
         last = node;
         return { kind: 'node', verb: 'set', node };
       }),
     gone: () => last && { kind: 'node', verb: 'set', node: { ...last, eligible: false } },
     whenEmpty: `no Node is named ${quoted(nodeName)}: zone hints and its pod networks are not used; name one with --hostname-override`,
   };
-}
-
-function told<Fact>(projection: Projection<Fact>, set: (fact: Fact) => ClusterEvent): Projection<ClusterEvent> {
-  return projection.outcome === 'fact' ? { ...projection, fact: set(projection.fact) } : projection;
 }
 
 function selectors(by: Readonly<Record<string, string>>): string {
