@@ -76,18 +76,18 @@ function dropped(count: number): string {
 }
 
 async function written(rows: readonly TrafficRow[]): Promise<string> {
-  const labels = await inPieces(rows, labelsOf);
+  const labels = await textsOf(rows, labelsOf);
   const parts: string[] = [];
   for (const [what, help, count] of counters) {
     const name = `kube_ipvs_service_${what}_total`;
     parts.push(`\n# HELP ${name} ${help} of a virtual service.\n# TYPE ${name} counter\n`);
-    const lines = await inPieces(rows, ({ traffic }, i) => `${name}${labels[i]} ${count(traffic)}\n`);
+    const lines = await textsOf(rows, ({ traffic }, i) => `${name}${labels[i]} ${count(traffic)}\n`);
     parts.push(lines.join(''));
   }
   return parts.join('');
 }
 
-async function inPieces<T>(rows: readonly T[], text: (row: T, index: number) => string): Promise<string[]> {
+async function textsOf<T>(rows: readonly T[], text: (row: T, index: number) => string): Promise<string[]> {
   const found: string[] = [];
   for (let start = 0; start < rows.length; start += piece) {
     for (const [i, row] of rows.slice(start, start + piece).entries()) found.push(text(row, start + i));
