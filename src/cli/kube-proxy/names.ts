@@ -78,9 +78,11 @@ const sets = [
 ];
 
 /** Names of ipsets have 31 characters at most (IPSET_MAXNAMELEN), and kube-proxy cuts what is longer. */
-export const setNames: ReadonlySet<string> = new Set(
-  sets.flatMap((name) => [`KUBE-${name}`, `KUBE-6-${name}`.slice(0, 31)]),
-);
+const setNames: ReadonlySet<string> = new Set(sets.flatMap((name) => [`KUBE-${name}`, `KUBE-6-${name}`.slice(0, 31)]));
+
+export function isKubeProxySet(name: string): boolean {
+  return setNames.has(name);
+}
 
 /** Sets whose elements are virtual services as `ADDRESS,PROTOCOL:PORT`. */
 export const frontEndSets: readonly string[] = ['', '6-'].flatMap((family) =>

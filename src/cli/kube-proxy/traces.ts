@@ -3,7 +3,7 @@
 import type { FilterName } from '../../kernel/filter-names.ts';
 import { families, type Family } from '../../model/address.ts';
 import { familyName } from '../../model/filter.ts';
-import { isKubeProxyChain, nftablesTable, setNames } from './names.ts';
+import { isKubeProxyChain, isKubeProxySet, nftablesTable } from './names.ts';
 
 /** A chain of iptables or ip6tables, of either kind. */
 export interface IptablesChain {
@@ -44,7 +44,7 @@ export function kubeProxyTables(names: readonly FilterName[]): Family[] {
 
 /** ipsets of kube-proxy's mode ipvs, of both families. */
 export function kubeProxySets(names: readonly string[]): string[] {
-  return names.filter((name) => setNames.has(name));
+  return names.filter(isKubeProxySet);
 }
 
 /**
