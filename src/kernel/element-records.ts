@@ -14,6 +14,7 @@ import {
   type Cidr,
   type Family,
   familyOf,
+  lastAddressBytes,
   parseAddress,
   writeAddress,
 } from '../model/address.ts';
@@ -220,10 +221,8 @@ function parsePlain(text: string): Plain {
   return parseAddress(text) ?? Number(text);
 }
 
-function lastAddress({ address, prefix }: Cidr): Address {
-  const bytes = addressBytes(address);
-  for (let bit = prefix; bit < bytes.length * 8; bit++) bytes[bit >> 3]! |= 0x80 >> (bit & 7);
-  return addressFromBytes(bytes, 0, familyOf(address));
+function lastAddress(network: Cidr): Address {
+  return addressFromBytes(lastAddressBytes(network), 0, familyOf(network.address));
 }
 
 /** The network that begins and ends so; undefined where none does. */

@@ -60,6 +60,13 @@ export function cidrContains(cidr: Cidr, address: Address): boolean {
   return mask === 0 || ((network[whole]! ^ bytes[whole]!) & mask) === 0;
 }
 
+/** Network-order bytes of the last address of the network. */
+export function lastAddressBytes({ address, prefix }: Cidr): Uint8Array {
+  const bytes = addressBytes(address);
+  for (let bit = prefix; bit < bytes.length * 8; bit++) bytes[bit >> 3]! |= 0x80 >> (bit & 7);
+  return bytes;
+}
+
 export function cidrText(cidr: Cidr): string {
   return `${cidr.address}/${cidr.prefix}`;
 }

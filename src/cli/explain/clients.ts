@@ -4,13 +4,13 @@ import type { NodeFacts } from '../../desired/node-facts.ts';
 import type { PodDetector } from '../../desired/ruleset.ts';
 import {
   type Address,
-  addressBytes,
   addressFromBytes,
   type Cidr,
   cidrContains,
   type Family,
   familyOf,
   hostPrefix,
+  lastAddressBytes,
   networkText,
 } from '../../model/address.ts';
 import type { ObjectName } from '../../model/cluster.ts';
@@ -168,13 +168,11 @@ function addressIn(network: Cidr, others: readonly Cidr[]): Address | undefined 
 }
 
 /** The address that follows the last one of the network; undefined behind the very last. */
-function addressBehind({ address, prefix }: Cidr): Address | undefined {
-  const family = familyOf(address);
-  const bytes = addressBytes(address);
-  for (let bit = prefix; bit < hostPrefix(family); bit++) bytes[bit >> 3]! |= 0x80 >> (bit & 7);
+function addressBehind(network: Cidr): Address | undefined {
+  const bytes = lastAddressBytes(network);
   for (let at = bytes.length - 1; at >= 0; at--) {
     bytes[at] = (bytes[at]! + 1) & 0xff;
-    if (bytes[at] !== 0) return addressFromBytes(bytes, 0, family);
+    if (bytes[at] !== 0) return addressFromBytes(bytes, 0, familyOf(network.address));
   }
   return undefined;
 }
