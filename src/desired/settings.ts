@@ -1,5 +1,6 @@
 /** Settings of the kernel that Services need, as kube-proxy makes them; configuration and machine in, settings out. Pure. */
 
+import { isBefore, type KernelRelease, kernelRelease } from '../model/kernel-release.ts';
 import type { ConntrackPolicy, WantedSetting } from '../model/node-state.ts';
 
 /** What comes from others by IPv6 is sent on: no pass makes it so, as kube-proxy does not, since it ends a host's own configuration. */
@@ -24,12 +25,12 @@ export interface Machine {
 
 export function settings(
   { strictArp, conntrack, netns }: SettingsPolicy,
-  { kernelRelease, cpus }: Machine,
+  { kernelRelease: release, cpus }: Machine,
 ): WantedSetting[] {
   return [
     // Without it IPVS takes its packets out of connection tracking, and nothing is masqueraded.
     required('net/ipv4/vs/conntrack', 1),
-    ...(reusesConnections(kernelRelease) ? [required('net/ipv4/vs/conn_reuse_mode', 0)] : []),
+    ...(reusesConnections(kernelRelease(release)) ? [required('net/ipv4/vs/conn_reuse_mode', 0)] : []),
     required('net/ipv4/vs/expire_nodest_conn', 1),
     required('net/ipv4/vs/expire_quiescent_template', 1),
     required('net/ipv4/ip_forward', 1),
@@ -58,11 +59,8 @@ function desirable(name: string, value: number): WantedSetting {
  * From 4.1 on, a client that reuses a port waits a second for a new connection with conn_reuse_mode 1, the default; since 5.9
  * (f0a5e4d7a594) it does not, and the setting is left alone.
  */
-function reusesConnections(kernelRelease: string): boolean {
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(kernelRelease) ?? [];
-  if (major === undefined) return false;
-  const version = Number(major) * 1000 + Number(minor);
-  return version >= 4001 && version < 5009;
+function reusesConnections(release: KernelRelease): boolean {
+  return isBefore(release, 4, 1) === false && isBefore(release, 5, 9) === true;
 }
 
 /** The most that a large number of CPUs asks for, as kube-proxy limits it. */

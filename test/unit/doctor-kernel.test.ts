@@ -11,7 +11,7 @@ import {
   reuseFinding,
 } from '../../src/cli/doctor/kernel-checks.ts';
 import { forwardingFacts, type Ipvs } from '../../src/cli/doctor/kernel-facts.ts';
-import { kernelRelease } from '../../src/cli/doctor/kernel-release.ts';
+import { kernelRelease } from '../../src/model/kernel-release.ts';
 import { forwardingFinding, type SettingFacts, settingFindings } from '../../src/cli/doctor/setting-checks.ts';
 import type { ObservedSetting } from '../../src/model/node-state.ts';
 import { configured } from '../support/configured.ts';

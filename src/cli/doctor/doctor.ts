@@ -27,7 +27,7 @@ import {
   readNftables,
   settingFacts,
 } from './kernel-facts.ts';
-import { type KernelRelease, kernelRelease } from './kernel-release.ts';
+import { type KernelRelease, kernelRelease } from '../../model/kernel-release.ts';
 import { moduleFindings, neededModules, schedulerFindings, schedulerModule } from './module-checks.ts';
 import { isPresent, type ModuleFacts, readModules, unknownModules } from './modules.ts';
 import { networkdFinding, networkManagerFinding } from './network-owners.ts';

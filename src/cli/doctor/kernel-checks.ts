@@ -4,7 +4,7 @@
  */
 
 import { type Finding, ok, warn } from './finding.ts';
-import { isBefore, type KernelRelease } from './kernel-release.ts';
+import { isBefore, type KernelRelease } from '../../model/kernel-release.ts';
 
 /** What IPVS says of itself; what is undefined is not there, or cannot be read. */
 export interface IpvsFacts {
