@@ -1,21 +1,15 @@
 /**
  * The text forms of what we do to the kernel: IPVS operations as lines of ipvsadm-save (`ipvsadm -R` reads them back),
- * device, addresses and routes as `ip` commands, elements of the packet filter as `nft` commands; `parseOp(opText(op))` is `op`
- * for all of these. What else we change prints as the command that would do it.
+ * device, addresses and routes as `ip` commands, elements of the packet filter as `nft` commands. What else we change prints as the
+ * command that would do it.
  */
 
-import { type Address, endpointText, familyOf, hostPrefix, parseAddress } from './address.ts';
-import { type Destination, destination, destinationKey, type Forwarding } from './destination.ts';
-import { elementOpText, parseElementOp, tableOpText } from './filter-text.ts';
+import { endpointText, familyOf, hostPrefix } from './address.ts';
+import type { Destination, Forwarding } from './destination.ts';
+import { elementOpText, tableOpText } from './filter-text.ts';
 import { flowOpText, settingOpText, timeoutsOpText } from './node-state-text.ts';
 import { type Binding, deviceName, type Op } from './op.ts';
-import {
-  type Protocol,
-  serviceFlags,
-  type VirtualService,
-  type VirtualServiceKey,
-  virtualServiceKey,
-} from './virtual-service.ts';
+import { type Protocol, serviceFlags, type VirtualService, type VirtualServiceKey } from './virtual-service.ts';
 
 export function opText(op: Op): string {
   switch (op.kind) {
@@ -76,25 +70,11 @@ export function destinationText(target: Destination): string {
   return `-r ${id} ${forwardingOptions[forwarding]} -w ${weight}${limit}`;
 }
 
-/** The operation a line of {@link opText} names. Throws a SyntaxError that quotes the line. */
-export function parseOp(line: string): Op {
-  const words = line.trim().split(/\s+/);
-  const op =
-    words[0] === 'nft' ? parseElementOp(words.join(' ')) : words[0] === 'ip' ? parseIp(words) : parseIpvsadm(words);
-  if (op === undefined) throw new SyntaxError(`neither an ipvsadm-save nor an ip nor an nft element line: ${line}`);
-  return op;
-}
-
 const deviceTexts = {
   add: `ip link add ${deviceName} type dummy`,
   delete: `ip link delete ${deviceName}`,
 } as const;
-const deviceOps: readonly Op[] = [
-  { kind: 'device', verb: 'add' },
-  { kind: 'device', verb: 'edit', change: 'addrgenmode none' },
-  { kind: 'device', verb: 'edit', change: 'up' },
-  { kind: 'device', verb: 'delete' },
-];
+
 const serviceOptions: Readonly<Record<Protocol, string>> = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' };
 const forwardingOptions: Readonly<Record<Forwarding, string>> = {
   masquerade: '-m',
@@ -140,133 +120,4 @@ function bindingText(verb: 'add' | 'edit' | 'delete', binding: Binding): string 
 function dottedMask(prefix: number): string {
   const mask = prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0;
   return [mask >>> 24, (mask >>> 16) & 0xff, (mask >>> 8) & 0xff, mask & 0xff].join('.');
-}
-
-function maskPrefix(text: string): number | undefined {
-  if (/^\d+$/.test(text)) return Number(text);
-  for (let prefix = 0; prefix <= 32; prefix++) if (dottedMask(prefix) === text) return prefix;
-  return undefined;
-}
-
-function parseIpvsadm(words: readonly string[]): Op | undefined {
-  const verb = ({ A: 'add', E: 'edit', D: 'delete', a: 'add', e: 'edit', d: 'delete' } as const)[
-    words[0]!.replace(/^-/, '')
-  ];
-  const protocol = (Object.keys(serviceOptions) as Protocol[]).find((name) => serviceOptions[name] === words[1]);
-  const at = parseEndpoint(words[2] ?? '');
-  if (verb === undefined || protocol === undefined || at === undefined) return undefined;
-  const service = virtualServiceKey(protocol, at.address, at.port);
-  const options = words.slice(3);
-  if (/[AED]/.test(words[0]!)) {
-    if (verb === 'delete') return options.length === 0 ? { kind: 'service', verb, service } : undefined;
-    const configured = parseService(service, options);
-    return configured && { kind: 'service', verb, service: configured };
-  }
-  return parseDestination(verb, service, options);
-}
-
-function parseService(key: VirtualServiceKey, options: readonly string[]): VirtualService | undefined {
-  const queue = [...options];
-  let scheduler = 'wlc';
-  let flags = 0;
-  let timeout = 0;
-  let persistencePrefix: number | undefined = hostPrefix(familyOf(key.address));
-  let names: string[] = [];
-  let persistenceEngine: string | undefined;
-  while (queue.length > 0) {
-    const option = queue.shift();
-    switch (option) {
-      case '-s':
-        scheduler = queue.shift() ?? '';
-        break;
-      case '-p':
-        flags |= serviceFlags.persistent;
-        timeout = Number(queue.shift());
-        break;
-      case '-M':
-        persistencePrefix = maskPrefix(queue.shift() ?? '');
-        break;
-      case '-o':
-        flags |= serviceFlags.onePacket;
-        break;
-      case '-b':
-        names = (queue.shift() ?? '').split(',');
-        break;
-      case '--pe':
-        persistenceEngine = queue.shift();
-        break;
-      default:
-        return undefined;
-    }
-  }
-  const bits = scheduleBitNames(scheduler);
-  for (const name of names) {
-    const bit = bits.indexOf(name);
-    if (bit < 0) return undefined;
-    flags |= scheduleBits[bit]!;
-  }
-  if (persistencePrefix === undefined || scheduler === '' || !Number.isInteger(timeout)) return undefined;
-  const engine = persistenceEngine === undefined ? {} : { persistenceEngine };
-  return { ...key, scheduler, flags, timeout, persistencePrefix, ...engine };
-}
-
-function parseDestination(
-  verb: 'add' | 'edit' | 'delete',
-  service: VirtualServiceKey,
-  options: readonly string[],
-): Op | undefined {
-  const at = options[0] === '-r' ? parseEndpoint(options[1] ?? '') : undefined;
-  if (at === undefined) return undefined;
-  if (verb === 'delete') {
-    if (options.length !== 2) return undefined;
-    return { kind: 'destination', verb, service, destination: destinationKey(at.address, at.port) };
-  }
-  const forwarding = (Object.keys(forwardingOptions) as Forwarding[]).find(
-    (name) => forwardingOptions[name] === options[2],
-  );
-  const weight = Number(options[4]);
-  const limit = options.slice(5);
-  const upperThreshold = Number(limit[1] ?? 0);
-  if (forwarding === undefined || options[3] !== '-w' || !Number.isInteger(weight)) return undefined;
-  if (limit.length > 0 && (limit[0] !== '-x' || limit.length !== 2 || !(upperThreshold > 0))) return undefined;
-  return {
-    kind: 'destination',
-    verb,
-    service,
-    destination: {
-      ...destination(at.address, at.port, weight),
-      forwarding,
-      ...(limit.length === 0 ? {} : { upperThreshold }),
-    },
-  };
-}
-
-function parseIp(words: readonly string[]): Op | undefined {
-  const line = words.join(' ');
-  for (const op of deviceOps) if (opText(op) === line) return op;
-  const [, object, word, ...rest] = words;
-  const verb = object === 'route' && word === 'change' ? 'edit' : word;
-  if (verb !== 'add' && verb !== 'edit' && verb !== 'delete') return undefined;
-  const text = rest.join(' ');
-  const pattern =
-    object === 'addr'
-      ? new RegExp(`^()(\\S+)/(\\d+) dev ${deviceName}$`)
-      : new RegExp(`^(local )(\\S+)/(\\d+) dev ${deviceName} table local(?: tos (0x[0-9a-f]{2}))?(?: src (\\S+))?$`);
-  const match = pattern.exec(text);
-  const address = match && parseAddress(match[2]!);
-  if (!match || !address) return undefined;
-  const tos = match[4] === undefined ? {} : { tos: Number(match[4]) };
-  const source = match[5] === undefined ? undefined : parseAddress(match[5]);
-  const form = object === 'addr' ? 'address' : 'route';
-  return {
-    kind: 'binding',
-    verb,
-    binding: { form, address, prefix: Number(match[3]), ...tos, ...(source === undefined ? {} : { source }) },
-  };
-}
-
-function parseEndpoint(text: string): { address: Address; port: number } | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
-  const address = match === null ? undefined : parseAddress(match[1] ?? match[2]!);
-  return address === undefined ? undefined : { address, port: Number(match![3]) };
 }

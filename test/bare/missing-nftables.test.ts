@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import { openKernel } from '../../src/kernel/native.ts';
 import { refusalText } from '../../src/kernel/refusals.ts';
 import type { Op } from '../../src/model/op.ts';
-import { parseOp } from '../../src/model/text.ts';
 import { facts, tableOf } from '../support/filter-tables.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 test('a kernel without nf_tables, and then without parts of it: what to do is said each time', async () => {
   writeFileSync('/proc/sys/kernel/modprobe', '/bin/false');

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { openKernel } from '../../src/kernel/native.ts';
-import { parseOp } from '../../src/model/text.ts';
 import { answerRows } from '../support/kernel-answers.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
 import { stateText } from '../support/kernel-state.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 describe('the real kernel', () => {
   let namespace: KernelNamespace;

@@ -8,9 +8,9 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
 import { type Address, parseAddress } from '../../src/model/address.ts';
 import type { Op } from '../../src/model/op.ts';
-import { parseOp } from '../../src/model/text.ts';
 import { cidr, facts, type NodeOptions, tableOf } from '../support/filter-tables.ts';
 import { Network } from '../support/network.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 type Client = 'outside' | 'pod' | 'host';
 

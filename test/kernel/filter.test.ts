@@ -7,10 +7,10 @@ import { openKernel } from '../../src/kernel/native.ts';
 import { families, type Family } from '../../src/model/address.ts';
 import { type Element, element, sameElement, type Table } from '../../src/model/filter.ts';
 import type { Op } from '../../src/model/op.ts';
-import { parseOp } from '../../src/model/text.ts';
 import { cidr, detectors, facts, listing, tableOf } from '../support/filter-tables.ts';
 import { address } from '../support/cluster.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 const both = facts({ nodeIPs: ['192.0.2.1', '2001:db8::1'], podCIDRs: ['10.244.7.0/24', 'fd00:244:7::/64'] });
 const familyNames: Readonly<Record<Family, string>> = { 4: 'ip', 6: 'ip6' };

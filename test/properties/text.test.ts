@@ -16,8 +16,9 @@ import {
 } from '../../src/model/address.ts';
 import { destination, destinationKey, type Forwarding } from '../../src/model/destination.ts';
 import type { Binding, Op } from '../../src/model/op.ts';
-import { opText, parseOp } from '../../src/model/text.ts';
+import { opText } from '../../src/model/text.ts';
 import { serviceFlags, type VirtualService, virtualServiceKey } from '../../src/model/virtual-service.ts';
+import { parseOp } from '../support/parse-op.ts';
 import fc from '../support/property.ts';
 
 const families = fc.constantFrom<Family>(4, 6);

@@ -20,7 +20,7 @@ import {
 } from '../../src/model/address.ts';
 import type { Connections, Destination, ObservedDestination } from '../../src/model/destination.ts';
 import { type Answer, type Binding, bindingId, type DeviceChange, deviceName, type Op } from '../../src/model/op.ts';
-import { opText, parseOp } from '../../src/model/text.ts';
+import { opText } from '../../src/model/text.ts';
 import type {
   ObservedVirtualService,
   VirtualService,
@@ -30,6 +30,7 @@ import type {
 import { FakeFilter } from './fake-filter.ts';
 import { applyWith, type Faults, randomFaults, read } from '../../src/kernel/faults.ts';
 import { stateText } from './kernel-state.ts';
+import { parseOp } from './parse-op.ts';
 
 export const kernelSchedulers: readonly string[] = 'rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos'.split(' ');
 

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { decodeElements, type ElementOp, encodeElements } from '../../src/kernel/element-records.ts';
 import { addressFromBytes, type Family } from '../../src/model/address.ts';
 import { type Element, element, sameElement, type SetKey, setSpecs, type Value } from '../../src/model/filter.ts';
-import { opText, parseOp } from '../../src/model/text.ts';
+import { opText } from '../../src/model/text.ts';
 import { cidr } from '../support/filter-tables.ts';
+import { parseOp } from '../support/parse-op.ts';
 import fc from '../support/property.ts';
 
 const size = 136;

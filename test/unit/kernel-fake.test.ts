@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Op } from '../../src/model/op.ts';
-import { opText, parseOp } from '../../src/model/text.ts';
+import { opText } from '../../src/model/text.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { address } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
@@ -12,6 +12,7 @@ import { noFaults, randomFaults } from '../../src/kernel/faults.ts';
 import { crashAfter, faultsAt } from '../support/faults.ts';
 import { answerRows } from '../support/kernel-answers.ts';
 import { stateText } from '../support/kernel-state.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 for (const { before, op, answer, after } of answerRows) {
   test(`the fake kernel answers ${answer} to "${op}" after ${before.length} others`, async () => {

@@ -6,8 +6,9 @@ import { applyWith, type Fault, type Faults, noFaults, randomFaults } from '../.
 import { FaultyKernel } from '../../src/kernel/faulty.ts';
 import { KernelError } from '../../src/kernel/kernel.ts';
 import type { Answer, Op } from '../../src/model/op.ts';
-import { opText, parseOp } from '../../src/model/text.ts';
+import { opText } from '../../src/model/text.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 const ops = [1, 2, 3, 4].map((octet) => parseOp(`-A -t 10.96.0.${octet}:80 -s rr`));
 

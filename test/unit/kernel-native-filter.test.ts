@@ -7,11 +7,11 @@ import { refusalText } from '../../src/kernel/refusals.ts';
 import { additionOf, encodeTable } from '../../src/kernel/table-records.ts';
 import type { Flow } from '../../src/model/node-state.ts';
 import type { Op } from '../../src/model/op.ts';
-import { parseOp } from '../../src/model/text.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { address } from '../support/cluster.ts';
 import { facts, tableOf } from '../support/filter-tables.ts';
 import { objectLines } from '../support/nft-records.ts';
+import { parseOp } from '../support/parse-op.ts';
 import { scriptedKernel } from '../support/scripted-addon.ts';
 
 const { ECANCELED, EEXIST, ENOENT, ENOMEM } = constants.errno;

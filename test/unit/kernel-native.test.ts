@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { encodeRoutes, ipvsRecordSize, routeRecordSize } from '../../src/kernel/records.ts';
 import { refusalText } from '../../src/kernel/refusals.ts';
 import type { Binding } from '../../src/model/op.ts';
-import { parseOp } from '../../src/model/text.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { address } from '../support/cluster.ts';
+import { parseOp } from '../support/parse-op.ts';
 import { scriptedKernel } from '../support/scripted-addon.ts';
 
 const { EEXIST, ENOENT, ENOMEM, ESRCH } = constants.errno;

@@ -17,8 +17,9 @@ import {
   routeRecordSize,
 } from '../../src/kernel/records.ts';
 import type { Binding } from '../../src/model/op.ts';
-import { parseOp, serviceText } from '../../src/model/text.ts';
+import { serviceText } from '../../src/model/text.ts';
 import { address } from '../support/cluster.ts';
+import { parseOp } from '../support/parse-op.ts';
 import fc from '../support/property.ts';
 
 const fwmarkAt = 92;

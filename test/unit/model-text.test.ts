@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { destination, destinationKey, sameDestination } from '../../src/model/destination.ts';
 import type { Op } from '../../src/model/op.ts';
-import { opText, parseOp } from '../../src/model/text.ts';
+import { opText } from '../../src/model/text.ts';
 import { sameService, serviceFlags, type VirtualService, virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { address } from '../support/cluster.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 const key = virtualServiceKey('TCP', address('10.96.0.10'), 80);
 const key6 = virtualServiceKey('TCP', address('fd00::10'), 80);

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { destination } from '../../src/model/destination.ts';
 import type { Binding } from '../../src/model/op.ts';
-import { parseOp } from '../../src/model/text.ts';
 import { type VirtualService, virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { Actual } from '../../src/reconcile/actual.ts';
 import { address } from '../support/cluster.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 const key = virtualServiceKey('TCP', address('10.96.0.10'), 80);
 const service: VirtualService = { ...key, scheduler: 'rr', flags: 0, timeout: 0, persistencePrefix: 32 };

@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Answer } from '../../src/model/op.ts';
-import { opText, parseOp } from '../../src/model/text.ts';
+import { opText } from '../../src/model/text.ts';
 import { Actual } from '../../src/reconcile/actual.ts';
 import { fold, type Outcome } from '../../src/reconcile/fold.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 const aService = '-A -t 10.96.0.10:80 -s rr';
 const aDestination = '-a -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1';

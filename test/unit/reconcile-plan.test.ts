@@ -7,12 +7,13 @@ import type { Family } from '../../src/model/address.ts';
 import type { Destination } from '../../src/model/destination.ts';
 import type { Element, Table } from '../../src/model/filter.ts';
 import { type Binding, bindingId } from '../../src/model/op.ts';
-import { opText, parseOp } from '../../src/model/text.ts';
+import { opText } from '../../src/model/text.ts';
 import type { VirtualService, VirtualServiceKey } from '../../src/model/virtual-service.ts';
 import { Actual } from '../../src/reconcile/actual.ts';
 import { fold } from '../../src/reconcile/fold.ts';
 import { type Desired, type Limits, type Plan, phases, plan, type Wanted } from '../../src/reconcile/plan.ts';
 import { address } from '../support/cluster.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 const thisPass = 5;
 const now = 100_000;

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bindingId, type Op } from '../../src/model/op.ts';
-import { parseOp } from '../../src/model/text.ts';
 import { Actual } from '../../src/reconcile/actual.ts';
 import { fold } from '../../src/reconcile/fold.ts';
 import { type Desired, type Phase, type Plan, phases } from '../../src/reconcile/plan.ts';
 import { Presumptions } from '../../src/reconcile/presumptions.ts';
+import { parseOp } from '../support/parse-op.ts';
 
 const device = 'ip link add kube-ipvs0 type dummy';
 const web = '-A -t 10.96.0.10:80 -s rr';
