@@ -6,13 +6,13 @@ import type { Config } from '../config/config.ts';
 import { identityOf } from '../kernel/network-namespace.ts';
 import { refusalText } from '../kernel/refusals.ts';
 import { type Kernel, KernelError } from '../kernel/kernel.ts';
-import type { Family } from '../model/address.ts';
+import { families, type Family } from '../model/address.ts';
 import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import type { SourceState, StatusReport } from '../model/status.ts';
 import { opText } from '../model/text.ts';
 import type { PassReport } from '../reconcile/pass-report.ts';
 import { Events } from '../serve/events.ts';
-import { type FamilyLabel, Metrics, type Sample } from '../serve/metrics.ts';
+import { Metrics, type Sample } from '../serve/metrics.ts';
 import { ProxyHealth } from '../serve/proxy-health.ts';
 import { TrafficSeries } from '../serve/traffic-series.ts';
 import { NodeAddresses } from '../watch/node-addresses.ts';
@@ -39,8 +39,6 @@ export interface DaemonOptions {
 
 /** How long an Event about the end may take. */
 const lastWordsMilliseconds = 2_000;
-
-const families: readonly FamilyLabel[] = ['IPv4', 'IPv6'];
 
 export class Daemon {
   readonly #kernel: Kernel;
@@ -272,7 +270,7 @@ export class Daemon {
       conflicts: this.#proxy.standing().conflicts.length,
       pendingServiceChanges: services,
       pendingEndpointChanges: slices,
-      noLocalEndpoints: (policy, family) => this.#localEndpoints.gaps.count(policy, family === 'IPv4' ? 4 : 6),
+      noLocalEndpoints: (policy, family) => this.#localEndpoints.gaps.count(policy, family),
     };
   }
 

@@ -1,6 +1,5 @@
 /** What the daemon tells of its work: one log line for each pass that did something, counters, and events for what a person must mend. */
 
-import type { Family } from '../model/address.ts';
 import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import { refusalText } from '../kernel/refusals.ts';
 import { counted } from '../model/counted.ts';
@@ -12,7 +11,7 @@ import type { PassReport } from '../reconcile/pass-report.ts';
 import { operations, type Plan } from '../reconcile/plan.ts';
 import type { Failure } from '../reconcile/turn.ts';
 import type { Events } from '../serve/events.ts';
-import type { FamilyLabel, Metrics } from '../serve/metrics.ts';
+import type { Metrics } from '../serve/metrics.ts';
 import { ProgrammingLatency } from '../serve/programming-latency.ts';
 import type { Store } from '../store/store.ts';
 import { type Logger, logSome } from './log.ts';
@@ -47,7 +46,7 @@ export class Journal {
     this.#events = events;
     this.#latency = new ProgrammingLatency({
       now: Date.now,
-      observe: (family, milliseconds) => metrics.networkProgrammed(labelOf(family), milliseconds),
+      observe: (family, milliseconds) => metrics.networkProgrammed(family, milliseconds),
     });
   }
 
@@ -94,7 +93,7 @@ export class Journal {
     this.#metrics.passed({ ...report, milliseconds });
     this.#latency.synced();
     for (const { family, milliseconds: time, deleted } of report.flowSearches) {
-      this.#metrics.flowsForgotten(labelOf(family), time, deleted);
+      this.#metrics.flowsForgotten(family, time, deleted);
     }
     this.#tellFlowError(report.flowError?.message);
     this.#tellFailures(failing.map(({ op, refusal }) => refusalText(op, refusal)));
@@ -115,7 +114,7 @@ export class Journal {
 
   scrubbed(drift: Drift, milliseconds: number): void {
     this.#lastScrub = Date.now();
-    this.#metrics.scrubbed({ milliseconds, drift: new Map(Object.entries(drift)) });
+    this.#metrics.scrubbed(drift, milliseconds);
     const found = Object.entries(drift).filter(([, count]) => count > 0);
     if (found.length === 0) return;
     const what = found.map(([kind, count]) => `${count} ${kind}`).join(', ');
@@ -173,10 +172,6 @@ export class Journal {
     );
     this.#toldFailures = new Set(lines);
   }
-}
-
-function labelOf(family: Family): FamilyLabel {
-  return family === 4 ? 'IPv4' : 'IPv6';
 }
 
 /** `2 destination edits, 1 service add`. */

@@ -1,14 +1,13 @@
 /** What the daemon counts: what happened in, Prometheus' text out. */
 
 import { Registry } from 'prom-client';
-import { driftKinds } from '../model/drift.ts';
+import type { Family } from '../model/address.ts';
+import { type Drift, driftKinds } from '../model/drift.ts';
 import type { Op, Refusal } from '../model/op.ts';
 import { printable } from '../model/printable.ts';
 import type { Count } from '../model/tally.ts';
+import { familyLabel } from './family-label.ts';
 import { createSeries, type Series } from './series.ts';
-
-/** As kube-proxy's label ip_family. */
-export type FamilyLabel = 'IPv4' | 'IPv6';
 
 /** A pass as the loop reports it, and how long it took. */
 export interface Pass {
@@ -29,12 +28,6 @@ export interface Request {
   readonly milliseconds: number;
 }
 
-export interface Scrub {
-  readonly milliseconds: number;
-  /** What was found otherwise than it had been left, by what it is: `service`, `destination`, `binding` … */
-  readonly drift: ReadonlyMap<string, number>;
-}
-
 /** What is asked for when somebody looks. */
 export interface Sample {
   readonly dirtyKeys: number;
@@ -46,11 +39,11 @@ export interface Sample {
   readonly pendingServiceChanges: number;
   readonly pendingEndpointChanges: number;
   /** Services with that policy Local and no endpoint here. */
-  readonly noLocalEndpoints: (policy: 'internal' | 'external', family: FamilyLabel) => number;
+  readonly noLocalEndpoints: (policy: 'internal' | 'external', family: Family) => number;
 }
 
 export interface MetricsOptions {
-  readonly families: readonly FamilyLabel[];
+  readonly families: readonly Family[];
   /** Of this product: `0.1.0`. */
   readonly version: string;
   readonly sample: () => Sample;
@@ -61,6 +54,8 @@ export interface MetricsOptions {
 export class Metrics {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
   readonly #options: MetricsOptions;
+  /** One for each family. */
+  readonly #labels: readonly FamilyLabel[];
   readonly #registry = new Registry();
   readonly #series: Series;
   /** What came with every event since somebody last looked: a start has tens of thousands of them. */
@@ -69,6 +64,7 @@ export class Metrics {
 
   constructor(options: MetricsOptions) {
     this.#options = options;
+    this.#labels = options.families.map(labelOf);
     this.#series = createSeries(this.#registry);
     this.#series.build.set(buildLabels(options.version), 1);
     this.#startAtZero();
@@ -79,16 +75,16 @@ export class Metrics {
     this.#news.queuedAt = at;
   }
 
-  /** The kernel has all that was asked. Milliseconds since 1970. */
+  /** A pass was finished. Milliseconds since 1970. */
   synced(at: number): void {
-    for (const ip_family of this.#options.families) this.#series.lastSynced.set({ ip_family }, at / 1000);
+    for (const label of this.#labels) this.#series.lastSynced.set(label, at / 1000);
   }
 
   /** A pass ended, well or with refusals. Costs O(operations that were not applied). */
   passed(pass: Pass): void {
     const { milliseconds, appliedCounts, failures, blocked, open, kernelTime } = pass;
     const { passes, batchSize, applyDuration, syncDuration } = this.#series;
-    for (const ip_family of this.#options.families) syncDuration.observe({ ip_family }, milliseconds / 1000);
+    for (const label of this.#labels) syncDuration.observe(label, milliseconds / 1000);
     const isDone = failures.length + blocked.length + open.length === 0;
     passes.inc({ result: isDone ? 'done' : 'incomplete' });
     const applied = appliedCounts.reduce((sum, { count }) => sum + count, 0);
@@ -114,14 +110,14 @@ export class Metrics {
   }
 
   /** From what the EndpointSlice says led to a change until the kernel has it. */
-  networkProgrammed(ip_family: FamilyLabel, milliseconds: number): void {
-    this.#series.networkProgramming.observe({ ip_family }, milliseconds / 1000);
+  networkProgrammed(family: Family, milliseconds: number): void {
+    this.#series.networkProgramming.observe(labelOf(family), milliseconds / 1000);
   }
 
   /** The tracked connections of one family were looked through. */
-  flowsForgotten(ip_family: FamilyLabel, milliseconds: number, deleted: number): void {
-    this.#series.conntrackDuration.observe({ ip_family }, milliseconds / 1000);
-    this.#series.conntrackDeleted.inc({ ip_family }, deleted);
+  flowsForgotten(family: Family, milliseconds: number, deleted: number): void {
+    this.#series.conntrackDuration.observe(labelOf(family), milliseconds / 1000);
+    this.#series.conntrackDeleted.inc(labelOf(family), deleted);
   }
 
   /** /healthz or /livez was asked. */
@@ -134,9 +130,10 @@ export class Metrics {
     this.#series.requestDuration.observe({ verb: method, host: printable(host) }, milliseconds / 1000);
   }
 
-  scrubbed({ milliseconds, drift }: Scrub): void {
+  /** The kernel was compared with what had been left there. */
+  scrubbed(drift: Drift, milliseconds: number): void {
     this.#series.scrubDuration.observe(milliseconds / 1000);
-    for (const [kind, count] of drift) this.#series.drift.inc({ kind }, count);
+    for (const kind of driftKinds) this.#series.drift.inc({ kind }, drift[kind]);
   }
 
   /** `reason` is one of few: `connection`, `expired`, `refused` … */
@@ -166,7 +163,7 @@ export class Metrics {
     this.#news.serviceChanges = 0;
     this.#news.endpointChanges = 0;
     if (queuedAt === 0) return;
-    for (const ip_family of this.#options.families) this.#series.lastQueued.set({ ip_family }, queuedAt / 1000);
+    for (const label of this.#labels) this.#series.lastQueued.set(label, queuedAt / 1000);
   }
 
   #take(sample: Sample): void {
@@ -179,10 +176,10 @@ export class Metrics {
     series.conflicts.set(sample.conflicts);
     series.serviceChangesPending.set(sample.pendingServiceChanges);
     series.endpointChangesPending.set(sample.pendingEndpointChanges);
-    for (const ip_family of this.#options.families) {
+    for (const family of this.#options.families) {
       for (const traffic_policy of ['internal', 'external'] as const) {
-        const count = sample.noLocalEndpoints(traffic_policy, ip_family);
-        series.noLocalEndpoints.set({ ip_family, traffic_policy }, count);
+        const count = sample.noLocalEndpoints(traffic_policy, family);
+        series.noLocalEndpoints.set({ ...labelOf(family), traffic_policy }, count);
       }
     }
   }
@@ -194,10 +191,10 @@ export class Metrics {
   /** A counter that first shows when it is 1 never rose, as far as rate() can tell. */
   #startAtZero(): void {
     const { iptablesRestoreFailures, conntrackDeleted, healthz, livez, passes, drift } = this.#series;
-    for (const ip_family of this.#options.families) {
+    for (const label of this.#labels) {
       // there is no iptables-restore to fail; the metric is kept for those who watch it
-      iptablesRestoreFailures.inc({ ip_family }, 0);
-      conntrackDeleted.inc({ ip_family }, 0);
+      iptablesRestoreFailures.inc(label, 0);
+      conntrackDeleted.inc(label, 0);
     }
     for (const code of [200, 503]) {
       healthz.inc({ code }, 0);
@@ -206,6 +203,14 @@ export class Metrics {
     for (const result of ['done', 'incomplete', 'broken']) passes.inc({ result }, 0);
     for (const kind of driftKinds) drift.inc({ kind }, 0);
   }
+}
+
+interface FamilyLabel {
+  readonly ip_family: 'IPv4' | 'IPv6';
+}
+
+function labelOf(family: Family): FamilyLabel {
+  return { ip_family: familyLabel(family) };
 }
 
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };

@@ -3,6 +3,8 @@
  * (pkg/proxy/healthcheck/proxy_health.go, Kubernetes 1.36).
  */
 
+import type { Family } from '../model/address.ts';
+import { familyLabel } from './family-label.ts';
 import { rfc3339Nano, zeroTime } from './time-text.ts';
 
 export interface HealthAnswer {
@@ -19,7 +21,7 @@ export interface ProxyHealthOptions {
   /** Milliseconds that a change may wait for its turn: kube-proxy's is twice its syncPeriod. */
   readonly limit: () => number;
   /** Those that are served. One loop serves them all, so that they have the same times. */
-  readonly families: readonly ('IPv4' | 'IPv6')[];
+  readonly families: readonly Family[];
 }
 
 export class ProxyHealth {
@@ -88,7 +90,11 @@ export class ProxyHealth {
     const status =
       this.#updatedAt === undefined
         ? {}
-        : { status: Object.fromEntries(families.map((family) => [family, { lastUpdated: updatedAt, healthy }])) };
+        : {
+            status: Object.fromEntries(
+              families.map((family) => [familyLabel(family), { lastUpdated: updatedAt, healthy }]),
+            ),
+          };
     const body = { lastUpdated: isOk ? currentTime : updatedAt, currentTime, ...node, healthy, ...status };
     return { code: isOk ? 200 : 503, body: JSON.stringify(body) };
   }

@@ -3,6 +3,7 @@
 import { Metrics, type MetricsOptions, type Sample } from '../../src/serve/metrics.ts';
 import type { TrafficRow } from '../../src/serve/traffic-series.ts';
 import { destination } from '../../src/model/destination.ts';
+import { noDrift } from '../../src/model/drift.ts';
 import type { Op } from '../../src/model/op.ts';
 import { type VirtualService, virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { address } from './cluster.ts';
@@ -20,7 +21,7 @@ export const quiet: Sample = {
 };
 
 export function metricsOf(options: Partial<MetricsOptions> = {}): Metrics {
-  return new Metrics({ families: ['IPv4', 'IPv6'], version: '1.2.3', sample: () => quiet, ...options });
+  return new Metrics({ families: [4, 6], version: '1.2.3', sample: () => quiet, ...options });
 }
 
 const key = virtualServiceKey('TCP', address('10.96.0.10'), 80);
@@ -53,13 +54,13 @@ export function everything(metrics: Metrics): void {
   metrics.passBroke();
   metrics.serviceChanged();
   metrics.endpointsChanged();
-  metrics.networkProgrammed('IPv4', 1_500);
-  metrics.flowsForgotten('IPv6', 2, 4);
+  metrics.networkProgrammed(4, 1_500);
+  metrics.flowsForgotten(6, 2, 4);
   metrics.asked('healthz', 200);
   metrics.asked('livez', 503);
   metrics.requested({ method: 'GET', host: '10.0.0.1:6443', code: 200, milliseconds: 90 });
   metrics.requested({ method: 'GET', host: '10.0.0.1:6443', code: '<error>', milliseconds: 40_000 });
-  metrics.scrubbed({ milliseconds: 7, drift: new Map([['destination', 2]]) });
+  metrics.scrubbed({ ...noDrift, destination: 2 }, 7);
   metrics.watchRestarted('services', 'gone');
 }
 

@@ -79,7 +79,7 @@ test('every metric is there from the start, with name, type and help', async () 
 
 test('counters that somebody watches start at zero', async () => {
   const found = await lines(
-    metricsOf({ families: ['IPv4'] }).text(),
+    metricsOf({ families: [4] }).text(),
     (line) => /_total[ {]/.test(line) && !line.startsWith('#'),
   );
   assert.deepEqual(found, [
@@ -182,8 +182,7 @@ test('what is asked for when somebody looks is asked for every time', async () =
     conflicts: 6,
     pendingServiceChanges: 7,
     pendingEndpointChanges: 8,
-    noLocalEndpoints: (policy: 'internal' | 'external', family: 'IPv4' | 'IPv6') =>
-      (policy === 'internal' ? 10 : 20) + (family === 'IPv4' ? 4 : 6),
+    noLocalEndpoints: (policy: 'internal' | 'external', family: 4 | 6) => (policy === 'internal' ? 10 : 20) + family,
   });
   const metrics = metricsOf({ sample });
   await metrics.text();
@@ -240,7 +239,7 @@ test('the build names the version, Node and the platform', async () => {
 });
 
 test('a pass without anything to do is counted as done, and as no batch', async () => {
-  const metrics = metricsOf({ families: ['IPv4'] });
+  const metrics = metricsOf({ families: [4] });
   metrics.passed({ milliseconds: 0.5, appliedCounts: [], failures: [], blocked: [], open: [], kernelTime: {} });
   const found = await lines(metrics.text(), (line) =>
     /^kube_ipvs_(passes_total|batch_size_count|operations_total)/.test(line),

@@ -6,7 +6,7 @@ import { rfc3339Micro, rfc3339Nano } from '../../src/serve/time-text.ts';
 /** 2026-11-21T14:42:52Z */
 const start = 1_795_272_172_000;
 
-function proxy(families: ProxyHealthOptions['families'] = ['IPv4', 'IPv6']) {
+function proxy(families: ProxyHealthOptions['families'] = [4, 6]) {
   const clock = {
     /** By which somebody may set the time of day forth or back. */
     set: 0,
@@ -61,7 +61,7 @@ test('whether a change waits too long is not a matter of the time of day', () =>
 });
 
 test('a change that waits as long as the limit makes both answers 503', () => {
-  const { health, clock } = proxy(['IPv4']);
+  const { health, clock } = proxy([4]);
   health.setNode(true);
   health.started();
   health.queued();
@@ -134,7 +134,7 @@ test('a loop that has nothing to do stays healthy', () => {
 });
 
 test('a node that goes away fails /healthz only, and "healthy" stays true', () => {
-  const { health } = proxy(['IPv6']);
+  const { health } = proxy([6]);
   health.started();
   health.setNode(false);
   assert.deepEqual(codes(health), [503, 200]);

@@ -14,7 +14,7 @@ import { Told } from '../support/told.ts';
 function servers(context: TestContext, configuration: () => object = () => ({})) {
   const { log, line, lines } = logged();
   const fatal = new Told();
-  const families = ['IPv4'] as const;
+  const families = [4] as const;
   const all = new Servers({
     log,
     health: new ProxyHealth({ now: () => 0, steadyNow: () => 0, limit: () => 60_000, families }),
