@@ -113,8 +113,8 @@ export async function applyWith(
   return { answers, milliseconds: exchange.milliseconds };
 }
 
-/** Throws where the next read fails. */
-export function read(faults: Faults): void {
+/** Throws what the next read fails with; nothing where it does not fail. */
+export function throwReadFault(faults: Faults): void {
   const code = faults.ofRead();
   if (code !== undefined) throw injected(code);
 }

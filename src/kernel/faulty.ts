@@ -1,7 +1,7 @@
 /** A Kernel in front of another: what is asked of that one suffers from faults (--inject-kernel-faults). */
 
 import type { Op } from '../model/op.ts';
-import { applyWith, type Faults, read } from './faults.ts';
+import { applyWith, type Faults, throwReadFault } from './faults.ts';
 import type { Answers, Kernel } from './kernel.ts';
 
 export class FaultyKernel implements Kernel {
@@ -48,7 +48,7 @@ export class FaultyKernel implements Kernel {
   #read<T>(ask: () => Promise<T>): Promise<T> {
     return this.#late(async () => {
       const answer = await ask();
-      read(this.#faults);
+      throwReadFault(this.#faults);
       return answer;
     });
   }

@@ -28,7 +28,7 @@ import type {
   VirtualServiceKey,
 } from '../../src/model/virtual-service.ts';
 import { FakeFilter } from './fake-filter.ts';
-import { applyWith, type Faults, randomFaults, read } from '../../src/kernel/faults.ts';
+import { applyWith, type Faults, randomFaults, throwReadFault } from '../../src/kernel/faults.ts';
 import { stateText } from './kernel-state.ts';
 import { parseOp } from './parse-op.ts';
 
@@ -333,7 +333,7 @@ export class FakeKernel implements Kernel {
   #read(): void {
     this.#mustBeOpen();
     this.reads++;
-    read(this.faults);
+    throwReadFault(this.faults);
   }
 
   #mustBeOpen(): void {
