@@ -1,7 +1,6 @@
 /** What a request needs to be let in, by @kubernetes/client-node's KubeConfig, kept for a minute and fetched anew when it is refused. */
 
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
-import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type Agent, validateHeaderValue } from 'node:http';
@@ -9,6 +8,7 @@ import type { RequestOptions } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { quoted } from '../problem.ts';
 import { AccessError } from './access-error.ts';
+import { keepUntilRefused, limitPlugins } from './credential-plugins.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
 import type { HeaderFields, Patience } from './transport.ts';
 import { tamed } from './tunnels.ts';
@@ -124,71 +124,6 @@ async function load(kubeconfig: Kubeconfig, limits: Limits, closing: AbortSignal
   );
   limitPlugins(keeper, limits.plugin, closing);
   return { kubeconfig, keeper, tame: (agent) => tamed(agent, limits.connect, closing) };
-}
-
-/** What client-node has of plugins and providers, as far as it is not to be left alone. */
-interface Authenticator {
-  execFn?: typeof spawn;
-  readonly tokenCache?: Readonly<Record<string, ExecCredential | null>>;
-}
-
-interface ExecCredential {
-  readonly status: { expirationTimestamp?: string | null };
-}
-
-function authenticatorsOf(keeper: KubeConfig): readonly Authenticator[] {
-  return (keeper as unknown as { readonly authenticators: readonly Authenticator[] }).authenticators;
-}
-
-/** client-node waits for ever, where a plugin that hangs would be run beside itself with each minute; and it listens only to one with output. */
-function limitPlugins(keeper: KubeConfig, timeout: number, closing: AbortSignal): void {
-  for (const authenticator of authenticatorsOf(keeper)) {
-    if (authenticator.execFn === undefined) continue;
-    const run = (command: string, args: readonly string[], options: SpawnOptions) => {
-      closing.throwIfAborted();
-      // nobody answers one that reads
-      const plugin = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-      if (!isConnected(plugin)) {
-        // Node tells the reason later, and ends the process where nobody listens
-        plugin.on('error', () => {});
-        throw new Error('its plugin cannot be run: too many open files');
-      }
-      const end = () => endPlugin(plugin);
-      const limit = setTimeout(end, timeout);
-      closing.addEventListener('abort', end);
-      plugin.once('close', () => {
-        clearTimeout(limit);
-        closing.removeEventListener('abort', end);
-      });
-      return plugin;
-    };
-    authenticator.execFn = run as typeof spawn;
-  }
-}
-
-/** With all of its group: what a script has started holds on to its output, for whose end client-node waits. */
-function endPlugin({ pid, exitCode, signalCode, stdout, stderr }: ChildProcess): void {
-  // the number of one that is gone may be another's
-  const isRunning = pid !== undefined && exitCode === null && signalCode === null;
-  try {
-    if (isRunning) process.kill(-pid, 'SIGKILL');
-  } catch {
-    // it became another user's, or is just gone
-  }
-  stdout?.destroy();
-  stderr?.destroy();
-}
-
-/** Where there is no file descriptor left for the pipes (EMFILE, ENFILE) Node makes none, whatever its types say. */
-function isConnected({ stdout, stderr }: Partial<ChildProcess>): boolean {
-  return stdout !== undefined && stderr !== undefined;
-}
-
-/** What a plugin gave without a time at which it expires is good until it is refused (KEP-541); client-node would ask again each time. */
-function keepUntilRefused(keeper: KubeConfig): void {
-  for (const { tokenCache = {} } of authenticatorsOf(keeper))
-    for (const credential of Object.values(tokenCache))
-      if (credential !== null) credential.status.expirationTimestamp ??= '9999-12-31T23:59:59Z';
 }
 
 async function apply({ kubeconfig, keeper, tame }: LoadedConfig): Promise<Credentials> {
