@@ -1,4 +1,4 @@
-/** What `reconcile --once` works from: the facts of manifests, or of a cluster at this moment. */
+/** What a command works from that looks at the cluster once: the facts of manifests, or of the API server at this moment. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterEvent } from '../model/cluster.ts';

@@ -21,8 +21,8 @@ export interface Groundwork {
 }
 
 /**
- * Answers what `work` answers, or the exit status of what is wrong with the facts, after which `outcome` is what came of it: `nothing was
- * changed`. The kernel is closed in the end.
+ * Reads the facts, opens the kernel, and answers what `work` makes of both: an exit status. Where the facts cannot be used it logs why,
+ * with `outcome` (`nothing was changed`) before the cure, and answers an exit status of its own. The kernel is closed in the end.
  */
 export async function withFacts(
   invocation: Invocation,

@@ -49,9 +49,9 @@ export function hasExcess(status: string, needed: number): boolean {
 }
 
 /**
- * Gives up every capability that is not needed, and the way to get others, by executing this very program once more with less: only so
- * no thread keeps any (native/families/privileges.h). Returns where there is nothing to give up, as in that second life; rejects when it
- * cannot be done, or with the signal's reason where that was raised.
+ * Gives up every capability that is not needed, and the way to get others: it executes this program anew in the same process, with fewer
+ * capabilities, since any other way leaves threads that keep them (native/families/privileges.h). Returns only where there is nothing to
+ * give up, as in the program that was executed anew. Rejects when it cannot be done, and with the signal's reason once that is aborted.
  */
 export async function shedPrivileges(config: Needs & Pick<Config, 'oomScoreAdj'>, signal: AbortSignal): Promise<void> {
   const needed = neededCapabilities(config);

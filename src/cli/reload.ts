@@ -23,8 +23,9 @@ export interface ReloadOptions {
 const lasting = ['netns', 'loggingFormat', 'oomScoreAdj'] as const;
 
 /**
- * Reads the configuration again, each time that it is called, one time after the other. One that is wrong or cannot be used is told,
- * and the one before stays in force; where only the kernel or this process was in need it is read again by itself. Never rejects.
+ * Makes the function that reads the configuration again. Calls are served one after the other. What is wrong with a configuration is
+ * logged, and the one before stays in force; where the kernel or this process was short of something, and that may pass, it is read again
+ * later without a call. The function never rejects.
  */
 export function reloader({ invocation, kernel, log, reload }: ReloadOptions): () => Promise<void> {
   let current: Config = invocation.config;

@@ -51,10 +51,10 @@ function localAddresses(
 const everywhere: Readonly<Record<Family, Address>> = { 4: parseAddress('0.0.0.0')!, 6: parseAddress('::')! };
 
 /**
- * Where health-check ports listen. As with kube-proxy those are all addresses unless --nodeport-addresses restricts them. But where it
- * leaves no address of a family that a load balancer could reach (`127.0.0.0/8` is how NodePorts are switched off, and `primary` may
- * name none), kube-proxy answers no probe, and all nodes count as dead: there we listen on all of the family. What is told that way is
- * a number of endpoints.
+ * Where health-check ports listen: on all addresses unless --nodeport-addresses restricts them, as with kube-proxy. One thing differs.
+ * The flag may leave no address of a family that a load balancer could reach: `127.0.0.0/8` is how NodePorts are switched off, and
+ * `primary` may name none. kube-proxy then answers no probe, and all nodes count as dead; we listen on all addresses of that family. All
+ * that a stranger can learn there is a number of endpoints.
  */
 export function healthCheckAddresses(node: NodeFacts, wanted: NodePolicy['nodePortAddresses']): Address[] {
   return families.flatMap((family) => {

@@ -278,8 +278,8 @@ export function nodeAddressesOf(links: readonly NativeLink[], addresses: Uint8Ar
 const [optimistic, deprecated, tentative] = [0x04, 0x20, 0x40];
 
 /**
- * As a source the kernel takes no IPv4 address of a narrower scope than all (inet_select_addr in devinet.c, 6.1), no tentative one of
- * IPv6, and a deprecated one only where no device has another (ipv6_get_saddr_eval in addrconf.c, 6.1).
+ * Addresses that the kernel does not take as a packet's source: those of IPv4 whose scope is not global (inet_select_addr in devinet.c,
+ * 6.1), and those of IPv6 that are tentative, or deprecated while any device has another (ipv6_get_saddr_eval in addrconf.c, 6.1).
  */
 function isPassedOver({ address, scope, flags }: RouteEntry): boolean {
   if (familyOf(address) === 4) return scope !== 0;

@@ -49,8 +49,8 @@ export class Flows {
   }
 
   /**
-   * Once a virtual service is in the kernel as it should be, what conntrack remembers of its past is looked through. A kernel that does
-   * not show it is asked again later for each virtual service: what the cluster asks of others must not wait for that.
+   * Deletes stale flows of those virtual services that are in the kernel as they should be by now. Where the kernel's flows cannot be
+   * read, each virtual service is tried again later, and the pass goes on: others must not wait for that.
    */
   async forget(turn: Turn, unsettled: Dirty<VirtualServiceKey>): Promise<FlowOutcome> {
     const { now } = this.#surroundings;
@@ -94,10 +94,10 @@ export class Flows {
 }
 
 /**
- * What answers a flow is none that may answer: a backend that takes its traffic no more, or nobody at all, because the flow is older
- * than the virtual service. With a destination of UDP the kernel forgets its flows itself, but not those that our packet filter sent on
- * from another virtual service (ip_vs_conn_drop_conntrack, 6.1). A virtual service without anybody who may answer keeps its flows:
- * there is nobody to send them to.
+ * Flows that are answered by somebody who may not: by a backend that takes no traffic of the virtual service any more, or by nobody,
+ * because the flow is older than the virtual service. When a UDP destination goes the kernel itself forgets its flows, but not those that
+ * our packet filter sent on from another virtual service (ip_vs_conn_drop_conntrack, 6.1). Where nobody may answer at all, the flows
+ * stay: there is nobody to send them to.
  */
 export function staleFlows(
   flows: readonly Flow[],

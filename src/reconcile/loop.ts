@@ -109,9 +109,9 @@ export class Reconciler {
   }
 
   /**
-   * Compares the mirror with the kernel, and makes dirty what somebody else changed; tells after each read how much that was, and a
-   * pass may come before the next. Unlike `verify` its cost is bounded, but for the lists of virtual services and addresses:
-   * destinations are read for `budget` milliseconds, and those of a large cluster take several calls.
+   * Compares the mirror with the kernel, and marks as dirty what somebody else changed. Yields after each read how much that was; a pass
+   * may run before the next read. All virtual services and addresses are read, but destinations only for `budget` milliseconds: a large
+   * cluster takes several calls, each of which goes on where the last one ended.
    */
   async *scrub(budget: number): AsyncGenerator<Drift, void, void> {
     await this.#learnSchedulers(this.#wanted.lackingSchedulers());

@@ -40,13 +40,13 @@ export interface Desired {
 
 export interface Limits {
   /**
-   * By id of the key. False while a source may still tell of something that claims it, or that is at `address`, which is given where a
-   * key serves all that is there: what nobody claims is then kept.
+   * By id of the key. False while an object that is not known yet may claim the key: it is kept then, though nobody claims it. `address` is
+   * given of a key that serves all virtual services at that address: for it, false while an unknown object may claim one of these.
    */
   readonly mayDelete: (id: string, address?: Address) => boolean;
   /**
-   * By virtual service. False while an EndpointSlice may still tell of it: a destination that none names keeps its weight, and clients
-   * are not kept away for want of an endpoint here.
+   * By virtual service. False while an EndpointSlice of its Service is not known: a destination that no known one names keeps its weight
+   * then, and clients are not kept away for want of an endpoint here.
    */
   readonly mayDrain: (id: string) => boolean;
   /** By id of an element that speaks of an endpoint. False while an EndpointSlice that names it may be one that cannot be read. */

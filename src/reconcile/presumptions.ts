@@ -26,10 +26,13 @@ export class Presumptions {
   }
 
   /**
-   * A virtual service needs the device and what the packet filter must know of it; a destination needs its virtual service, and
-   * leaves it only when another takes connections, or none is wanted that would; an address is bound only when a virtual service
-   * answers on it, and unbound only when none is left or another device has it; an element that marks a virtual service as ours
-   * outlives it.
+   * Whether what the operation presumes is so in the kernel:
+   *
+   * - A virtual service is added when the device is there, and all that the packet filter must know of it.
+   * - A destination is added when its virtual service is there. It leaves only when another one takes connections, or when none is wanted
+   *   that would take any.
+   * - An address is bound when a virtual service answers on it, and unbound when none is left or something else holds the address.
+   * - An element that marks a virtual service as ours goes after the virtual service.
    */
   hold(op: Op): boolean {
     const actual = this.#actual;

@@ -55,10 +55,11 @@ export class Scrub {
   }
 
   /**
-   * After each read, what it found: the mirror has taken that in already, so it is to be remembered before anything else happens, and
-   * passes may come between. What nobody claims and is not ours does not count. Destinations are read for `budget` milliseconds, of
-   * {@link scrubSize} virtual services at least; the next scrub goes on where this one ended. Throws where a read fails, and is then to
-   * be run again.
+   * Yields after each read what differed. The mirror is right again by then, and forgets that anything differed: who asks must mark it
+   * as dirty before anything else happens. Passes may run between two reads. What nobody claims and is not ours does not count.
+   *
+   * Destinations are read for `budget` milliseconds, of {@link scrubSize} virtual services at least; the next scrub goes on where this one
+   * ended. Throws where a read fails, and is then to be run again.
    */
   async *run(
     { settings, timeouts, tables, isClaimed }: Expected,

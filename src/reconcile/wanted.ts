@@ -67,8 +67,9 @@ export class WantedState implements Desired {
   readonly #schedulers = new Map<string, boolean>();
   readonly #missing = new Map<ObjectName, string>();
   /**
-   * What the kernel had at start and nobody has claimed since, with the address where it is a virtual service; and hairpins of endpoints
-   * that left a Service while an EndpointSlice which might name them could not be read.
+   * Ids of keys that are kept while there is an object that cannot be read, because it may claim them. Most were in the kernel at start,
+   * and nobody has claimed them since; those of virtual services come with their address. The others are hairpins of endpoints that left
+   * a Service while an EndpointSlice that might name them could not be read.
    */
   readonly #leftovers = new Map<string, Address | undefined>();
   #facts: NodeFacts | undefined;
@@ -173,8 +174,9 @@ export class WantedState implements Desired {
   }
 
   /**
-   * Folds in what changed of the node: the tables are as they should be from here on, and Services are to be looked at, where they ask
-   * otherwise. With some networks each Pod brings an address of the node once more, on a device of its own.
+   * Takes in what changed of the node. From here on `tables` are as they should be. All Services are marked as changed, but only where
+   * they would now ask for something else: some networks give each Pod's device an address that the node has already, and that changes
+   * nothing for them.
    */
   takeNode(): { readonly services: []; readonly elements: Element[]; readonly bindings: Binding[] } {
     const elements: Element[] = [];

@@ -40,8 +40,9 @@ export function kernelFinding(release: KernelRelease): Finding {
 }
 
 /**
- * With 1, the default, a client that takes a port again waits a second for its connection, from 4.1 on until 5.9 (f0a5e4d7a594); with 0
- * its packets go to where they went before, also when that is to get no more: until 5.16 even where it has weight 0.
+ * What conn_reuse_mode does to a client that uses a port again. With 1, the default, it waits a second for its connection on kernels from
+ * 4.1 to 5.8 (f0a5e4d7a594 mends it). With 0 its packets go where they went before, also when that destination is to get nothing new;
+ * before 5.16 even one with weight 0.
  */
 export function reuseFinding(release: KernelRelease, { reuseMode }: Pick<IpvsFacts, 'reuseMode'>): Finding {
   const check = 'connection-reuse';

@@ -33,8 +33,9 @@ export type Outcome =
       readonly destinations: readonly Reached[];
     }
   /**
-   * `refused`: the client is told; by IPVS for want of a destination where no rule of the packet filter did it. `dropped` without a rule:
-   * from a loopback address none leaves the node, to one none comes in, and without forwarding only the host's own do.
+   * `refused`: the client is told so, by a rule of the packet filter or, where none did it, by IPVS, which has no destination. `dropped`: the
+   * client is not told. Linux does that without a rule to packets from a loopback address that would leave the node, to packets for a
+   * loopback address that come in, and, where forwarding is off, to all that are not the host's own.
    */
   | { readonly kind: 'refused' | 'dropped' }
   /** To a process of the node, if one listens. */

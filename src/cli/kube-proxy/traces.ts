@@ -48,9 +48,9 @@ export function kubeProxySets(names: readonly string[]): string[] {
 }
 
 /**
- * Whether kube-proxy's rules that masquerade are there, of iptables or of its mode nftables; `names` are those of both kinds. Its first
- * synchronisation makes the chain before it looks at any Service, and writes the rules after all of them (syncProxyRules of
- * pkg/proxy/ipvs/proxier.go), with those of KUBE-SERVICES, which no kubelet has.
+ * Whether kube-proxy's rules that masquerade are there, of iptables or of its mode nftables; `names` are those of both kinds. The chain
+ * alone proves nothing: a kube-proxy that starts makes it first, and writes its rules after it has looked at all Services, together with
+ * those of KUBE-SERVICES (syncProxyRules of pkg/proxy/ipvs/proxier.go). A kubelet may have rules there too, but never KUBE-SERVICES.
  */
 export function masquerades(names: readonly FilterName[], family: Family): boolean {
   const ofFamily = names.filter((name) => name.family === familyName(family));

@@ -30,8 +30,8 @@ export interface ListWatchOptions extends ProgressOptions {
 }
 
 /**
- * Milliseconds of silence after which what has an end, a page of a list or a refusal, is given up, and milliseconds without another
- * object after which a server that was asked to stream a list is taken for one that ignores the question.
+ * Milliseconds. An answer that has an end, a page of a list or a refusal, is given up when it is silent for so long. A server that was
+ * asked to stream a list, and tells no further object for so long, is taken for one that knows no streamed lists.
  */
 export const longestInitialSilence = 30_000;
 
