@@ -58,7 +58,7 @@ export interface ListPassages {
 /**
  * Cuts a document whose top level has a block list `items:`. Undefined when it does not look like that. A wrong cut is not
  * possible for valid YAML: at the column of the list's dashes, or left of it, nothing but structure and comments can stand.
- * What is invalid is found by whoever parses the passages. Costs a look at each line.
+ * What is invalid is found by whoever parses the passages: a dash left of the others is in the frame. Costs a look at each line.
  */
 export function cutList(document: Passage): ListPassages | undefined {
   const { source, text, start } = document;
@@ -79,7 +79,8 @@ export function cutList(document: Passage): ListPassages | undefined {
     let first = at;
     while (first < at + column && text[first] === ' ') first++;
     const c = text[first];
-    if (c === '\n' || c === '#' || c === undefined) continue;
+    // Structure is never indented by a tab: the rest of an item is, or nothing, or a comment.
+    if (c === '\n' || c === '#' || c === '\t' || c === undefined) continue;
     if (first < at + column) break;
     if (c === ' ') continue;
     if (c !== '-' || !isBlank(text[first + 1])) {

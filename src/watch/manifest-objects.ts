@@ -3,7 +3,7 @@
 import { cutList, documents, jsonValues, type ListPassages } from './documents.ts';
 import type { Pace } from './pace.ts';
 import type { Path } from './problem.ts';
-import { describe } from './shapes.ts';
+import { describe, isPresent } from './shapes.ts';
 import type { Passage, SourceText } from './source-text.ts';
 import { readYaml, type YamlError, type YamlReading } from './yaml-text.ts';
 
@@ -50,7 +50,7 @@ async function* yamlObjects(document: Passage, pace: Pace): AsyncGenerator<Manif
         yield syntaxError(list.frame, frame);
         return;
       }
-    } else if (isList(frame.value, true)) {
+    } else if (isList(frame.value, true) && !isPresent(frame.value.items)) {
       yield* listObjects(document, list, frame.value, pace);
       return;
     }

@@ -38,7 +38,7 @@ export function fileOffset(passage: Passage, offset: number): number {
 }
 
 /**
- * Text of a file's bytes: UTF-8 with or without byte order mark. Line ends CR LF become LF, which every YAML reader does and
+ * Text of a file's bytes: UTF-8 with or without byte order mark. Line ends CR LF and CR become LF, which every YAML reader does and
  * which moves no column.
  */
 export function decode(bytes: Uint8Array): { readonly text: string } | { readonly refusal: string } {
@@ -49,7 +49,7 @@ export function decode(bytes: Uint8Array): { readonly text: string } | { readonl
   if (zero >= 0) return { refusal: `is no text (a zero byte at offset ${zero}); give YAML or JSON in UTF-8` };
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return { text: text.includes('\r\n') ? text.replaceAll('\r\n', '\n') : text };
+    return { text: text.includes('\r') ? text.replaceAll(/\r\n?/g, '\n') : text };
   } catch (error) {
     if (error instanceof TypeError) return { refusal: 'is no UTF-8 text; give YAML or JSON in UTF-8' };
     const { message } = error as Error;

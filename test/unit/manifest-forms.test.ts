@@ -15,6 +15,7 @@ it('a List gives the same events however it is written: cut at its items, whole,
       const forms = {
         'as kubectl prints it': block,
         'with comments': block.replaceAll(/^- /gm, '- # item\n  '),
+        'with tabs between items': block.replaceAll(/^- /gm, '\t\n\t# item\n- '),
         whole: dump(list, { flowLevel: 1, noRefs: true }),
         documents: items.map((item) => `---\n${yamlText(item)}`).join(''),
         'JSON values': items.map((item) => `${JSON.stringify(item)}\n`).join(''),

@@ -95,6 +95,11 @@ describe('broken text', () => {
       ['syntax stdin:6:1: not YAML: duplicated mapping key'],
     ],
     [
+      'of an item left of the others is told',
+      'kind: List\nitems:\n  - {kind: X, apiVersion: v1}\n- {kind: Y, apiVersion: v1}\n',
+      ['syntax stdin:4:1: not YAML: end of the stream or a document separator is expected'],
+    ],
+    [
       'in JSON is told where it is',
       '{"kind": "List",\n "items": [1}',
       ['syntax stdin:2:13: not JSON: missed comma between flow collection entries'],

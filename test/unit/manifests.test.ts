@@ -86,7 +86,7 @@ describe('what kubectl prints', () => {
     });
   });
 
-  it('is the same as JSON, as documents, with CR LF, with a byte order mark and with comments', async () => {
+  it('is the same as JSON, as documents, with other line ends, with a byte order mark, with tabs and with comments', async () => {
     const text = await readFile(samplePath('cluster.yaml'), 'utf8');
     const { events } = await readText(text);
     const reading = readYaml(text);
@@ -103,10 +103,14 @@ describe('what kubectl prints', () => {
         items: [list, { kind: 'List', apiVersion: 'v1', items: null }],
       }),
       'CR LF': text.replaceAll('\n', '\r\n'),
+      CR: text.replaceAll('\n', '\r'),
+      'CR between items': text.replaceAll('\n  - ', '\r  - '),
       'a byte order mark': `\ufeff${text}`,
       'a marker in front and one behind': `---\n${text}...\n---\n# the end\n`,
       'a directive': `%YAML 1.1\n---\n${text}`,
-      comments: text.replaceAll('\n- ', '\n# next\n- ').replace('items:\n', 'items: \n\n'),
+      comments: text.replaceAll('\n  - ', '\n# next\n  - ').replace('items:\n', 'items: \n\n'),
+      'a tab between items': text.replaceAll('\n  - ', '\n \t\n  - '),
+      'a tab in front of comments': text.replaceAll('\n  - ', '\n\t# next\n  - '),
       'items indented': text.replaceAll(/^(?=[ -] )/gm, '  '),
       'kind in front': `kind: List\n${text.replace('\nkind: List\n', '\n')}`,
     };
