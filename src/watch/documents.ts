@@ -8,7 +8,8 @@ import type { Passage, SourceText } from './source-text.ts';
 
 /**
  * The documents of a text, without empty ones. A line of `---` or `...` at the first column is a marker wherever it stands
- * (YAML 1.2 §9.1.2), also inside quotes and blocks.
+ * (YAML 1.2 §9.1.2), also inside quotes and blocks. A line ends at LF: for `^` and `$` it would at U+2028 and U+2029 too, which
+ * are text in YAML and JSON.
  */
 export function documents(source: SourceText): Passage[] {
   const { text } = source;
@@ -21,7 +22,7 @@ export function documents(source: SourceText): Passage[] {
     if (/^[ \t]*[^#\s]/m.test(part)) passages.push({ source, text: part, start });
     start = next;
   };
-  for (const { index, 0: line } of text.matchAll(/^(?:---|\.\.\.)(?:[ \t].*)?$/gm)) {
+  for (const { index, 0: line } of text.matchAll(/(?<![^\n])(?:---|\.\.\.)(?:[ \t][^\n]*)?(?![^\n])/g)) {
     // So does what stands on the marker's line: `--- {kind: List}`, `--- |`.
     const bare = /^...[ \t]*(?:[ \t]#.*)?$/.test(line);
     cut(index, bare ? Math.min(index + line.length + 1, text.length) : index);
@@ -62,7 +63,7 @@ export interface ListPassages {
  */
 export function cutList(document: Passage): ListPassages | undefined {
   const { source, text, start } = document;
-  const head = /^items:[ \t]*\n/m.exec(text);
+  const head = /(?<![^\n])items:[ \t]*\n/.exec(text);
   if (head === null) return undefined;
   const listStart = head.index + head[0].length;
   const column = /^(?:[ \t]*(?:#.*)?\n)*( *)-(?:[ \n]|$)/.exec(text.slice(listStart, listStart + 1000))?.[1]?.length;

@@ -59,6 +59,7 @@ const text = fc.constantFrom(
   'it\'s "it"',
   '{"a":"b"}\n{"c":"d"}\n',
   'ä\t\u0001',
+  'a\u2028---\u2028b',
   '%',
   '- x',
   '!',
