@@ -6,6 +6,7 @@ import {
   type Event,
   floatCoreTag,
   getScalarValue,
+  intCoreTag,
   intYaml11Tag,
   load,
   mapTag,
@@ -32,7 +33,7 @@ export type YamlReading = { readonly value: unknown } | YamlError;
 
 /**
  * What sigs.k8s.io/yaml, kubectl's reader, makes of plain scalars: YAML 1.1 where `on` and `yes` are booleans, but neither times
- * nor base sixty (`1:30` is text), and the decimal fractions of YAML 1.2. Tags of others are as good as none.
+ * nor base sixty (`1:30` is text), and YAML 1.2's `0o17` and decimal fractions. Tags of others are as good as none.
  */
 const kubectlSchema = new Schema([
   ...[strTag, seqTag, mapTag].flatMap((tag) => [tag, { ...tag, tagName: '', matchByTagPrefix: true }]),
@@ -40,7 +41,10 @@ const kubectlSchema = new Schema([
   boolYaml11Tag,
   {
     ...intYaml11Tag,
-    resolve: (source, ...how) => (source.includes(':') ? NOT_RESOLVED : intYaml11Tag.resolve(source, ...how)),
+    resolve: (source, isExplicit, name) => {
+      const value = source.includes(':') ? NOT_RESOLVED : intYaml11Tag.resolve(source, isExplicit, name);
+      return value === NOT_RESOLVED ? intCoreTag.resolve(source, true, name) : value;
+    },
   },
   floatCoreTag,
   mergeTag,
