@@ -25,12 +25,17 @@ for (const [name, status] of [
   });
 }
 
-// `| head` closes our output: what is left to print is dropped, what is left to do is done.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+// `| head` closes our output, and a full disk takes none: what cannot be printed is dropped, what is left to do is done.
+process.stderr.on('error', () => {});
+let unprinted: Error | undefined;
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') unprinted ??= error;
+});
+process.once('exit', () => {
+  if (unprinted === undefined || interrupted !== undefined) return;
+  process.exitCode ||= exitStatus.failed;
+  process.stderr.write(failureText(unprinted));
+});
 
 process.once('uncaughtException', (error) => {
   process.stderr.write(failureText(error));

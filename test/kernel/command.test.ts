@@ -1,7 +1,7 @@
 /** What operators see of `reconcile` and `cleanup` on a real kernel: exit status, texts, and what the witnesses say is there. */
 
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -93,6 +93,18 @@ describe('kube-ipvs', () => {
       lines.slice(4, -1).every((line) => line.startsWith('nft delete element ip kube-ipvs ')),
       'what the packet filter knew of it goes last',
     );
+  });
+
+  it('applies all of it although a full disk does not take its lines, and fails', async () => {
+    const names = Array.from({ length: 300 }, (_, i) => `web${i}`);
+    const addresses = names.map((_, i) => `10.96.${1 + (i >> 8)}.${i & 255}`);
+    const file = join(folder, 'objects.yaml');
+    writeFileSync(file, list(names.map((name, i) => serviceObject(name, { clusterIPs: [addresses[i]!] }))));
+    const command = `exec ${bundle} reconcile --once --manifests ${file} --netns ${network.node} > /dev/full`;
+    const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+    assert.deepEqual([status, stderr], [1, 'kube-ipvs: ENOSPC: no space left on device, write\n']);
+    assert.equal(ipvsLines(network.node).length, names.length);
+    assert.equal(boundAddresses(network.node).length, names.length);
   });
 
   it('plans without touching anything: exit status 2 with changes, 0 without', async () => {

@@ -361,6 +361,12 @@ describe('the process', () => {
     assert.deepEqual([stdout, stderr], ['0\n0\n0\n', '']);
   });
 
+  it('fails when a full disk does not take its output, and is none the worse for messages that it does not take', () => {
+    const script = `${bundle} completion bash > /dev/full; echo $?; ${bundle} --nonsense 2> /dev/full; echo $?`;
+    const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+    assert.deepEqual([stdout, stderr], ['1\n64\n', 'kube-ipvs: ENOSPC: no space left on device, write\n']);
+  });
+
   it('ends with 130 when it is interrupted, and says so', async () => {
     const child = startKubeIpvs(['reconcile', '--once', '--manifests', '-', '--hostname-override', 'x']);
     let stderr = '';
