@@ -1,5 +1,6 @@
 /** What the config asks of this machine. */
 
+import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Host } from '../config/config.ts';
@@ -17,7 +18,9 @@ function readFile(path: string): string {
     for (let read = -1; read !== 0 && length < bytes.length; length += read)
       read = readSync(file, bytes, length, bytes.length - length, null);
     if (length > largest) throw Object.assign(new Error('it has more than 4 MiB'), { code: 'EFBIG' });
-    return bytes.toString('utf8', 0, length);
+    const text = bytes.subarray(0, length);
+    if (!isUtf8(text)) throw Object.assign(new Error('it is no UTF-8 text'), { code: 'EILSEQ' });
+    return text.toString('utf8');
   } finally {
     closeSync(file);
   }

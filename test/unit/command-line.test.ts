@@ -196,6 +196,22 @@ describe('--write-config-to', () => {
 });
 
 describe('the file of --config', () => {
+  it('is refused where it is no UTF-8, as kube-proxy refuses it, and not read as something else', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
+    const file = join(folder, 'config.conf');
+    const text =
+      'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclientConnection: {kubeconfig: /etc/caf\u00e9}\n';
+    const outcome = async (encoding: BufferEncoding) => {
+      writeFileSync(file, text, encoding);
+      return run('--config', file, '--write-config-to', '/dev/null');
+    };
+    assert.equal((await outcome('utf8')).status, 0);
+    const { status, stderr } = await outcome('latin1');
+    rmSync(folder, { recursive: true });
+    assert.equal(status, 64);
+    assert.match(stderr, /^kube-ipvs: --config is ".*", which cannot be read \(it is no UTF-8 text\); write the path/);
+  });
+
   it('is refused where it is larger than any configuration, before all of it is read', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
     const file = join(folder, 'config.conf');
