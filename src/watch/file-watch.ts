@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pace } from './pace.ts';
 
 export interface FileWatchOptions {
@@ -14,6 +14,8 @@ export interface FileWatchOptions {
   readonly onChange: () => void;
   /** Between two looks at few files; 1000 by default. */
   readonly intervalMilliseconds?: number;
+  /** Which files of a folder matter, by their names; all by default. */
+  readonly isOfInterest?: (name: string) => boolean;
 }
 
 /** Milliseconds without a further change, after which one is told. */
@@ -29,8 +31,8 @@ const mostUnquietLooks = 150;
 const pausePerEntry = 5;
 
 /**
- * Tells when what is found at the paths changes: files and, in folders, all files and folders whose names do not begin with a dot,
- * through symbolic links. What changed before the constructor returned is not told. Never throws.
+ * Tells when what is found at the paths changes: files and, in folders, all files of interest and folders whose names do not begin
+ * with a dot, through symbolic links. What changed before the constructor returned is not told. Never throws.
  */
 export class FileWatch {
   readonly #paths: readonly string[];
@@ -46,7 +48,7 @@ export class FileWatch {
     this.#paths = paths;
     this.#options = options;
     const found = new Findings();
-    for (const finding of findings(paths)) found.add(finding);
+    for (const finding of findings(paths, options)) found.add(finding);
     this.#seen = found.digest();
     this.#told = this.#seen;
     this.#lookIn(this.#pause(found.count));
@@ -68,7 +70,7 @@ export class FileWatch {
   async #look(): Promise<void> {
     const found = new Findings();
     const steps = pace(0, undefined, undefined);
-    for (const finding of findings(this.#paths)) {
+    for (const finding of findings(this.#paths, this.#options)) {
       found.add(finding);
       const pause = steps.step(0);
       if (pause !== undefined) await pause;
@@ -89,14 +91,17 @@ export class FileWatch {
   }
 }
 
+/** What there is to compare of one file or folder; empty where it is of no interest. */
+type Finding = readonly (string | bigint)[];
+
 /** All that was found, as one text of fixed length. */
 class Findings {
   count = 0;
   readonly #hash = createHash('sha256');
 
-  add(finding: readonly (string | bigint)[]): void {
+  add(finding: Finding): void {
     this.count++;
-    this.#hash.update(`${finding.join('\0')}\0\0`);
+    if (finding.length > 0) this.#hash.update(`${finding.join('\0')}\0\0`);
   }
 
   digest(): string {
@@ -108,11 +113,18 @@ class Findings {
  * Of each path, and of everything below a folder, what changes with its content: device and inode change when a name leads
  * elsewhere, the time of the last change (ctime) also when it may be read now and could not before.
  */
-function* findings(paths: readonly string[]): Generator<readonly (string | bigint)[]> {
-  for (const path of paths) yield* findingsAt(path, []);
+function* findings(
+  paths: readonly string[],
+  { isOfInterest = () => true }: Pick<FileWatchOptions, 'isOfInterest'>,
+): Generator<Finding> {
+  for (const path of paths) yield* findingsAt(path, [], isOfInterest);
 }
 
-function* findingsAt(path: string, outer: readonly string[]): Generator<readonly (string | bigint)[]> {
+function* findingsAt(
+  path: string,
+  outer: readonly string[],
+  isOfInterest: (name: string) => boolean,
+): Generator<Finding> {
   const found = lookAt(path);
   if (typeof found === 'string') {
     yield [path, found];
@@ -120,7 +132,8 @@ function* findingsAt(path: string, outer: readonly string[]): Generator<readonly
   }
   const { dev, ino, size, mtimeNs, ctimeNs } = found;
   if (!found.isDirectory()) {
-    yield [path, dev, ino, size, mtimeNs, ctimeNs];
+    // What is named itself is asked for.
+    yield outer.length === 0 || isOfInterest(basename(path)) ? [path, dev, ino, size, mtimeNs, ctimeNs] : [];
     return;
   }
   const names = namesIn(path);
@@ -128,7 +141,7 @@ function* findingsAt(path: string, outer: readonly string[]): Generator<readonly
   const id = `${dev}:${ino}`;
   // Symbolic links may lead in circles.
   if (typeof names === 'string' || outer.includes(id)) return;
-  for (const name of names) yield* findingsAt(join(path, name), [...outer, id]);
+  for (const name of names) yield* findingsAt(join(path, name), [...outer, id], isOfInterest);
 }
 
 function lookAt(path: string) {

@@ -77,6 +77,11 @@ export async function readTexts(
   return { texts, problems, warnings, isShort };
 }
 
+/** Of a file in a folder. */
+export function isManifestName(name: string): boolean {
+  return /\.(?:ya?ml|json)$/i.test(name);
+}
+
 /** Names that begin with a dot are skipped: a mounted ConfigMap keeps its old versions under such names. */
 async function manifestsIn(folder: string, outer: readonly string[]): Promise<string[]> {
   // Symbolic links may lead in circles; a folder is known by device and inode.
@@ -96,7 +101,7 @@ async function manifestsIn(folder: string, outer: readonly string[]): Promise<st
       },
     );
     if (isFolder) files.push(...(await manifestsIn(path, [...outer, id])));
-    else if (/\.(?:ya?ml|json)$/i.test(name)) files.push(path);
+    else if (isManifestName(name)) files.push(path);
   }
   return files;
 }

@@ -5,6 +5,7 @@ import type { ClusterEvent } from '../model/cluster.ts';
 import { delayAfter, usualDelays } from '../model/growing-delay.ts';
 import type { SourceState, WatchPhase } from '../model/status.ts';
 import { FileWatch } from './file-watch.ts';
+import { isManifestName } from './manifest-files.ts';
 import { blankTexts, type Manifests, problemText, readManifests } from './manifests.ts';
 import { Told } from './told.ts';
 
@@ -54,7 +55,7 @@ export class ManifestWatch {
     this.#since = options.now();
     const interval = intervalMilliseconds === undefined ? {} : { intervalMilliseconds };
     // before the first reading, so that no change falls between the two
-    this.#watch = new FileWatch(paths, { ...interval, onChange: () => this.#changed() });
+    this.#watch = new FileWatch(paths, { ...interval, isOfInterest: isManifestName, onChange: () => this.#changed() });
     this.#changed();
   }
 

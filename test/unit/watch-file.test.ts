@@ -13,14 +13,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it, mock, type TestContext } from 'node:test';
-import { FileWatch, quietMilliseconds } from '../../src/watch/file-watch.ts';
+import { FileWatch, type FileWatchOptions, quietMilliseconds } from '../../src/watch/file-watch.ts';
 import { writeManifests } from '../support/manifest-files.ts';
 
 const interval = 1000;
 
-function watched(test: TestContext, paths: readonly string[]) {
+function watched(test: TestContext, paths: readonly string[], options: Partial<FileWatchOptions> = {}) {
   const told = { times: 0 };
-  const watch = new FileWatch(paths, { onChange: () => told.times++ });
+  const watch = new FileWatch(paths, { ...options, onChange: () => told.times++ });
   test.after(() => watch.close());
   return { told, watch };
 }
@@ -139,6 +139,22 @@ describe('a watched file or folder', () => {
     writeFileSync(join(folder, '.a.yaml.swp'), 'half a file');
     twoLooks();
     assert.equal(told.times, 0);
+  });
+
+  it('does not wait for files of no interest that never stop changing, and says nothing of them', async (test) => {
+    const folder = await writeManifests(test, { 'a.yaml': 'a', 'inner/b.log': 'b' });
+    const log = join(folder, 'inner/b.log');
+    const isOfInterest = (name: string) => name.endsWith('.yaml');
+    const { told: ofFolder } = watched(test, [folder], { isOfInterest });
+    const { told: ofLog } = watched(test, [log], { isOfInterest });
+    appendFileSync(join(folder, 'a.yaml'), 'more');
+    for (let i = 0; i < 10; i++) {
+      appendFileSync(log, 'more');
+      mock.timers.tick(interval);
+    }
+    mock.timers.tick(quietMilliseconds);
+    twoLooks();
+    assert.deepEqual([ofFolder.times, ofLog.times], [1, 1]);
   });
 
   it('survives links in circles, links to nothing and files where folders should be', async (test) => {

@@ -125,6 +125,19 @@ describe('manifests that are watched', () => {
     assert.deepEqual([watched.source.objects, watched.source.since, watched.source.heardAt], [4, 1000, 1500]);
   });
 
+  it('are told in time beside a file of another kind that never stops changing', async (test) => {
+    const folder = await writeManifests(test, { 'api.yaml': serviceText('api', '10.96.0.11'), 'app.log': '' });
+    const watched = new Watched(test, folder);
+    await watched.reading();
+    writeFileSync(join(folder, 'api.yaml'), serviceText('new', '10.96.0.12'));
+    const reading = watched.reading();
+    for (let i = 0; i < 10; i++) {
+      writeFileSync(join(folder, 'app.log'), `${i}`);
+      mock.timers.tick(1000);
+    }
+    assert.deepEqual((await reading).events, ['set service default/new', 'delete service default/api']);
+  });
+
   it('say nothing when the same is written in another way', async (test) => {
     const { watched } = await watching(test, { 'cluster.json': everything });
     assert.deepEqual((await watched.change({ 'cluster.json': `# no change\n${everything}` })).events, []);
