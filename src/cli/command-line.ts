@@ -68,8 +68,8 @@ async function runKernelCommand(
 }
 
 async function load(parsed: Arguments): Promise<Loaded> {
-  const [{ loadConfig }, { thisHost }] = await Promise.all([import('../config/config.ts'), import('./host.ts')]);
-  return loadConfig(parsed, thisHost);
+  const [{ loadConfig }, host] = await Promise.all([import('../config/config.ts'), import('./host.ts')]);
+  return loadConfig(parsed, isOfDaemon(parsed) ? host.daemonHost : host.thisHost);
 }
 
 async function execute(command: ConfiguredCommand, invocation: Invocation): Promise<number> {

@@ -1,11 +1,22 @@
 /** What the config asks of this machine. */
 
 import { isUtf8 } from 'node:buffer';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Host } from '../config/config.ts';
 
 export const thisHost: Host = { hostname, readFile };
+
+/** For a daemon, which reads its configuration again and again: a pipe can be read once, and makes its reader wait. */
+export const daemonHost: Host = {
+  hostname,
+  readFile(path) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined || found.isFile() || found.isDirectory()) return thisHost.readFile(path);
+    const why = 'a pipe, a socket or a device is no file that a daemon can read again';
+    throw Object.assign(new Error(why), { code: 'NOT_REGULAR' });
+  },
+};
 
 /** Bytes: four times as many as a ConfigMap holds. A device may have no end, and a text of hundreds of megabytes ends the process. */
 const largest = 4 << 20;

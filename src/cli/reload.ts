@@ -6,7 +6,7 @@ import { type Kernel, KernelError } from '../kernel/kernel.ts';
 import { delayAfter, usualDelays } from '../model/growing-delay.ts';
 import { printable } from '../model/printable.ts';
 import { isShortage } from '../model/shortage.ts';
-import { thisHost } from './host.ts';
+import { daemonHost } from './host.ts';
 import type { Invocation } from './invocation.ts';
 import type { Logger } from './log.ts';
 import { refusedScheduler } from './scheduler.ts';
@@ -40,7 +40,7 @@ export function reloader({ invocation, kernel, log, reload }: ReloadOptions): ()
     log.error(`the configuration is not taken: the one before stays in force${next}`);
   };
   const once = async () => {
-    const loaded = loadConfig(invocation, thisHost);
+    const loaded = loadConfig(invocation, daemonHost);
     const problems = 'problems' in loaded ? loaded.problems : daemonProblems(loaded.config);
     if ('problems' in loaded || problems.length > 0) return keep(problems.map(({ message }) => message));
     const { config, remarks } = loaded;

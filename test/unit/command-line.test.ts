@@ -212,6 +212,19 @@ describe('the file of --config', () => {
     assert.match(stderr, /^kube-ipvs: --config is ".*", which cannot be read \(it is no UTF-8 text\); write the path/);
   });
 
+  it('may be a pipe for what reads it once, and is no pipe for a daemon', () => {
+    const text = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+    const outcome = (words: string) =>
+      spawnSync('bash', ['-c', `${bundle} run --config <(printf '${text}') ${words}`], { encoding: 'utf8' });
+    assert.equal(outcome('--write-config-to /dev/null').status, 0);
+    const { status, stderr } = outcome('');
+    assert.equal(status, 64);
+    assert.match(
+      stderr,
+      /^kube-ipvs: --config is ".*", which cannot be read \(a pipe, a socket or a device is no file/,
+    );
+  });
+
   it('is refused where it is larger than any configuration, before all of it is read', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
     const file = join(folder, 'config.conf');

@@ -1,7 +1,7 @@
 /** A configuration that is read again while the daemon runs: what is taken, and that nothing is lost where it cannot be. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, mock, test } from 'node:test';
@@ -104,6 +104,17 @@ describe('a configuration that is read again', () => {
       assert.deepEqual(lines.slice(1), [kept]);
     });
   }
+
+  test('is left when a device stands in its place: a pipe would make the daemon wait', async () => {
+    write('rr', '');
+    const { again, lines } = started(async () => assert.fail('it was taken'));
+    rmSync(file);
+    symlinkSync('/dev/null', file);
+    await again();
+    rmSync(file);
+    assert.match(lines[0]!, /^error --config is ".*", which cannot be read \(a pipe, a socket or a device is no file/);
+    assert.deepEqual(lines.slice(1), [kept]);
+  });
 
   for (const [what, fails] of [
     ['the kernel could not be asked', (kernel: FakeKernel) => mock.method(kernel, 'schedulers', noBuffers)],
