@@ -1,6 +1,8 @@
 /** Paths of the command line → texts. The only place of the manifests source that reads files. */
 
+import { constants, openSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { addAbortSignal, Readable } from 'node:stream';
 import { isShortage } from '../model/shortage.ts';
@@ -60,8 +62,12 @@ export async function readTexts(
       continue;
     }
     try {
-      if (!(await stat(path)).isDirectory()) {
-        await read(path, () => (isRepeated ? readRegular(path, signal) : readFile(path, { signal })));
+      const found = await stat(path);
+      if (!found.isDirectory()) {
+        await read(path, () => {
+          if (isRepeated) return readRegular(path, signal);
+          return found.isFIFO() ? readAll(openPipe(path), signal) : readFile(path, { signal });
+        });
         continue;
       }
       const files = await manifestsIn(path, []);
@@ -113,6 +119,12 @@ async function readRegular(file: string, signal: AbortSignal | undefined): Promi
 }
 
 const notRegular = 'NOT_REGULAR';
+
+/** As a stream of the event loop, whose wait can be given up: a thread that waits for a writer keeps the process from ending. */
+function openPipe(path: string): Socket {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
+}
 
 async function readAll(stream: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];

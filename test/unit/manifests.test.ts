@@ -430,6 +430,21 @@ describe('long reading', () => {
     await assert.rejects(reading, reason);
   });
 
+  it('ends also while a pipe has no writer, or one that says nothing', async (test) => {
+    const pipe = join(await writeManifests(test, {}), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const readUntilAborted = () => {
+      const abort = new AbortController();
+      setTimeout(() => abort.abort(new Error('enough')), 10);
+      return assert.rejects(readPaths([pipe], { signal: abort.signal }), /enough/);
+    };
+    await readUntilAborted();
+    const writer = await fs.open(pipe, 'r+');
+    await writer.write('kind: ');
+    await readUntilAborted();
+    await writer.close();
+  });
+
   it('ends also while standard input says nothing', async () => {
     const abort = new AbortController();
     const reading = readPaths(['-'], { stdin: new Readable({ read() {} }), signal: abort.signal });
