@@ -77,6 +77,8 @@ export class HttpListener {
   readonly #server: Server;
   /** Those first whose last request is longest ago, or that have been there longest without one. */
   readonly #connections = new Set<Socket>();
+  /** How many requests came since one was answered whole, where there are any. */
+  readonly #asked = new Map<Socket, number>();
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
   #told: string | undefined;
@@ -170,7 +172,9 @@ export class HttpListener {
   }
 
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (this.#connections.delete(request.socket)) this.#connections.add(request.socket);
+    const { socket } = request;
+    if (this.#connections.delete(socket)) this.#connections.add(socket);
+    if (!this.#isItsTurn(socket, response)) return;
     const { code, headers, body } = await this.#answer(request);
     if (this.#isClosed || response.destroyed) return;
     const bytes = Buffer.from(body);
@@ -180,6 +184,24 @@ export class HttpListener {
       ...(hasBody(request) ? { Connection: 'close' } : {}),
     });
     response.end(bytes);
+  }
+
+  /**
+   * Who does not wait for an answer before asking again could have thousands made that nobody reads: the first is given, and the connection
+   * ends, so that the others may be asked for anew (RFC 9112, 9.3.2).
+   */
+  #isItsTurn(socket: Socket, response: ServerResponse): boolean {
+    const before = this.#asked.get(socket) ?? 0;
+    this.#asked.set(socket, before + 1);
+    if (before > 0) {
+      socket.pause();
+      return false;
+    }
+    response.once('close', () => {
+      if (this.#asked.get(socket)! > 1) socket.destroySoon();
+      this.#asked.delete(socket);
+    });
+    return true;
   }
 
   async #answer(request: IncomingMessage): Promise<HttpAnswer> {

@@ -138,6 +138,33 @@ test('more connections than 256 are not kept: those go that have been silent for
   for (const socket of sockets) socket.destroy();
 });
 
+test('of requests that do not wait for one another the first is answered, and the connection ends', async (context) => {
+  const asked: string[] = [];
+  const { port } = await listening(context, {
+    answer: async ({ path }) => {
+      asked.push(path);
+      await turn();
+      return plainText(200, path.repeat(100_000));
+    },
+  });
+  const socket = await connected(port);
+  const heard = received(socket);
+  socket.write(Array.from({ length: 1_000 }, (_, i) => `GET /${i} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''));
+  assert.match(await heard, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n(?:\/0){100000}$/);
+  assert.deepEqual(asked, ['/0']);
+});
+
+test('requests of one connection that wait for one another are all answered', async (context) => {
+  const { port } = await listening(context);
+  const socket = await connected(port);
+  for (const path of ['/a', '/b', '/c']) {
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    assert.match(answer.toString(), new RegExp(`${path} $`));
+  }
+  socket.destroy();
+});
+
 test('a body is not waited for, and its connection is not used again', async (context) => {
   const { port } = await listening(context);
   const socket = await connected(port);
