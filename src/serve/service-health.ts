@@ -85,7 +85,8 @@ class HealthCheckPort {
   health: ServiceHealth;
   readonly #options: ServiceHealthOptions;
   readonly #listeners = new Map<Address, HttpListener>();
-  /** Why it could not be listened on first. */
+  /** Where it cannot be listened on now, and why not where that was so first. */
+  readonly #failing = new Set<Address>();
   #failure: string | undefined;
 
   constructor(health: ServiceHealth, options: ServiceHealthOptions) {
@@ -100,6 +101,7 @@ class HealthCheckPort {
       if (addresses.includes(address)) continue;
       listener.close();
       this.#listeners.delete(address);
+      this.#failsNoMore(address);
     }
     for (const address of addresses) {
       if (!this.#listeners.has(address)) this.#listeners.set(address, this.#open(address));
@@ -117,13 +119,17 @@ class HealthCheckPort {
       host: address,
       port,
       answer: () => this.#answer(familyOf(address)),
-      onListening: () => this.#options.onListening?.(service, port, address),
+      onListening: () => {
+        this.#failsNoMore(address);
+        this.#options.onListening?.(service, port, address);
+      },
       onError: ({ message }, isListening) => {
         if (isListening) this.#options.onError(service, port, message);
       },
       onFailure: ({ message }) => {
         const isFirst = this.#failure === undefined;
         this.#failure ??= message;
+        this.#failing.add(address);
         this.#options.onFailure(service, port, this.#failure, isFirst);
       },
       mayPass: ({ code }, failures) => code === 'EADDRNOTAVAIL' && failures < patience,
@@ -131,6 +137,12 @@ class HealthCheckPort {
     });
     listener.keepListening();
     return listener;
+  }
+
+  /** What fails after all was well is told anew. */
+  #failsNoMore(address: Address): void {
+    this.#failing.delete(address);
+    if (this.#failing.size === 0) this.#failure = undefined;
   }
 
   #answer(family: Family): HttpAnswer {

@@ -185,6 +185,23 @@ test('a port that is taken at every address is told once', async (context) => {
   ]);
 });
 
+test('a port that is taken at another address, after it could be listened on, is told anew', async (context) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  context.after(() => mock.timers.reset());
+  const first = await occupied();
+  const { port } = first;
+  const second = await occupied(port, '127.0.0.2');
+  context.after(() => second.close());
+  const { ports, told } = servers(context, '127.0.0.1');
+  ports.set('default/web', web(port, [4, 1]));
+  assert.match(await told.next(), /EADDRINUSE: .* 127\.0\.0\.1:/);
+  await first.close();
+  mock.timers.tick(1_000);
+  assert.equal(await told.next(), `default/web ${port} listens at 127.0.0.1`);
+  ports.setAddresses([address('127.0.0.2')]);
+  assert.match(await told.next(), /EADDRINUSE: .* 127\.0\.0\.2:/);
+});
+
 test('after closing nothing listens, and nothing is opened', async (context) => {
   const { ports, told } = servers(context, '127.0.0.1');
   const port = await freePort();
