@@ -14,7 +14,9 @@ export function createLog(config: Pick<Config, 'verbosity' | 'loggingFormat'>, s
   const sink: DestinationStream =
     stderr === process.stderr ? standardError() : { write: (line) => void stderr.write(line) };
   if (config.loggingFormat === 'json') {
-    return pino({ level, base: null, formatters: { level: (label) => ({ level: label }) } }, sink);
+    // printed as it is by who reads it: what JSON lets pass is escaped like the rest
+    const json = { write: (line: string) => sink.write(`${printable(line.trimEnd())}\n`) };
+    return pino({ level, base: null, formatters: { level: (label) => ({ level: label }) } }, json);
   }
   const text = { write: (line: string) => sink.write(textLine(JSON.parse(line) as Record<string, unknown>)) };
   return pino({ level, base: null, timestamp: false, serializers: { err: errorText } }, text);

@@ -343,6 +343,16 @@ describe('the log', () => {
     assert.deepEqual([level, msg, service, after], ['info', 'took over', 'default/web', 12]);
   });
 
+  it('brings nothing of other people to the terminal raw, in JSON neither', () => {
+    const words = 'a\u0007\u009b2J\u202e\u2028b';
+    let text = '';
+    const log = createLog({ verbosity: 0, loggingFormat: 'json' }, { write: (line) => (text += line) });
+    log.warn({ service: words }, words);
+    assert.match(text, /^\{[\x20-\x7e]*\}\n$/);
+    const { msg, service } = JSON.parse(text) as Record<string, unknown>;
+    assert.deepEqual([msg, service], [words, words]);
+  });
+
   it('loses the lines that a full disk does not take, and nothing else', () => {
     const script = `
       import fs from 'node:fs';
