@@ -9,7 +9,7 @@ import { type Flow, flowService } from '../model/node-state.ts';
 import type { Op } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Dirty, keysOf, type Ticket } from './dirty.ts';
-import type { Surroundings, Turn } from './turn.ts';
+import { type Failure, keyOf, type Surroundings, type Turn } from './turn.ts';
 
 /** The tracked connections of one family were looked through. */
 export interface FlowSearch {
@@ -32,6 +32,8 @@ export class Flows {
   /** Ids of all destinations that may answer for a virtual service; undefined for one that nobody wants. */
   readonly #answeringOf: (service: string) => ReadonlySet<string> | undefined;
   readonly #dirty: Dirty<VirtualServiceKey>;
+  /** By virtual service, a flow of it that the kernel does not forget. */
+  readonly #failing = new Map<string, Failure>();
   #error: KernelError | undefined;
 
   constructor(surroundings: Surroundings, answeringOf: (service: string) => ReadonlySet<string> | undefined) {
@@ -48,6 +50,11 @@ export class Flows {
     return this.#dirty.nextDue();
   }
 
+  /** What the kernel refused and has not accepted since. */
+  failing(): Iterable<Failure> {
+    return this.#failing.values();
+  }
+
   /**
    * Deletes stale flows of those virtual services that are in the kernel as they should be by now. Where the kernel's flows cannot be
    * read, each virtual service is tried again later, and the pass goes on: others must not wait for that.
@@ -62,6 +69,7 @@ export class Flows {
     try {
       const flowSearches = await this.#search(turn, keysOf(ready));
       for (const ticket of ready) turn.settle(this.#dirty, ticket, now());
+      this.#note(ready, turn.report().failures);
       // those for which it could not be made may be gone
       if (this.#dirty.size === 0) this.#error = undefined;
       return { flowSearches, flowError: this.#error };
@@ -70,6 +78,16 @@ export class Flows {
       this.#error = error;
       for (const ticket of ready) this.#dirty.failed(ticket, now());
       return { flowSearches: [], flowError: error };
+    }
+  }
+
+  /** The first that was refused stands for the others of a virtual service: each look may find other flows. */
+  #note(looked: readonly Ticket<VirtualServiceKey>[], failures: readonly Failure[]): void {
+    const refused = new Map(failures.filter(({ op }) => op.kind === 'flow').map((one) => [keyOf(one.op), one]));
+    for (const { id } of looked) {
+      const failure = refused.get(id);
+      if (failure === undefined) this.#failing.delete(id);
+      else if (failure.refusal.errno !== this.#failing.get(id)?.refusal.errno) this.#failing.set(id, failure);
     }
   }
 

@@ -186,7 +186,7 @@ export class Reconciler {
 
   /** What the kernel refused and has not accepted since. */
   failing(): Failure[] {
-    return [...this.#failing.values()];
+    return [...this.#failing.values(), ...this.#flows.failing()];
   }
 
   /** How many keys wait for their turn or their next try, and since when the oldest has. Costs O(dirty). */

@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { KernelError } from '../../src/kernel/kernel.ts';
 import type { Flow } from '../../src/model/node-state.ts';
 import { flowId } from '../../src/model/node-state.ts';
+import { opText } from '../../src/model/text.ts';
+import { noFaults } from '../../src/kernel/faults.ts';
 import { staleFlows } from '../../src/reconcile/flows.ts';
 import { settle } from '../../src/reconcile/settle.ts';
 import { address, deleteService, endpoint, port, service, setService, setSlice, slice } from '../support/cluster.ts';
@@ -104,6 +106,26 @@ test('a deletion that fails is tried again', async () => {
   store.apply(dnsSlice('10.244.0.2', '10.244.0.3'));
   await node.rest();
   assert.deepEqual(kernel.tracked().map(flowId), [flowId(toSecond)]);
+});
+
+test('a deletion that the kernel refuses is among what fails until it does not, whatever clients come meanwhile', async () => {
+  const { node, kernel, store } = await served();
+  const failing = () => node.reconciler.failing().map(({ op, refusal }) => `${opText(op)} ${refusal.errno}`);
+  const gone = 'conntrack -D -p udp --orig-src 192.0.2.7 --orig-dst 10.96.0.10 --sport 4000 --dport 53 EBUSY';
+  // a flow that is offloaded to a flowtable is not deleted (ctnetlink_del_conntrack, 6.1)
+  kernel.faults = {
+    ...noFaults,
+    ofOperation: ({ kind }) => (kind === 'flow' ? { kind: 'refused', errno: 'EBUSY' } : undefined),
+  };
+  store.apply(dnsSlice('10.244.0.2', '10.244.0.3'));
+  await node.spend(1);
+  assert.deepEqual(failing(), [gone]);
+  kernel.track(flow('192.0.2.7:4009 > 10.96.0.10:53 > 10.244.0.1:5353', 3));
+  await node.spend(2);
+  assert.deepEqual(failing(), [gone]);
+  kernel.faults = noFaults;
+  await node.rest();
+  assert.deepEqual(failing(), []);
 });
 
 test('virtual services do not wait for tracked connections that cannot be looked through', async () => {
