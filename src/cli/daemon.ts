@@ -124,6 +124,7 @@ export class Daemon {
           this.#health.taken();
         },
         onPlan: (plan) => journal.planned(plan),
+        onApplied: (op) => journal.applied(op),
         onPass: (report, milliseconds) => this.#passed(report, milliseconds),
         onScrub: (drift, milliseconds) => journal.scrubbed(drift, milliseconds),
         onError: (error, delay) => {

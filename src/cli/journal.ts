@@ -4,6 +4,8 @@ import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import { refusalText } from '../kernel/refusals.ts';
 import { counted } from '../model/counted.ts';
 import type { PassSummary } from '../model/status.ts';
+import type { Op } from '../model/op.ts';
+import { type Count, Tally } from '../model/tally.ts';
 import { opText } from '../model/text.ts';
 import type { Drift } from '../model/drift.ts';
 import type { Standing } from '../reconcile/loop.ts';
@@ -33,6 +35,8 @@ export class Journal {
   readonly #metrics: Metrics;
   readonly #events: Events;
   readonly #latency: ProgrammingLatency;
+  /** What changed the kernel since a pass was told, in passes that broke too. */
+  #applied = new Tally();
   /** Failures and remarks that were logged and still hold. */
   #toldFailures = new Set<string>();
   #toldRemarks = new Set<string>();
@@ -86,20 +90,27 @@ export class Journal {
     if (ops.length > mostPlanLines) this.#log.debug(`… and ${ops.length - mostPlanLines} more operations`);
   }
 
+  applied(op: Op): void {
+    this.#applied.add(op);
+  }
+
   /** `failing` is all that the kernel refused and has not accepted since. */
   passed(report: PassReport, milliseconds: number, failing: readonly Failure[]): void {
-    const { applied, failures, blocked, open, kernelTime } = report;
+    const { failures, blocked, open, kernelTime } = report;
     const now = Date.now();
-    this.#metrics.passed({ ...report, milliseconds });
+    const appliedCounts = this.#applied.counts();
+    const applied = appliedCounts.reduce((sum, { count }) => sum + count, 0);
+    this.#applied = new Tally();
+    this.#metrics.passed({ ...report, appliedCounts, milliseconds });
     this.#latency.synced();
     for (const { family, milliseconds: time, deleted } of report.flowSearches) {
       this.#metrics.flowsForgotten(family, time, deleted);
     }
     this.#tellFlowError(report.flowError?.message);
     this.#tellFailures(failing.map(({ op, refusal }) => refusalText(op, refusal)));
-    const count = applied.length + failures.length + blocked.length + open.length;
+    const count = applied + failures.length + blocked.length + open.length;
     if (count === 0) return;
-    this.#lastPass = { at: now, milliseconds, operations: applied.length, failures: failures.length + blocked.length };
+    this.#lastPass = { at: now, milliseconds, operations: applied, failures: failures.length + blocked.length };
     const kernel = Object.values(kernelTime).reduce((sum, time) => sum + time, 0);
     const fields = {
       ms: rounded(milliseconds),
@@ -108,8 +119,7 @@ export class Journal {
       ...(blocked.length > 0 ? { blocked: blocked.length } : {}),
       ...(open.length > 0 ? { unknown: open.length } : {}),
     };
-    if (applied.length > 0)
-      this.#log.info(fields, `applied ${counted(applied.length, 'operation')}: ${verbsOf(report)}`);
+    if (applied > 0) this.#log.info(fields, `applied ${counted(applied, 'operation')}: ${verbsOf(appliedCounts)}`);
   }
 
   scrubbed(drift: Drift, milliseconds: number): void {
@@ -175,8 +185,8 @@ export class Journal {
 }
 
 /** `2 destination edits, 1 service add`. */
-function verbsOf({ appliedCounts }: PassReport): string {
-  return appliedCounts.map(({ kind, verb, count }) => counted(count, `${kind} ${verb}`)).join(', ');
+function verbsOf(counts: readonly Count[]): string {
+  return counts.map(({ kind, verb, count }) => counted(count, `${kind} ${verb}`)).join(', ');
 }
 
 function rounded(milliseconds: number): number {

@@ -19,6 +19,8 @@ import { tablesToRehearse, wishesOf } from './wishes.ts';
 export interface ProxyListener extends RhythmListener {
   /** Before it is applied. */
   readonly onPlan: (plan: Plan) => void;
+  /** It changed the kernel, whatever becomes of the pass. */
+  readonly onApplied: (op: Op) => void;
 }
 
 /** What waits, since when (milliseconds by `steadyNow`), and what the kernel refused. */
@@ -149,6 +151,7 @@ export class Proxy {
       now: steadyNow,
       signal: this.#untilChange,
       onPlan: this.#listener.onPlan,
+      onApplied: this.#listener.onApplied,
     });
     const rhythm = new Rhythm(
       reconciler,

@@ -2,7 +2,6 @@
 
 import type { ObjectName } from '../model/cluster.ts';
 import type { Op } from '../model/op.ts';
-import { type Count, Tally } from '../model/tally.ts';
 import type { FlowOutcome, FlowSearch } from './flows.ts';
 import type { Kept, Plan } from './plan.ts';
 import { type Failure, type KernelTime, sumOf, type TurnReport } from './turn.ts';
@@ -10,7 +9,6 @@ import { type Failure, type KernelTime, sumOf, type TurnReport } from './turn.ts
 export interface TurnOutcome extends TurnReport, FlowOutcome {}
 
 export interface PassReport extends TurnOutcome {
-  readonly appliedCounts: readonly Count[];
   /** Services whose changes it took in, with those of tries that failed before it. */
   readonly services: ReadonlySet<ObjectName>;
 }
@@ -18,7 +16,6 @@ export interface PassReport extends TurnOutcome {
 /** A pass as far as it came. Each key is planned once but those that were held; the last turn holds what is still to be held. */
 export class PassOutcome {
   readonly #applied: Op[] = [];
-  readonly #appliedTally = new Tally();
   readonly #failures: Failure[] = [];
   readonly #blocked: Op[] = [];
   readonly #open: Op[] = [];
@@ -33,7 +30,6 @@ export class PassOutcome {
   add(outcome: TurnOutcome): void {
     const { applied, failures, blocked, open, unchanged, held, kept, kernelTime, flowSearches, flowError } = outcome;
     append(this.#applied, applied);
-    for (const op of applied) this.#appliedTally.add(op);
     append(this.#failures, failures);
     append(this.#blocked, blocked);
     append(this.#open, open);
@@ -48,7 +44,6 @@ export class PassOutcome {
   report(services: ReadonlySet<ObjectName>): PassReport {
     return {
       applied: this.#applied,
-      appliedCounts: this.#appliedTally.counts(),
       failures: this.#failures,
       blocked: this.#blocked,
       open: this.#open,

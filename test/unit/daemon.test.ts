@@ -204,6 +204,27 @@ test('a daemon whose kernel refuses some of the first pass is ready, but does no
   assert.ok(!lines.some((one) => one.includes('the kernel has what the cluster asks')));
 });
 
+test('what a pass did before it broke is told with the one that is finished', async () => {
+  const manifests = join(folder, 'broken.json');
+  writeFileSync(
+    manifests,
+    list([serviceObject('web', { clusterIPs: ['10.96.0.10'] }), sliceObject('web', ['10.244.0.1', '10.244.0.2'])]),
+  );
+  let breaks = 1;
+  const { kernel, line, lines, ended } = started(`--healthz-bind-address= --manifests ${manifests}`, {
+    ...noFaults,
+    ofOperation: ({ kind }) => (kind === 'binding' && breaks-- > 0 ? { kind: 'broken', code: 'ENOBUFS' } : undefined),
+  });
+  let changes = 0;
+  kernel.onChange = () => changes++;
+  await line(/^error the pass could not be finished: /);
+  await line(/^info applied /);
+  const told = lines.find((one) => one.startsWith('info applied'))!;
+  assert.match(told, / 1 service add, 2 destination adds, 1 binding add /);
+  assert.equal(Number(/\d+/.exec(told)), changes);
+  await ended();
+});
+
 test('a daemon that waits for an API server is alive, however long, and not ready', async (context) => {
   const time = Date.now;
   let ahead = 0;

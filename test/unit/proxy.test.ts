@@ -38,6 +38,7 @@ async function running(...events: readonly ClusterEvent[]): Promise<Scene> {
     {
       onStart: () => {},
       onPlan: (plan) => planned.push(...operations(plan).map(opText)),
+      onApplied: () => {},
       onPass: () => {
         told.emit('pass');
       },
