@@ -16,7 +16,7 @@ import { Metrics, type Sample } from '../serve/metrics.ts';
 import { ProxyHealth } from '../serve/proxy-health.ts';
 import { TrafficSeries } from '../serve/traffic-series.ts';
 import { NodeAddresses } from '../watch/node-addresses.ts';
-import { steadyNow } from './clock.ts';
+import { asOfNow, steadyNow, steadyTime } from './clock.ts';
 import { tuneForChanges } from './engine.ts';
 import { Journal } from './journal.ts';
 import { keptByOwner, LocalEndpoints } from './local-endpoints.ts';
@@ -43,7 +43,8 @@ const lastWordsMilliseconds = 2_000;
 export class Daemon {
   readonly #kernel: Kernel;
   readonly #log: Logger;
-  readonly #startedAt = Date.now();
+  /** By the steady clock, as are all times until they are told. */
+  readonly #startedAt = steadyTime();
   readonly #networkNamespace: string | undefined;
   readonly #health: ProxyHealth;
   readonly #metrics: Metrics;
@@ -201,8 +202,8 @@ export class Daemon {
   #hear(told: ClusterEvent): void {
     const event = inFamilies(told, this.#served);
     if (event.kind === 'nodeAddresses') {
-      const now = Date.now();
-      this.#addressState = { objects: event.addresses.length, since: now, heardAt: now, synced: true };
+      const at = steadyTime();
+      this.#addressState = { objects: event.addresses.length, since: at, heardAt: at, synced: true };
     }
     this.#journal.heard(event, this.#proxy.store);
     this.#proxy.apply(event);
@@ -229,7 +230,7 @@ export class Daemon {
     this.#isReady = true;
     tuneForChanges();
     this.#servers.ready();
-    const ms = Date.now() - this.#startedAt;
+    const ms = Math.round(steadyTime() - this.#startedAt);
     const rest = report.failures.length + report.blocked.length;
     if (rest === 0) this.#log.info({ ms }, 'ready: the kernel has what the cluster asks of this node');
     else
@@ -277,18 +278,25 @@ export class Daemon {
 
   async #report(): Promise<StatusReport> {
     const { keys, since, failing } = this.#proxy.backlog();
+    const { lastPass, lastScrub } = this.#journal;
+    const sources = [...(this.#sources?.states() ?? []), this.#addressSource()];
+    const timeOf = asOfNow();
     return {
       nodeName: this.#config.nodeName,
       at: Date.now(),
       daemon: {
         version: productVersion(),
         pid: process.pid,
-        startedAt: this.#startedAt,
+        startedAt: timeOf(this.#startedAt),
         networkNamespace: this.#networkNamespace,
         ready: this.#isReady,
-        lastPass: this.#journal.lastPass,
-        lastScrub: this.#journal.lastScrub,
-        sources: [...(this.#sources?.states() ?? []), this.#addressSource()],
+        lastPass: lastPass && { ...lastPass, at: timeOf(lastPass.at) },
+        lastScrub: lastScrub && timeOf(lastScrub),
+        sources: sources.map((source) => ({
+          ...source,
+          since: timeOf(source.since),
+          heardAt: source.heardAt && timeOf(source.heardAt),
+        })),
         dirtyKeys: keys,
         oldestDirtyMilliseconds: since === undefined ? 0 : steadyNow() - since,
         failures: failing.map(({ op, refusal }) => refusalText(op, refusal)),

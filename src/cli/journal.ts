@@ -16,6 +16,7 @@ import type { Events } from '../serve/events.ts';
 import type { Metrics } from '../serve/metrics.ts';
 import { ProgrammingLatency } from '../serve/programming-latency.ts';
 import type { Store } from '../store/store.ts';
+import { steadyTime } from './clock.ts';
 import { type Logger, logSome } from './log.ts';
 import { conflictText, missingSchedulerText, unsettableText } from './report.ts';
 
@@ -54,6 +55,7 @@ export class Journal {
     });
   }
 
+  /** Its time is one of `steadyTime`, and so is that of the last scrub. */
   get lastPass(): PassSummary | undefined {
     return this.#lastPass;
   }
@@ -97,7 +99,6 @@ export class Journal {
   /** `failing` is all that the kernel refused and has not accepted since. */
   passed(report: PassReport, milliseconds: number, failing: readonly Failure[]): void {
     const { failures, blocked, open, kernelTime } = report;
-    const now = Date.now();
     const appliedCounts = this.#applied.counts();
     const applied = appliedCounts.reduce((sum, { count }) => sum + count, 0);
     this.#applied = new Tally();
@@ -110,7 +111,12 @@ export class Journal {
     this.#tellFailures(failing.map(({ op, refusal }) => refusalText(op, refusal)));
     const count = applied + failures.length + blocked.length + open.length;
     if (count === 0) return;
-    this.#lastPass = { at: now, milliseconds, operations: applied, failures: failures.length + blocked.length };
+    this.#lastPass = {
+      at: steadyTime(),
+      milliseconds,
+      operations: applied,
+      failures: failures.length + blocked.length,
+    };
     const kernel = Object.values(kernelTime).reduce((sum, time) => sum + time, 0);
     const fields = {
       ms: rounded(milliseconds),
@@ -123,7 +129,7 @@ export class Journal {
   }
 
   scrubbed(drift: Drift, milliseconds: number): void {
-    this.#lastScrub = Date.now();
+    this.#lastScrub = steadyTime();
     this.#metrics.scrubbed(drift, milliseconds);
     const found = Object.entries(drift).filter(([, count]) => count > 0);
     if (found.length === 0) return;

@@ -5,6 +5,7 @@ import type { ClusterEvent } from '../model/cluster.ts';
 import type { SourceState } from '../model/status.ts';
 import type { ApiClient, RequestReport } from '../watch/kubernetes/api-client.ts';
 import { ManifestWatch } from '../watch/manifest-watch.ts';
+import { steadyTime } from './clock.ts';
 import { userAgent } from './version.ts';
 
 export interface SourceListener {
@@ -16,6 +17,7 @@ export interface SourceListener {
 }
 
 export interface Sources {
+  /** Times are those of `steadyTime`. */
   states(): readonly SourceState[];
   /** POSTs to the API server; rejects unless it took the object. Does nothing where manifests take its place. */
   post(path: string, body: object): Promise<void>;
@@ -30,7 +32,7 @@ export async function openSources(config: Config, listener: SourceListener): Pro
 
 function manifestSources(config: Config, { onEvent, onRemark }: SourceListener): Sources {
   const { manifests: paths, nodeName } = config;
-  const watch = new ManifestWatch({ paths, nodeName, onEvent, onRemark, now: Date.now });
+  const watch = new ManifestWatch({ paths, nodeName, onEvent, onRemark, now: steadyTime });
   return {
     states: () => watch.sources(),
     post: () => Promise.resolve(),
@@ -43,7 +45,7 @@ async function clusterSources(config: Config, listener: SourceListener): Promise
   const { ClusterWatch } = await import('../watch/kubernetes/cluster-watch.ts');
   const { onRequest, ...heard } = listener;
   const client = await openApiClient(config.cluster, { onRequest, userAgent: userAgent() });
-  const watch = new ClusterWatch(client, { nodeName: config.nodeName, ...heard, now: Date.now, random: Math.random });
+  const watch = new ClusterWatch(client, { nodeName: config.nodeName, ...heard, now: steadyTime, random: Math.random });
   return {
     states: () => watch.sources(),
     post: (path, body) => post(client, path, body),

@@ -6,8 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, mock, test } from 'node:test';
 import { Daemon } from '../../src/cli/daemon.ts';
+import { askDaemon } from '../../src/cli/status-client.ts';
 import { ApiServer } from '../support/api-server/api-server.ts';
 import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts';
 import { configured } from '../support/configured.ts';
@@ -222,6 +223,26 @@ test('what a pass did before it broke is told with the one that is finished', as
   const told = lines.find((one) => one.startsWith('info applied'))!;
   assert.match(told, / 1 service add, 2 destination adds, 1 binding add /);
   assert.equal(Number(/\d+/.exec(told)), changes);
+  await ended();
+});
+
+test('how long ago something happened is told right after the clock was set', async (context) => {
+  const manifests = join(folder, 'clock.json');
+  writeFileSync(manifests, list([serviceObject('web', { clusterIPs: ['10.96.0.10'] })]));
+  const { line, ended } = started(`--healthz-bind-address= --manifests ${manifests}`);
+  await line(/^info ready/);
+  context.after(() => mock.timers.reset());
+  const day = 86_400_000;
+  for (const now of [Date.now() + 20_000 * day, Date.now() - day, 1_000]) {
+    mock.timers.enable({ apis: ['Date'], now });
+    const { at, daemon } = (await askDaemon(join(folder, 'socket'), { signal: context.signal }))!;
+    mock.timers.reset();
+    assert.equal(at, now);
+    const { startedAt, lastPass, sources } = daemon!;
+    const times = [startedAt, lastPass!.at, ...sources.flatMap(({ since, heardAt }) => [since, heardAt!])];
+    assert.ok(sources.length > 1);
+    for (const time of times) assert.ok(Math.abs(at - time) < day / 2, `${at - time} ms`);
+  }
   await ended();
 });
 
