@@ -24,7 +24,7 @@ async function takeOver(invocation: Invocation, groundwork: Groundwork): Promise
   const sight = openSight(config.netns, signal);
   const running = await runningKubeProxy({ files: hostFiles(), netns: config.netns, metrics: config.metricsAddress });
   const leftovers = await findLeftovers(sight);
-  const here = new Set((await kernel.nodeAddresses()).map(({ address }) => address));
+  const here = new Set(store.nodeAddresses.map(({ address }) => address));
   const wishes = { ...wishesOf(config, 'reconcile'), adopts: namedBy(leftovers.named, here) };
   const outcome = await runErrand(invocation, {
     command: 'takeover',
