@@ -4,11 +4,10 @@
  */
 
 import { type Address, type Family, familyOf, hostPrefix } from '../model/address.ts';
-import type { Destination, DestinationKey } from '../model/destination.ts';
+import { type Destination, type DestinationKey, sameDestination } from '../model/destination.ts';
 import { type Element, sameElement, type Table } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
-import { sameDestination } from '../model/destination.ts';
 import { sameService, type VirtualService, type VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Actual, ActualService } from './actual.ts';
 import { type ActualFilter, isOfService, serviceOf } from './actual-filter.ts';

@@ -2,8 +2,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { ObservedDestination } from '../model/destination.ts';
-import { sameDestination } from '../model/destination.ts';
+import { type ObservedDestination, sameDestination } from '../model/destination.ts';
 import type { DestinationStatus, VirtualServiceStatus } from '../model/status.ts';
 import { serviceOptionsText } from '../model/text.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';

@@ -2,8 +2,7 @@
 
 import { type FilterPolicy, type PodDetector, ruleset } from '../../src/desired/ruleset.ts';
 import type { NodeFacts } from '../../src/desired/node-facts.ts';
-import { familyOf, parseCidr } from '../../src/model/address.ts';
-import type { Cidr, Family } from '../../src/model/address.ts';
+import { type Cidr, type Family, familyOf, parseCidr } from '../../src/model/address.ts';
 import type { Chain, Field, SetSpec, Table } from '../../src/model/filter.ts';
 import { address } from './cluster.ts';
 

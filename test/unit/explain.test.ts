@@ -9,6 +9,7 @@ import {
   cidr,
   endpoint,
   node,
+  nodeAddress,
   port,
   service,
   setNode,
@@ -18,7 +19,6 @@ import {
   tuning,
 } from '../support/cluster.ts';
 import { explained, explainedText, fates, type Told } from '../support/explained.ts';
-import { nodeAddress } from '../support/cluster.ts';
 
 const here = { nodeName: 'node-a' } as const;
 const byNetwork = {

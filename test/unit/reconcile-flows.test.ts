@@ -3,14 +3,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KernelError } from '../../src/kernel/kernel.ts';
-import type { Flow } from '../../src/model/node-state.ts';
-import { flowId } from '../../src/model/node-state.ts';
+import { type Flow, flowId } from '../../src/model/node-state.ts';
 import { opText } from '../../src/model/text.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
 import { staleFlows } from '../../src/reconcile/flows.ts';
 import { settle } from '../../src/reconcile/settle.ts';
-import { address, deleteService, endpoint, port, service, setService, setSlice, slice } from '../support/cluster.ts';
-import { storeOf } from '../support/cluster.ts';
+import {
+  address,
+  deleteService,
+  endpoint,
+  port,
+  service,
+  setService,
+  setSlice,
+  slice,
+  storeOf,
+} from '../support/cluster.ts';
 import { faultsAt } from '../support/faults.ts';
 import { started } from '../support/served-node.ts';
 
