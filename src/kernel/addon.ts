@@ -1,11 +1,12 @@
-/** The native addon: its surface as types, and where it is found. Record layouts: `records.ts`. */
+/** The native addon: its surface as types, and where it is found. Layouts of records: `ipvs-records.ts` and its like. */
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Timeouts } from '../model/node-state.ts';
-import { ipvsEntrySize, ipvsRecordSize, ipvsTrafficSize, routeRecordSize } from './records.ts';
+import { ipvsEntrySize, ipvsRecordSize, ipvsTrafficSize } from './ipvs-records.ts';
+import { routeRecordSize } from './route-records.ts';
 
 /** Bytes of nf_tables records; layout: `native/families/nftables_record.h`. */
 export const nftablesObjectSize = 128;

@@ -1,4 +1,8 @@
-/** What all records have in common: views of their bytes, and the numbers of verbs and protocols. */
+/**
+ * What all records have in common: views of their bytes, and the numbers of verbs and protocols. A record is an operation or an entry of a
+ * dump at a fixed width. Thousands of them cross into the addon as one typed array, and not as objects: to walk through objects by
+ * Node-API costs more than the kernel's own work.
+ */
 
 import type { Verb } from '../model/op.ts';
 import type { Protocol } from '../model/virtual-service.ts';

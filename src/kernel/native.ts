@@ -25,23 +25,25 @@ import { NativeFilter, type TableOp } from './native-filter.ts';
 import { NativeNode } from './native-node.ts';
 import { NetworkNamespace } from './network-namespace.ts';
 import {
-  asBinding,
   decodeDestinations,
-  decodeRoutes,
   decodeServices,
   decodeServicesAt,
   decodeTraffic,
   encodeIpvs,
   encodeKeys,
-  encodeRoutes,
   encodeSchedulerProbes,
   ipvsEntrySize,
   type IpvsOp,
+} from './ipvs-records.ts';
+import {
+  asBinding,
+  decodeRoutes,
+  encodeRoutes,
   nodeAddressesOf,
   type RouteEntry,
   type RouteOp,
   routeRecordSize,
-} from './records.ts';
+} from './route-records.ts';
 import { inSlices } from './slices.ts';
 import { Reading } from './reading.ts';
 import { explain } from './refusals.ts';

@@ -5,15 +5,13 @@ import { decodeElements, encodeElements } from '../../src/kernel/element-records
 import { decodeFlows, encodeFlows } from '../../src/kernel/flow-records.ts';
 import {
   decodeDestinations,
-  decodeRoutes,
   decodeServices,
   decodeServicesAt,
   decodeTraffic,
-  encodeRoutes,
   ipvsEntrySize,
   ipvsTrafficSize,
-  routeRecordSize,
-} from '../../src/kernel/records.ts';
+} from '../../src/kernel/ipvs-records.ts';
+import { decodeRoutes, encodeRoutes, routeRecordSize } from '../../src/kernel/route-records.ts';
 import { additionOf, decodeTable, encodeTable, tableState } from '../../src/kernel/table-records.ts';
 import { element, type SetKey, setSpecs } from '../../src/model/filter.ts';
 import { opText } from '../../src/model/text.ts';

@@ -14,7 +14,8 @@ import {
 } from '../../src/kernel/addon.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
-import { ipvsEntrySize, ipvsRecordSize, ipvsTrafficSize, routeRecordSize } from '../../src/kernel/records.ts';
+import { ipvsEntrySize, ipvsRecordSize, ipvsTrafficSize } from '../../src/kernel/ipvs-records.ts';
+import { routeRecordSize } from '../../src/kernel/route-records.ts';
 
 export interface Script {
   /** Errnos for the operations of one request, in order; default: all done. Records as they came are in `requests`. */

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
-import { encodeRoutes, ipvsRecordSize, routeRecordSize } from '../../src/kernel/records.ts';
+import { ipvsRecordSize } from '../../src/kernel/ipvs-records.ts';
+import { encodeRoutes, routeRecordSize } from '../../src/kernel/route-records.ts';
 import { refusalText } from '../../src/kernel/refusals.ts';
 import type { Binding } from '../../src/model/op.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';

@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  asBinding,
   decodeDestinations,
-  decodeRoutes,
   decodeServices,
   decodeServicesAt,
   decodeTraffic,
   encodeIpvs,
   encodeKeys,
-  encodeRoutes,
   encodeSchedulerProbes,
   ipvsEntrySize,
   type IpvsOp,
   ipvsRecordSize,
-  routeRecordSize,
-} from '../../src/kernel/records.ts';
+} from '../../src/kernel/ipvs-records.ts';
+import { asBinding, decodeRoutes, encodeRoutes, routeRecordSize } from '../../src/kernel/route-records.ts';
 import type { Binding } from '../../src/model/op.ts';
 import { serviceText } from '../../src/model/text.ts';
 import { address } from '../support/cluster.ts';

@@ -1,21 +1,17 @@
 /**
- * Operations and dump entries as the fixed-width records that cross into the addon: one typed array for thousands of
- * operations instead of an object graph each, because walking objects through Node-API costs more than the kernel's own work.
- * Native byte order; the C++ twins are `native/families/{ipvs,route}_record.h`. Offsets in bytes:
+ * Virtual services and destinations as fixed-width records. The C++ twin is `native/families/ipvs_record.h`. Native byte order; offsets in
+ * bytes:
  *
  *     IPVS  0 verb  1 kind  2 family  3 protocol  4 port  6 destination port  8 flags  12 timeout  16 address (16)
  *           32 destination address (16)  48 weight  52 forwarding  53 destination family  56 netmask  60 upper threshold
  *           64 scheduler (16)  = 80;  in dumps then: 80 active  84 inactive  88 persistent  92 fwmark  96 engine (16) = 112
  *     traffic  0 family  1 protocol  2 port  4 fwmark  8 address (16)  24 connections (8)  32 incoming packets (8)  40 outgoing packets (8)
  *           48 incoming bytes (8)  56 outgoing bytes (8)  = 64;  in dumps only
- *     route 0 verb  1 kind  2 family  3 prefix  4 ifindex  8 scope  9 protocol  10 device change  12 flags  16 address (16)  32 source (16)
- *           48 name (16)  64 tos  65 reserved (7)  = 72
  */
 
 import { type Address, addressFromBytes, type Family, familyOf, writeAddress } from '../model/address.ts';
-import type { NodeAddress } from '../model/cluster.ts';
 import { destination, type Forwarding, type ObservedDestination } from '../model/destination.ts';
-import { type Binding, deviceName, type Op } from '../model/op.ts';
+import type { Op } from '../model/op.ts';
 import {
   hashedFlag,
   type ObservedVirtualService,
@@ -23,20 +19,15 @@ import {
   type VirtualServiceKey,
   virtualServiceKey,
 } from '../model/virtual-service.ts';
-import type { NativeLink } from './addon.ts';
 import { littleEndian, protocolNames, protocolNumbers, Records, verbNumbers } from './fields.ts';
 
 export const ipvsRecordSize = 80;
 export const ipvsEntrySize = 112;
 export const ipvsTrafficSize = 64;
-export const routeRecordSize = 72;
 
 export type IpvsOp = Extract<Op, { kind: 'service' | 'destination' }>;
-export type RouteOp = Extract<Op, { kind: 'device' | 'binding' }>;
 
 const ipvsKinds = { service: 1, destination: 2 } as const;
-const routeKinds = { device: 1, address: 2, route: 3 } as const;
-const deviceChanges = { 'addrgenmode none': 1, up: 2 } as const;
 /** In the order of IP_VS_CONN_F_MASQ … _BYPASS (linux/ip_vs.h). */
 const forwardings: readonly Forwarding[] = ['masquerade', 'local', 'tunnel', 'route', 'bypass'];
 
@@ -185,110 +176,6 @@ function decodeDestination(records: Records, at: number): ObservedDestination {
     destination: upperThreshold === 0 ? found : { ...found, upperThreshold },
     connections: { active: records.word(at + 80), inactive: records.word(at + 84) },
   };
-}
-
-/**
- * How a binding that is to be deleted was last seen; undefined: as we make ours. The kernel deletes no route of another rtm_protocol,
- * and no IPv4 address of another peer.
- */
-export type LastSeen = (binding: Binding) => Pick<RouteEntry, 'protocol' | 'source'> | undefined;
-
-export function encodeRoutes(
-  ops: readonly RouteOp[],
-  ifindex: number,
-  lastSeen: LastSeen = () => undefined,
-): Uint8Array {
-  const records = new Records(new Uint8Array(ops.length * routeRecordSize));
-  ops.forEach((op, i) => {
-    const at = i * routeRecordSize;
-    records.bytes[at] = verbNumbers[op.verb];
-    if (op.kind === 'device') {
-      records.bytes[at + 1] = routeKinds.device;
-      records.setText(at + 48, deviceName, 16);
-      if (op.verb === 'edit') records.setShort(at + 10, deviceChanges[op.change]);
-      return;
-    }
-    const { form, address, prefix } = op.binding;
-    const seen = op.verb === 'delete' ? lastSeen(op.binding) : undefined;
-    const source = form === 'address' ? seen?.source : op.binding.source;
-    records.bytes[at + 1] = routeKinds[form];
-    records.bytes[at + 2] = familyOf(address);
-    records.bytes[at + 3] = prefix;
-    records.setWord(at + 4, ifindex);
-    if (form === 'route') records.bytes[at + 9] = seen?.protocol ?? 0;
-    records.bytes[at + 64] = op.binding.tos ?? 0;
-    writeAddress(address, records.bytes, at + 16);
-    if (source !== undefined) writeAddress(source, records.bytes, at + 32);
-  });
-  return records.bytes;
-}
-
-export interface RouteEntry {
-  readonly address: Address;
-  readonly prefix: number;
-  readonly ifindex: number;
-  /** RT_SCOPE_…; 0: everywhere. */
-  readonly scope: number;
-  /** IFA_F_… of an address. */
-  readonly flags: number;
-  /** rtm_protocol of a route: 2 (RTPROT_KERNEL) for those the kernel made itself. */
-  readonly protocol: number;
-  /** Of the only packets that a route takes; 0: it takes all. */
-  readonly tos: number;
-  /** Preferred source of a route, peer of an address. */
-  readonly source: Address | undefined;
-}
-
-/** Without IPv4-mapped addresses and routes to them, which would read as IPv4's with a prefix that IPv4 has not. */
-export function decodeRoutes(bytes: Uint8Array): RouteEntry[] {
-  const records = new Records(bytes);
-  const found: RouteEntry[] = [];
-  for (let at = 0; at < bytes.length; at += routeRecordSize) {
-    const family: Family = records.byte(at + 2) === 6 ? 6 : 4;
-    const address = addressFromBytes(records.bytes, at + 16, family);
-    if (familyOf(address) !== family) continue;
-    const hasSource = records.bytes.subarray(at + 32, at + 48).some((byte) => byte !== 0);
-    found.push({
-      address,
-      prefix: records.byte(at + 3),
-      ifindex: records.word(at + 4),
-      scope: records.byte(at + 8),
-      flags: records.word(at + 12),
-      protocol: records.byte(at + 9),
-      tos: records.byte(at + 64),
-      source: hasSource ? addressFromBytes(records.bytes, at + 32, family) : undefined,
-    });
-  }
-  return found;
-}
-
-/** Of the devices but kube-ipvs0; `addresses` are records. */
-export function nodeAddressesOf(links: readonly NativeLink[], addresses: Uint8Array): NodeAddress[] {
-  const byIndex = new Map(links.map((link) => [link.index, link]));
-  return decodeRoutes(addresses).flatMap((entry) => {
-    const { address, ifindex } = entry;
-    const link = byIndex.get(ifindex);
-    if (link === undefined || link.name === deviceName) return [];
-    const passedOver = isPassedOver(entry) ? ({ isPassedOver: true } as const) : {};
-    return [{ address, device: link.name, loopback: link.loopback, ...passedOver }];
-  });
-}
-
-/** IFA_F_… of linux/if_addr.h. */
-const [optimistic, deprecated, tentative] = [0x04, 0x20, 0x40];
-
-/**
- * Addresses that the kernel does not take as a packet's source: those of IPv4 whose scope is not global (inet_select_addr in devinet.c,
- * 6.1), and those of IPv6 that are tentative, or deprecated while any device has another (ipv6_get_saddr_eval in addrconf.c, 6.1).
- */
-function isPassedOver({ address, scope, flags }: RouteEntry): boolean {
-  if (familyOf(address) === 4) return scope !== 0;
-  return (flags & deprecated) !== 0 || (flags & (tentative | optimistic)) === tentative;
-}
-
-export function asBinding(form: Binding['form'], { address, prefix, source, tos }: RouteEntry): Binding {
-  if (form === 'address') return { form, address, prefix };
-  return { form, address, prefix, ...(source === undefined ? {} : { source }), ...(tos === 0 ? {} : { tos }) };
 }
 
 /** The kernel's netmask field: a mask in network byte order for IPv4, a prefix length for IPv6. */
