@@ -36,7 +36,7 @@ export class Journal {
   readonly #metrics: Metrics;
   readonly #events: Events;
   readonly #latency: ProgrammingLatency;
-  /** What changed the kernel since a pass was told, in passes that broke too. */
+  /** What changed the kernel since a pass was told, finished or broken. */
   #applied = new Tally();
   /** Failures and remarks that were logged and still hold. */
   #toldFailures = new Set<string>();
@@ -99,9 +99,7 @@ export class Journal {
   /** `failing` is all that the kernel refused and has not accepted since. */
   passed(report: PassReport, milliseconds: number, failing: readonly Failure[]): void {
     const { failures, blocked, open, kernelTime } = report;
-    const appliedCounts = this.#applied.counts();
-    const applied = appliedCounts.reduce((sum, { count }) => sum + count, 0);
-    this.#applied = new Tally();
+    const { appliedCounts, applied } = this.#takeApplied();
     this.#metrics.passed({ ...report, appliedCounts, milliseconds });
     this.#latency.synced();
     for (const { family, milliseconds: time, deleted } of report.flowSearches) {
@@ -125,7 +123,7 @@ export class Journal {
       ...(blocked.length > 0 ? { blocked: blocked.length } : {}),
       ...(open.length > 0 ? { unknown: open.length } : {}),
     };
-    if (applied > 0) this.#log.info(fields, `applied ${counted(applied, 'operation')}: ${verbsOf(appliedCounts)}`);
+    if (applied > 0) this.#log.info(fields, appliedText(applied, appliedCounts));
   }
 
   scrubbed(drift: Drift, milliseconds: number): void {
@@ -138,7 +136,9 @@ export class Journal {
   }
 
   broke(error: unknown, delay: number): void {
-    this.#metrics.passBroke();
+    const { appliedCounts, applied } = this.#takeApplied();
+    this.#metrics.passBroke(appliedCounts);
+    if (applied > 0) this.#log.info(appliedText(applied, appliedCounts));
     const message = error instanceof Error ? error.message : String(error);
     const stack = error instanceof Error && !('code' in error) ? { stack: error.stack } : {};
     this.#log.error({ againInMs: delay, ...stack }, `the pass could not be finished: ${message}`);
@@ -172,6 +172,12 @@ export class Journal {
     return lines;
   }
 
+  #takeApplied(): { readonly appliedCounts: readonly Count[]; readonly applied: number } {
+    const appliedCounts = this.#applied.counts();
+    this.#applied = new Tally();
+    return { appliedCounts, applied: appliedCounts.reduce((sum, { count }) => sum + count, 0) };
+  }
+
   #tellFlowError(reason: string | undefined): void {
     if (reason !== undefined && reason !== this.#toldFlowError) {
       this.#log.warn(`tracked UDP connections cannot be looked through: ${reason}; it is tried again`);
@@ -190,9 +196,10 @@ export class Journal {
   }
 }
 
-/** `2 destination edits, 1 service add`. */
-function verbsOf(counts: readonly Count[]): string {
-  return counts.map(({ kind, verb, count }) => counted(count, `${kind} ${verb}`)).join(', ');
+/** `applied 3 operations: 2 destination edits, 1 service add`. */
+function appliedText(applied: number, counts: readonly Count[]): string {
+  const verbs = counts.map(({ kind, verb, count }) => counted(count, `${kind} ${verb}`)).join(', ');
+  return `applied ${counted(applied, 'operation')}: ${verbs}`;
 }
 
 function rounded(milliseconds: number): number {

@@ -96,9 +96,10 @@ export class Metrics {
     for (const { op, refusal } of failures) this.#countOperations(op, refusal.errno);
   }
 
-  /** A pass ended because the kernel could not be spoken to. */
-  passBroke(): void {
+  /** A pass ended because the kernel could not be spoken to, after it had changed so much. */
+  passBroke(appliedCounts: readonly Count[]): void {
     this.#series.passes.inc({ result: 'broken' });
+    for (const one of appliedCounts) this.#countOperations(one, 'OK', one.count);
   }
 
   serviceChanged(): void {

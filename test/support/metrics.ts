@@ -51,7 +51,7 @@ export function everything(metrics: Metrics): void {
     open: [deleteService],
     kernelTime: { ipvs: 1.5, addresses: 0 },
   });
-  metrics.passBroke();
+  metrics.passBroke([{ kind: 'binding', verb: 'delete', count: 5 }]);
   metrics.serviceChanged();
   metrics.endpointsChanged();
   metrics.networkProgrammed(4, 1_500);

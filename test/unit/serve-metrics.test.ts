@@ -146,6 +146,7 @@ test('what happened is counted, with labels', async () => {
     'kube_ipvs_operations_total{verb="add",kind="destination",errno="OK"} 2',
     'kube_ipvs_operations_total{verb="delete",kind="service",errno="unknown"} 1',
     'kube_ipvs_operations_total{verb="add",kind="service",errno="ENOENT"} 1',
+    'kube_ipvs_operations_total{verb="delete",kind="binding",errno="OK"} 5',
     'kube_ipvs_passes_total{result="done"} 0',
     'kube_ipvs_passes_total{result="incomplete"} 1',
     'kube_ipvs_passes_total{result="broken"} 1',
