@@ -113,8 +113,10 @@ export class Rhythm {
       this.#steps.checkDrains();
       this.#drainsAt = now() + this.#tempo.drainPeriod;
     }
-    const start = now();
+    let start = now();
     const report = await this.#persist(() => {
+      // a try that broke was a pass of its own, and the pause behind it is none
+      start = now();
       this.#changedAt = undefined;
       this.#listener.onStart();
       return this.#steps.pass();

@@ -98,6 +98,8 @@ interface Scene {
   readonly errors: string[];
   /** When the listener was told that a pass begins. */
   readonly begun: number[];
+  /** Milliseconds of each pass that was finished. */
+  readonly took: number[];
   /** Ends the run; it must have ended for that reason alone. */
   readonly end: () => Promise<void>;
 }
@@ -112,9 +114,12 @@ function started(
   prepare(steps);
   const errors: string[] = [];
   const begun: number[] = [];
+  const took: number[] = [];
   const listener = {
     onStart: () => begun.push(clock.now()),
-    onPass: () => {},
+    onPass: (_report: PassReport, milliseconds: number) => {
+      took.push(milliseconds);
+    },
     onScrub,
     onError: (error: unknown, delay: number) => errors.push(`${(error as Error).message}, again after ${delay}`),
   };
@@ -126,7 +131,7 @@ function started(
     stop.abort(new Error('over'));
     await assert.rejects(run, { message: 'over' });
   };
-  return { clock, steps, rhythm, errors, begun, end };
+  return { clock, steps, rhythm, errors, begun, took, end };
 }
 
 test('nothing is read or done before every source has told what it has', async () => {
@@ -271,6 +276,18 @@ test('a broken channel is tried again with growing delays, and told each time', 
   const message = 'the socket is closed, again after';
   assert.deepEqual(errors, [`${message} 100`, `${message} 200`, `${message} 400`]);
   assert.deepEqual(begun, [0, 100, 300, 700], 'each try takes what changed until then');
+  await end();
+});
+
+test('how long a pass took is told without the tries before it and the pauses between them', async () => {
+  const { clock, steps, took, end } = started({}, (prepared) => (prepared.failures = 2));
+  const pass = steps.pass.bind(steps);
+  steps.pass = async () => {
+    clock.time += 7;
+    return pass();
+  };
+  await clock.passTo(1_000);
+  assert.deepEqual(took, [7]);
   await end();
 });
 
