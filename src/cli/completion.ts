@@ -45,7 +45,7 @@ function bash(): string {
       const choices = valuesOf(flag);
       const reply =
         choices === undefined ? 'compgen -f -- "$current"' : `compgen -W "${choices.join(' ')}" -- "$current"`;
-      return `    ${names(flag).join('|')}) COMPREPLY=($(${reply})); return ;;`;
+      return `    ${names(flag).join('|')}) mapfile -t COMPREPLY < <(${reply}); return ;;`;
     });
   return `# bash completion for kube-ipvs
 _kube_ipvs() {
@@ -61,9 +61,9 @@ ${words.join('\n')}
     *) words="${withoutCommand.join(' ')}" ;;
   esac
   if [[ "$command" =~ ^(${commands.filter(takesPaths).join('|')})$ && "$current" != -* ]]; then
-    COMPREPLY=($(compgen -f -- "$current"))
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
   else
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   fi
 }
 complete -o filenames -F _kube_ipvs kube-ipvs

@@ -260,10 +260,10 @@ describe('the version', () => {
   });
 });
 
-/** What bash offers for the last word. */
+/** What bash offers for the last word, with commas between. */
 function ask(...words: string[]): string {
   const script = `${completionScript('bash')}
-COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _kube_ipvs; echo "\${COMPREPLY[*]}"`;
+COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _kube_ipvs; IFS=,; echo "\${COMPREPLY[*]}"`;
   return spawnSync('bash', ['--norc'], { input: script, encoding: 'utf8' }).stdout.trim();
 }
 
@@ -284,11 +284,23 @@ describe('completion', () => {
     });
   }
 
+  it('of bash takes a path with blanks for one', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
+    const file = join(folder, 'the web.yaml');
+    writeFileSync(file, '');
+    writeFileSync(join(folder, 'the api.yaml'), '');
+    const offered = [ask('kube-ipvs', '--config', file.slice(0, -3)), ask('kube-ipvs', 'reconcile', file.slice(0, -3))];
+    const all = ask('kube-ipvs', '--config', join(folder, 'the'));
+    rmSync(folder, { recursive: true });
+    assert.deepEqual(offered, [file, file]);
+    assert.deepEqual(all.split(',').toSorted(), [join(folder, 'the api.yaml'), file]);
+  });
+
   it('of bash completes commands, flags and their values', () => {
     assert.equal(ask('kube-ipvs', 'rec'), 'reconcile');
     assert.equal(ask('kube-ipvs', 'reconcile', '--dry'), '--dry-run');
     assert.equal(ask('kube-ipvs', 'cleanup', '--once'), '');
-    assert.equal(ask('kube-ipvs', 'reconcile', '-o', ''), 'text json wide');
+    assert.equal(ask('kube-ipvs', 'reconcile', '-o', ''), 'text,json,wide');
     assert.equal(ask('kube-ipvs', 'completion', 'f'), 'fish');
     assert.equal(ask('kube-ipvs', 'reconcile', '--manifests', '/etc/hostn'), '/etc/hostname');
     assert.equal(ask('kube-ipvs', '--config', '/etc/hostn'), '/etc/hostname');
