@@ -68,7 +68,7 @@ export class Reconciler {
     this.#wishes = wishes;
     this.#surroundings = surroundings;
     this.#wanted = new WantedState(wishes, surroundings.store);
-    this.#reader = new Reader(surroundings.kernel, this.#actual);
+    this.#reader = new Reader(surroundings.kernel, this.#actual, surroundings.signal);
     this.#scrub = new Scrub(surroundings.kernel, this.#reader, this.#actual);
     this.#dirty = new DirtyKeys(surroundings.now);
     this.#flows = new Flows(surroundings, (id) => this.#wanted.wanted(id)?.answering);

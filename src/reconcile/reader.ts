@@ -17,10 +17,13 @@ const readSize = 64;
 export class Reader {
   readonly #kernel: Kernel;
   readonly #actual: Actual;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(kernel: Kernel, actual: Actual) {
+  /** Once the signal is aborted, what takes many reads ends before the next one, and throws its reason. */
+  constructor(kernel: Kernel, actual: Actual, signal?: AbortSignal) {
     this.#kernel = kernel;
     this.#actual = actual;
+    this.#signal = signal;
   }
 
   /** Answers how many are not as they were believed to be; timeouts count where somebody wants any. */
@@ -80,6 +83,7 @@ export class Reader {
   ): Promise<VirtualServiceKey[]> {
     const differing: VirtualServiceKey[] = [];
     for (let start = 0; start < keys.length; start += readSize) {
+      this.#signal?.throwIfAborted();
       const some = keys.slice(start, start + readSize);
       const found = await this.#kernel.destinations(some);
       const at = now();

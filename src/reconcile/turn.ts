@@ -19,7 +19,7 @@ export interface Surroundings {
   readonly store: Store;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
-  /** Aborted: what is under way is finished and folded, nothing more is sent, and the turn throws the signal's reason. */
+  /** Aborted: what is under way is finished and folded, nothing more is read or sent, and the step throws the signal's reason. */
   readonly signal?: AbortSignal;
   /** Told of every plan before it is applied. */
   readonly onPlan?: (plan: Plan) => void;
@@ -101,6 +101,8 @@ export class Turn {
 
   /** Rejects when the channel broke or the signal was raised; what was answered until then is folded all the same. */
   async run(): Promise<void> {
+    // a turn in which all is right already has nothing to send, and many of them may follow
+    this.#surroundings.signal?.throwIfAborted();
     for (const phase of phases) await this.apply(this.#plan.ops[phase]);
     for (const { service, destination } of this.#plan.resting) this.#actual.rest(service.id, destination.id);
   }

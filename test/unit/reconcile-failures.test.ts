@@ -258,3 +258,38 @@ test('an aborted pass finishes and folds what is under way, sends nothing more, 
   await new NodeLoop(kernel, store()).converge();
   assert.equal(kernel.text().split('\n').length, 10_000 + 2);
 });
+
+test('an aborted start reads no more either, though all is right and there is nothing to send', async () => {
+  const ports = (from: number) => Array.from({ length: 100 }, (_, i) => port(from + i, { name: `p${i}` }));
+  const store = storeOf(
+    ...[1_000, 2_000, 3_000].map((from) => setService(service(`default/s${from}`, { ports: ports(from) }))),
+  );
+  const kernel = new FakeKernel({ faults: noFaults });
+  await new NodeLoop(kernel, store).converge();
+  const read = kernel.destinations.bind(kernel);
+  const startAgain = () => {
+    const stop = new AbortController();
+    const seen = { reads: 0, turns: 0 };
+    const onPlan = () => {
+      if (++seen.turns === 1) stop.abort(new Error('enough'));
+    };
+    store.markAll();
+    const surroundings = { kernel, store, now: () => 0, signal: stop.signal, onPlan, turnSize: 1 };
+    return { stop, seen, reconciler: new Reconciler(plainWishes, surroundings) };
+  };
+
+  const reading = startAgain();
+  kernel.destinations = (keys) => {
+    reading.seen.reads++;
+    reading.stop.abort(new Error('enough'));
+    return read(keys);
+  };
+  await assert.rejects(reading.reconciler.verify(), /enough/);
+  assert.equal(reading.seen.reads, 1);
+
+  kernel.destinations = read;
+  const comparing = startAgain();
+  await comparing.reconciler.verify();
+  await assert.rejects(comparing.reconciler.pass(), /enough/);
+  assert.equal(comparing.seen.turns, 1);
+});
