@@ -27,6 +27,8 @@ export interface Desired {
   readonly wanted: (id: string) => Wanted | undefined;
   /** The binding as it should be, with its source; undefined where there should be none. */
   readonly wantedBinding: (binding: Binding) => Binding | undefined;
+  /** Whether a wanted binding holds the address. */
+  readonly holds: (address: Address) => boolean;
   /** Whether another device than kube-ipvs0 has the address, so that clients reach it whatever kube-ipvs0 holds. */
   readonly isHeldElsewhere: (address: Address) => boolean;
   /** The element as it should be, with its data. */
@@ -138,7 +140,7 @@ export function plan(keys: Keys, desired: Desired, actual: Actual, limits: Limit
   for (const { id } of elements) draft.element(id, desired, actual.filter);
   for (const key of keys.services) draft.service(key, desired.wanted(key.id), actual);
   for (const binding of keys.bindings) {
-    if (!isReplaced(binding, desired)) draft.binding(binding, desired.wantedBinding(binding), actual);
+    if (!isReplaced(binding, desired)) draft.binding(binding, desired, actual);
   }
   draft.device(desired.device, actual);
   draft.tables(desired.tables, actual.filter);
@@ -194,10 +196,11 @@ class Draft implements Plan {
     }
   }
 
-  binding(binding: Binding, wanted: Binding | undefined, actual: Actual): void {
+  binding(binding: Binding, desired: Desired, actual: Actual): void {
+    const wanted = desired.wantedBinding(binding);
     const bound = actual.bindings.get(bindingId(binding));
     if (wanted === undefined) {
-      if (bound !== undefined && !this.#limits.excluded(binding.address)) this.#unbind(bound);
+      if (bound !== undefined && !this.#isExcluded(bound, desired, actual)) this.#unbind(bound);
     } else if (bound === undefined) this.#bind(wanted, actual);
     else if (bound.source === wanted.source) this.unchanged.addresses++;
     else this.push('bind', { kind: 'binding', verb: 'edit', binding: wanted });
@@ -273,6 +276,16 @@ class Draft implements Plan {
     const isNamed = there.set === 'hairpins' && !mayForget(there.id);
     if (isNamed || !mayDelete(claimed?.id ?? there.id, virtualIP)) this.held.push(there.id);
     else this.push(restricts(there) ? 'lift' : 'delete element', { kind: 'element', verb: 'delete', element: there });
+  }
+
+  /** A route wider than a host is, too, while a virtual service at an excluded address would be out of reach without it. */
+  #isExcluded(binding: Binding, desired: Desired, actual: Actual): boolean {
+    const { excluded } = this.#limits;
+    const isHeld = (address: Address) =>
+      desired.holds(address) || (desired.isHeldElsewhere(address) && actual.marksAllAt(address));
+    return (
+      excluded(binding.address) || actual.servedBy(binding).some((address) => excluded(address) && !isHeld(address))
+    );
   }
 
   #unbind(binding: Binding): void {

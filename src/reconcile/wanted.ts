@@ -131,6 +131,10 @@ export class WantedState implements Desired {
     return holder.prefix === prefix ? holder : undefined;
   }
 
+  holds(address: Address): boolean {
+    return this.wantedBinding(this.bindingOf(address)) !== undefined;
+  }
+
   isHeldElsewhere(address: Address): boolean {
     return this.#facts?.held.has(address) === true;
   }

@@ -81,6 +81,7 @@ function desiredBy(lines: readonly string[], device: boolean, { drainTimeout, ta
       return service && { service, destinations: destinations.get(id) ?? [], drainTimeout };
     },
     wantedBinding: (binding) => bindings.get(bindingId(binding)),
+    holds: () => false,
     isHeldElsewhere: () => false,
     wantedElement: (id) => elements.get(id),
     tables,

@@ -295,6 +295,7 @@ const nothing: Desired = {
   device: true,
   wanted: () => undefined,
   wantedBinding: () => undefined,
+  holds: () => false,
   isHeldElsewhere: () => false,
   wantedElement: () => undefined,
   tables: [],
