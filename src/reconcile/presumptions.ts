@@ -127,7 +127,7 @@ export class Presumptions {
    * may go only when they serve nobody. Costs once a turn a look at the bindings up to the first IPv4 address that stays.
    */
   #mayDropRoutes(): boolean {
-    this.#routesMayGo ??= this.#keepsIPv4Address() || this.#unwantedRoutesServeNobody();
+    this.#routesMayGo ??= this.#keepsIPv4Address() || this.#unwantedIPv4RoutesServeNobody();
     return this.#routesMayGo;
   }
 
@@ -138,10 +138,11 @@ export class Presumptions {
     return false;
   }
 
-  #unwantedRoutesServeNobody(): boolean {
-    return [...this.#actual.bindings.values()].every(
-      (binding) => binding.form === 'address' || this.#wants(binding) || this.#actual.servedBy(binding).length === 0,
+  #unwantedIPv4RoutesServeNobody(): boolean {
+    const routes = [...this.#actual.bindings.values()].filter(
+      ({ form, address }) => form === 'route' && familyOf(address) === 4,
     );
+    return routes.every((route) => this.#wants(route) || this.#actual.servedBy(route).length === 0);
   }
 }
 

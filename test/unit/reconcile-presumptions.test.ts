@@ -179,6 +179,12 @@ const rows: readonly Row[] = [
     holds: true,
   },
   {
+    what: 'the last IPv4 address goes whatever IPv6 routes mark, which do not go with it',
+    known: [device, web6, route6, other],
+    op: deletion(other),
+    holds: true,
+  },
+  {
     what: 'an IPv4 address goes when another one stays',
     known: [device, web, route, other, 'ip addr add 10.96.0.12/32 dev kube-ipvs0'],
     op: deletion(other),
