@@ -169,6 +169,9 @@ class Walker implements Passage {
         return 'end';
       case 'dnat':
         return this.#redirect(verdict, rule);
+      case 'stay':
+        this.isTranslated = true;
+        return 'end';
       default:
         return verdict satisfies never;
     }

@@ -5,7 +5,7 @@
  *
  *     prerouting -120, output -120   source-ranges   sources that a load balancer does not allow are dropped
  *     prerouting -110, output -110   local-policy-*  clients on this node leave virtual services that have local endpoints only
- *     prerouting -100, output -100   services        what must be masqueraded is marked
+ *     prerouting -105, output -105   services        what must be masqueraded is marked; others' nat chains at -100 have no say
  *     input         0                input           nothing but virtual services is reachable at a virtual address
  *     postrouting 100                postrouting     what is marked, or comes back to its sender, is masqueraded
  *
@@ -52,6 +52,8 @@ interface Terms {
   readonly loopback: string;
   readonly echoRequest: string;
   readonly dnat: string;
+  /** Of a packet for a virtual service: it goes where it goes. */
+  readonly stay: string;
   /** The node's own Pods by the configured detector; undefined where there is none for the family. */
   readonly pods: PodMatch | undefined;
   /** The same, or else by the Node's podCIDRs. */
@@ -82,6 +84,7 @@ function terms(family: Family, node: NodeFacts, { pods, masqueradeMark, routedCI
     loopback: family === 4 ? 'ip saddr 127.0.0.0/8' : 'ip6 saddr ::1',
     echoRequest: `${family === 4 ? 'icmp' : 'icmpv6'} type echo-request`,
     dnat: `dnat ${ip} to ${service} map @${setSpecs.localClients.name}`,
+    stay: `${service} @${setSpecs.services.name} dnat to ${ip} daddr`,
     pods: detected,
     localPods: detected ?? byNode,
     routedNetworks: ofFamily(routedCIDRs).map(networkText),
@@ -128,6 +131,7 @@ function chains(terms: Terms, policy: FilterPolicy): readonly Chain[] {
   const masquerading = { name: 'masquerading', base: undefined, rules: masqueradingRules(terms) };
   const newConnections = rule(`ct state new jump ${sourceRanges.name}`, 'who may reach which load balancer IP');
   const marking = rule(`jump ${services.name}`, 'which virtual services are masqueraded for whom');
+  const staying = rule(terms.stay, 'no hostPort or published port of this number gets it');
   return [
     sourceRanges,
     base('source-ranges-prerouting', { type: 'filter', hook: 'prerouting', priority: -120 }, [newConnections]),
@@ -135,8 +139,8 @@ function chains(terms: Terms, policy: FilterPolicy): readonly Chain[] {
     base('local-policy-prerouting', { type: 'nat', hook: 'prerouting', priority: -110 }, podRules(terms, policy)),
     base('local-policy-output', { type: 'nat', hook: 'output', priority: -110 }, hostRules(terms)),
     services,
-    base('services-prerouting', { type: 'nat', hook: 'prerouting', priority: -100 }, [marking]),
-    base('services-output', { type: 'nat', hook: 'output', priority: -100 }, [marking]),
+    base('services-prerouting', { type: 'nat', hook: 'prerouting', priority: -105 }, [marking, staying]),
+    base('services-output', { type: 'nat', hook: 'output', priority: -105 }, [marking, staying]),
     virtualIP,
     base('input', { type: 'filter', hook: 'input', priority: 0 }, inputRules(terms, virtualIP.name)),
     masquerading,

@@ -189,6 +189,11 @@ function verdictExpressions(family: Family, verdict: Verdict): Expression[] {
           source3: register(addressLength(family) / 4),
         },
       ];
+    case 'stay':
+      return [
+        ...load(family, ['daddr']),
+        { kind: 'nat', operation: natTypes.dnat, key: natFamilies[family], source: register(0) },
+      ];
     default:
       return verdict satisfies never;
   }

@@ -45,7 +45,9 @@ export type Verdict =
   | { readonly kind: 'masquerade' }
   | { readonly kind: 'snat'; readonly address: Address }
   /** To the address and port that the map has for the selectors; a packet that it has none for goes on to the next rule. */
-  | { readonly kind: 'dnat'; readonly selectors: readonly Selector[]; readonly map: string };
+  | { readonly kind: 'dnat'; readonly selectors: readonly Selector[]; readonly map: string }
+  /** To the address and port that it goes to already: no nat chain behind sends it elsewhere. */
+  | { readonly kind: 'stay' };
 
 export interface Statements {
   readonly matches: readonly Match[];
@@ -207,6 +209,7 @@ function parseVerdict(words: Words): Verdict {
   if (words.take('reject')) return { kind: 'reject', by: 'port unreachable' };
   if (words.take('masquerade fully-random')) return { kind: 'masquerade' };
   if (words.take('snat to')) return snat(words);
+  if (words.take('dnat to ip daddr') || words.take('dnat to ip6 daddr')) return { kind: 'stay' };
   if (words.take('dnat ip to') || words.take('dnat ip6 to')) return dnat(words);
   throw words.unexpected();
 }

@@ -80,6 +80,8 @@ export class FakeChains {
         packet.port = port;
         return 'translated';
       }
+      case 'stay':
+        return 'translated';
       case 'snat':
         packet.source = decision.address;
         return 'translated';

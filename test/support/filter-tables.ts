@@ -80,7 +80,7 @@ function chainBlock({ name, base, rules }: Chain): string {
 function priorityText({ hook, priority }: NonNullable<Chain['base']>): string {
   const names: Readonly<Record<string, string>> = {
     'input 0': 'filter',
-    'prerouting -100': 'dstnat',
+    'prerouting -105': 'dstnat - 5',
     'prerouting -110': 'dstnat - 10',
     'postrouting 100': 'srcnat',
   };

@@ -135,6 +135,17 @@ const rules: readonly (readonly [family: Family, text: string, expressions: read
   ],
   [
     4,
+    'ip daddr . meta l4proto . th dport @services dnat to ip daddr',
+    [
+      ...service4,
+      'lookup reg 1 set services',
+      'payload load 4b @ header 1 + 16 => reg 1',
+      'nat 1 family 2 addr_min reg 1 flags 0',
+    ],
+  ],
+  [6, 'dnat to ip6 daddr', ['payload load 16b @ header 1 + 24 => reg 1', 'nat 1 family 10 addr_min reg 1 flags 0']],
+  [
+    4,
     'meta mark set meta mark | 0x00004000',
     ['meta load 3 => reg 1', 'bitwise reg 1 = ( reg 1 & ffbfffff ) ^ 00400000', 'meta set 3 with reg 1'],
   ],

@@ -96,6 +96,7 @@ const rules: readonly (readonly [string, Statements])[] = [
     'dnat ip6 to ip6 daddr . meta l4proto . th dport map @local-clients',
     { ...nothing, verdict: { kind: 'dnat', selectors: service, map: 'local-clients' } },
   ],
+  ['dnat to ip6 daddr', { ...nothing, verdict: { kind: 'stay' } }],
 ];
 
 for (const [text, statements] of rules) {
@@ -122,6 +123,7 @@ const strangers = [
   'snat to 10.0.0.1',
   'snat to cni0 fully-random',
   'dnat ip to ip daddr @local-clients',
+  'dnat to ip saddr',
   'tcp dport 80 return',
   'reject with icmp host-unreachable',
 ];
