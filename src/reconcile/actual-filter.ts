@@ -66,8 +66,11 @@ export class ActualFilter {
   }
 }
 
-/** The virtual service as an element: in `services` it marks it as ours, in `restricted` it closes it to all but its allowed sources. */
-export function elementOf(service: VirtualServiceKey, set: 'services' | 'restricted'): Element {
+/**
+ * The virtual service as an element: in `services` it marks it as ours, in `restricted` it closes it to all but its allowed sources, in
+ * `localClients` it sends clients of this node on.
+ */
+export function elementOf(service: VirtualServiceKey, set: 'services' | 'restricted' | 'localClients'): Element {
   return element(serviceFamily(service), set, [service.address, service.protocol, service.port]);
 }
 

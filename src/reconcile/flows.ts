@@ -8,6 +8,7 @@ import { endpointText, families, type Family, familyOf } from '../model/address.
 import { type Flow, flowService } from '../model/node-state.ts';
 import type { Op } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
+import { type ActualFilter, elementOf } from './actual-filter.ts';
 import { Dirty, keysOf, type Ticket } from './dirty.ts';
 import { type Failure, keyOf, type Surroundings, type Turn } from './turn.ts';
 
@@ -29,20 +30,31 @@ export interface FlowOutcome {
 /** UDP services whose tracked connections are to be looked through once the kernel says what it should. */
 export class Flows {
   readonly #surroundings: Surroundings;
+  readonly #filter: ActualFilter;
   /** Ids of all destinations that may answer for a virtual service; undefined for one that nobody wants. */
   readonly #answeringOf: (service: string) => ReadonlySet<string> | undefined;
   readonly #dirty: Dirty<VirtualServiceKey>;
   /** By virtual service, a flow of it that the kernel does not forget. */
   readonly #failing = new Map<string, Failure>();
+  /** Ids of those from which clients of this node were sent on when they were marked. */
+  readonly #sendingOn = new Set<string>();
   #error: KernelError | undefined;
 
-  constructor(surroundings: Surroundings, answeringOf: (service: string) => ReadonlySet<string> | undefined) {
+  constructor(
+    surroundings: Surroundings,
+    filter: ActualFilter,
+    answeringOf: (service: string) => ReadonlySet<string> | undefined,
+  ) {
     this.#surroundings = surroundings;
+    this.#filter = filter;
     this.#answeringOf = answeringOf;
     this.#dirty = new Dirty(surroundings.now);
   }
 
+  /** Of other protocols than UDP none is looked through. */
   mark(service: VirtualServiceKey, now: number): void {
+    if (service.protocol !== 'UDP') return;
+    if (this.#filter.has(elementOf(service, 'localClients'))) this.#sendingOn.add(service.id);
     this.#dirty.mark(service.id, service, now);
   }
 
@@ -68,7 +80,10 @@ export class Flows {
     }
     try {
       const flowSearches = await this.#search(turn, keysOf(ready));
-      for (const ticket of ready) turn.settle(this.#dirty, ticket, now());
+      for (const ticket of ready) {
+        turn.settle(this.#dirty, ticket, now());
+        if (!this.#dirty.has(ticket.id)) this.#sendingOn.delete(ticket.id);
+      }
       this.#note(ready, turn.report().failures);
       // those for which it could not be made may be gone
       if (this.#dirty.size === 0) this.#error = undefined;
@@ -93,10 +108,10 @@ export class Flows {
 
   async #search(turn: Turn, ready: readonly VirtualServiceKey[]): Promise<FlowSearch[]> {
     const { kernel, now } = this.#surroundings;
-    const keys = ready.filter(({ id }) => (this.#answeringOf(id)?.size ?? 0) > 0);
+    const keys = ready.filter(({ id }) => this.#sendingOn.has(id) || (this.#answeringOf(id)?.size ?? 0) > 0);
     if (keys.length === 0) return [];
     const start = now();
-    const stale = staleFlows(await kernel.flows(keys), this.#answeringOf);
+    const stale = staleFlows(await kernel.flows(keys), this.#answeringOf, this.#sendingOn);
     const before = turn.report().applied.length;
     await turn.apply(stale.map((flow): Op => ({ kind: 'flow', verb: 'delete', flow })));
     this.#error = undefined;
@@ -114,16 +129,21 @@ export class Flows {
 /**
  * Flows that are answered by somebody who may not: by a backend that takes no traffic of the virtual service any more, or by nobody,
  * because the flow is older than the virtual service. When a UDP destination goes the kernel itself forgets its flows, but not those that
- * our packet filter sent on from another virtual service (ip_vs_conn_drop_conntrack, 6.1). Where nobody may answer at all, the flows
- * stay: there is nobody to send them to.
+ * our packet filter sent on from another virtual service (ip_vs_conn_drop_conntrack, 6.1). Where nobody may answer at all the flows
+ * stay, since there is nobody to send them to, but for those that were sent on: they would go on to a backend of before, or to whoever
+ * has its address by now.
  */
 export function staleFlows(
   flows: readonly Flow[],
   answeringOf: (service: string) => ReadonlySet<string> | undefined,
+  sendingOn: ReadonlySet<string>,
 ): Flow[] {
   return flows.filter((flow) => {
-    const answering = answeringOf(flowService(flow).id);
-    if (answering === undefined || answering.size === 0) return false;
-    return !answering.has(endpointText(flow.reply.source, flow.reply.sourcePort));
+    const { original, reply } = flow;
+    const { id } = flowService(flow);
+    const answering = answeringOf(id);
+    const from = endpointText(reply.source, reply.sourcePort);
+    if (answering !== undefined && answering.size > 0) return !answering.has(from);
+    return sendingOn.has(id) && from !== endpointText(original.destination, original.destinationPort);
   });
 }

@@ -71,7 +71,7 @@ export class Reconciler {
     this.#reader = new Reader(surroundings.kernel, this.#actual, surroundings.signal);
     this.#scrub = new Scrub(surroundings.kernel, this.#reader, this.#actual);
     this.#dirty = new DirtyKeys(surroundings.now);
-    this.#flows = new Flows(surroundings, (id) => this.#wanted.wanted(id)?.answering);
+    this.#flows = new Flows(surroundings, this.#actual.filter, (id) => this.#wanted.wanted(id)?.answering);
   }
 
   /** Nothing is decided before. */
@@ -300,7 +300,7 @@ export class Reconciler {
     const now = this.#surroundings.now();
     for (const key of services) {
       this.#dirty.services.mark(key.id, key, now);
-      if (key.protocol === 'UDP') this.#flows.mark(key, now);
+      this.#flows.mark(key, now);
     }
     for (const element of elements) this.#dirty.elements.mark(element.id, element, now);
     for (const binding of bindings) {

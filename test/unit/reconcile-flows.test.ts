@@ -41,7 +41,11 @@ const answering: Readonly<Record<string, readonly string[]>> = {
   '10.96.0.10:53/UDP': ['10.244.0.1:5353', '10.244.0.2:5353'],
   '[fd00:96::10]:53/UDP': ['[fd00:244::1]:5353'],
   '10.96.0.11:53/UDP': [],
+  '203.0.113.5:53/UDP': [],
 };
+
+/** Those from which clients of this node were sent on; one of them nobody wants any more. */
+const sendingOn = new Set(['203.0.113.5:53/UDP', '203.0.113.6:53/UDP']);
 
 const rows: readonly [what: string, flow: string, stale: boolean][] = [
   ['a flow that an endpoint answers stays', '192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.1:5353', false],
@@ -49,6 +53,13 @@ const rows: readonly [what: string, flow: string, stale: boolean][] = [
   ['one to another port of an endpoint goes', '192.0.2.7:4000 > 10.96.0.10:53 > 10.244.0.1:53', true],
   ['one that is older than the virtual service goes', '192.0.2.7:4000 > 10.96.0.10:53 > 10.96.0.10:53', true],
   ['one of a Service that nobody serves stays', '192.0.2.7:4000 > 10.96.0.11:53 > 10.244.0.3:5353', false],
+  [
+    'one that was sent on to a backend of such a Service goes',
+    '10.244.0.9:4000 > 203.0.113.5:53 > 10.244.0.3:5353',
+    true,
+  ],
+  ['one that was sent on nowhere stays', '10.244.0.9:4000 > 203.0.113.5:53 > 203.0.113.5:53', false],
+  ['one that was sent on, of a Service that is gone, goes', '10.244.0.9:4000 > 203.0.113.6:53 > 10.244.0.3:5353', true],
   ['one to somewhere else stays', '192.0.2.7:4000 > 192.0.2.1:53 > 192.0.2.1:53', false],
   ['likewise IPv6: served', '[2001:db8::7]:4000 > [fd00:96::10]:53 > [fd00:244::1]:5353', false],
   ['likewise IPv6: gone', '[2001:db8::7]:4000 > [fd00:96::10]:53 > [fd00:244::9]:5353', true],
@@ -56,7 +67,7 @@ const rows: readonly [what: string, flow: string, stale: boolean][] = [
 
 for (const [what, text, isStale] of rows) {
   test(what, () => {
-    const found = staleFlows([flow(text)], (id) => new Set(answering[id] ?? []));
+    const found = staleFlows([flow(text)], (id) => new Set(answering[id] ?? []), sendingOn);
     assert.equal(found.length, isStale ? 1 : 0);
   });
 }
@@ -96,6 +107,27 @@ test('an endpoint that is published although it is not ready keeps its clients',
   store.apply(dnsSlice(endpoint('10.244.0.1', { serving: false }), '10.244.0.2'));
   await node.rest();
   assert.equal(kernel.tracked().length, 2);
+});
+
+test('with a Service or one of its addresses go the clients that were sent on from there, and no others', async () => {
+  const { node, kernel, store } = await served();
+  const local = {
+    ...dns,
+    externalTrafficPolicy: 'Local',
+    externalIPs: [address('203.0.113.5'), address('203.0.113.6')],
+  } as const;
+  store.apply(setService(local));
+  await node.rest();
+  const sentOn = ['203.0.113.5', '203.0.113.6'].map((at, i) =>
+    flow(`10.244.0.9:4000 > ${at}:53 > 10.244.0.1:5353`, 3 + i),
+  );
+  for (const one of sentOn) kernel.track(one);
+  store.apply(setService({ ...local, externalIPs: [address('203.0.113.6')] }));
+  await node.rest();
+  assert.deepEqual(kernel.tracked().map(flowId), [toFirst, toSecond, sentOn[1]!].map(flowId));
+  store.apply(deleteService('default/dns'));
+  await node.rest();
+  assert.deepEqual(kernel.tracked().map(flowId), [toFirst, toSecond].map(flowId));
 });
 
 test('a change of the Service alone is looked at too', async () => {
