@@ -180,7 +180,7 @@ export class Journal {
 
   #tellFlowError(reason: string | undefined): void {
     if (reason !== undefined && reason !== this.#toldFlowError) {
-      this.#log.warn(`tracked UDP connections cannot be looked through: ${reason}; it is tried again`);
+      this.#log.warn(`tracked connections cannot be looked through: ${reason}; it is tried again`);
     }
     this.#toldFlowError = reason;
   }

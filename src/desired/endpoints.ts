@@ -26,7 +26,7 @@ export interface Backends {
   readonly clusterIP: Address;
   readonly all: readonly Candidate[];
   readonly destinations: Readonly<Record<TrafficPolicy, readonly Destination[]>>;
-  /** Ids of those that may answer, at whichever front end; of UDP only, where nothing else tells that a flow is stale. */
+  /** Ids of those that may answer, at whichever front end; not of TCP, where the client itself finds out. */
   readonly answering: ReadonlySet<string>;
 }
 
@@ -56,7 +56,7 @@ export function backendsOf(
   const destinations = { Cluster: destinationsFor('Cluster'), Local: destinationsFor('Local') };
   // the node's own clients of other front ends may have been sent on to the ClusterIP
   const policies = [internalTrafficPolicy, externalTrafficPolicy];
-  const answering = port.protocol === 'UDP' ? idsOf(policies.flatMap((policy) => destinations[policy])) : nobody;
+  const answering = port.protocol === 'TCP' ? nobody : idsOf(policies.flatMap((policy) => destinations[policy]));
   return { port, clusterIP, all, destinations, answering };
 }
 

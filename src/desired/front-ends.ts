@@ -28,7 +28,7 @@ export interface FrontEnd {
   readonly elements: readonly Element[];
   /** Milliseconds; undefined: a drain ends when the destination is idle. */
   readonly drainTimeout: number | undefined;
-  /** Ids of all destinations that may answer, those of the ClusterIP too; of UDP only. */
+  /** Ids of all destinations that may answer, those of the ClusterIP too; not of TCP. */
   readonly answering: ReadonlySet<string>;
 }
 

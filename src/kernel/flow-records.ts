@@ -12,7 +12,7 @@ import { addressFromBytes, type Family, familyOf, writeAddress } from '../model/
 import type { Flow, Tuple } from '../model/node-state.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { flowKeySize, flowSize } from './addon.ts';
-import { protocolNumbers, Records } from './fields.ts';
+import { protocolNames, protocolNumbers, Records } from './fields.ts';
 
 const originalPorts = 12;
 const originalAddresses = 32;
@@ -33,10 +33,10 @@ export function encodeFlowKeys(services: readonly VirtualServiceKey[]): Uint8Arr
 
 export function encodeFlows(flows: readonly Flow[]): Uint8Array {
   const records = new Records(new Uint8Array(flows.length * flowSize));
-  flows.forEach(({ original, reply, id, zone }, i) => {
+  flows.forEach(({ protocol, original, reply, id, zone }, i) => {
     const at = i * flowSize;
     records.bytes[at] = familyOf(original.source);
-    records.bytes[at + 1] = protocolNumbers.UDP;
+    records.bytes[at + 1] = protocolNumbers[protocol];
     records.setShort(at + 2, zone);
     records.setWord(at + 4, id);
     encodeTuple(records, at + originalPorts, at + originalAddresses, original);
@@ -47,10 +47,12 @@ export function encodeFlows(flows: readonly Flow[]): Uint8Array {
 
 export function decodeFlows(dump: Uint8Array): Flow[] {
   const records = new Records(dump);
-  return Array.from({ length: dump.length / flowSize }, (_, i) => {
-    const at = i * flowSize;
+  return Array.from({ length: dump.length / flowSize }, (_, i) => i * flowSize).flatMap((at) => {
     const family: Family = records.byte(at) === 6 ? 6 : 4;
+    const protocol = protocolNames.get(records.byte(at + 1));
+    if (protocol === undefined) return [];
     return {
+      protocol,
       original: decodeTuple(records, at + originalPorts, at + originalAddresses, family),
       reply: decodeTuple(records, at + replyPorts, at + replyAddresses, family),
       id: records.word(at + 4),

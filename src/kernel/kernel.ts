@@ -67,8 +67,8 @@ export interface Kernel {
   /** Every element of our sets in the table of the family; those that no set of ours can hold are left out. */
   elements(family: Family): Promise<readonly Element[]>;
   /**
-   * Tracked UDP connections whose original destination is one of the virtual services; none on a kernel that does not show them. One
-   * look through the kernel's table.
+   * Tracked connections of UDP and SCTP whose original destination is one of the virtual services; none on a kernel that does not show
+   * them. One look through the kernel's table.
    */
   flows(services: readonly VirtualServiceKey[]): Promise<readonly Flow[]>;
   /** In the order of the names. */

@@ -25,10 +25,10 @@ export class NativeNode {
 
   /** None where the kernel cannot show its tracked connections: they end by themselves, as without us. */
   async flows(services: readonly VirtualServiceKey[]): Promise<readonly Flow[]> {
-    const udp = services.filter(({ protocol }) => protocol === 'UDP');
-    if (udp.length === 0) return [];
+    const tracked = services.filter(({ protocol }) => protocol !== 'TCP');
+    if (tracked.length === 0) return [];
     try {
-      return decodeFlows(await this.#socket().flows(encodeFlowKeys(udp)));
+      return decodeFlows(await this.#socket().flows(encodeFlowKeys(tracked)));
     } catch (error) {
       const reason = explain(error, { of: 'connection tracking' });
       if (reason.code === 'NO_CONNTRACK') return [];

@@ -3,9 +3,9 @@
 import type { Op } from './op.ts';
 
 /** `conntrack -D -p udp --orig-src 192.0.2.7 --orig-dst 10.96.0.10 --sport 5353 --dport 53`. */
-export function flowOpText({ flow: { original } }: Extract<Op, { kind: 'flow' }>): string {
+export function flowOpText({ flow: { protocol, original } }: Extract<Op, { kind: 'flow' }>): string {
   const { source, destination, sourcePort, destinationPort } = original;
-  return `conntrack -D -p udp --orig-src ${source} --orig-dst ${destination} --sport ${sourcePort} --dport ${destinationPort}`;
+  return `conntrack -D -p ${protocol.toLowerCase()} --orig-src ${source} --orig-dst ${destination} --sport ${sourcePort} --dport ${destinationPort}`;
 }
 
 /** `sysctl -w net.ipv4.vs.conntrack=1`; `echo 65536 > /sys/module/…` for a module's parameter. */

@@ -1,7 +1,7 @@
 /** What else of a node's kernel we look at and change: connection tracking, settings below /proc/sys, IPVS timeouts. */
 
 import { type Address, endpointText } from './address.ts';
-import { type VirtualServiceKey, virtualServiceKey } from './virtual-service.ts';
+import { type Protocol, type VirtualServiceKey, virtualServiceKey } from './virtual-service.ts';
 
 /** One side of a tracked connection. */
 export interface Tuple {
@@ -11,8 +11,9 @@ export interface Tuple {
   readonly destinationPort: number;
 }
 
-/** A tracked UDP connection. What answers it is `reply.source`. */
+/** A tracked connection. What answers it is `reply.source`. */
 export interface Flow {
+  readonly protocol: Protocol;
   readonly original: Tuple;
   readonly reply: Tuple;
   /** conntrack's own number, which tells it from a later flow between the same ports. */
@@ -21,8 +22,8 @@ export interface Flow {
 }
 
 /** The virtual service that the flow was sent to. */
-export function flowService({ original: { destination, destinationPort } }: Flow): VirtualServiceKey {
-  return virtualServiceKey('UDP', destination, destinationPort);
+export function flowService({ protocol, original: { destination, destinationPort } }: Flow): VirtualServiceKey {
+  return virtualServiceKey(protocol, destination, destinationPort);
 }
 
 /** `192.0.2.7:5353 -> 10.96.0.10:53`. */

@@ -1,6 +1,6 @@
 /**
- * Tracked UDP connections that go nowhere any more: flows and the destinations that may answer in, those to forget out. conntrack
- * would keep a client that goes on sending from one port at a backend that is gone.
+ * Tracked connections of UDP and SCTP that go nowhere any more: flows and the destinations that may answer in, those to forget out.
+ * conntrack would keep a client that goes on sending from one port at a backend that is gone.
  */
 
 import { KernelError } from '../kernel/kernel.ts';
@@ -27,7 +27,7 @@ export interface FlowOutcome {
   readonly flowError: KernelError | undefined;
 }
 
-/** UDP services whose tracked connections are to be looked through once the kernel says what it should. */
+/** Virtual services of UDP and SCTP whose tracked connections are to be looked through once the kernel says what it should. */
 export class Flows {
   readonly #surroundings: Surroundings;
   readonly #filter: ActualFilter;
@@ -51,9 +51,9 @@ export class Flows {
     this.#dirty = new Dirty(surroundings.now);
   }
 
-  /** Of other protocols than UDP none is looked through. */
+  /** A TCP client ends with its backend, and comes by another port: none is looked through. */
   mark(service: VirtualServiceKey, now: number): void {
-    if (service.protocol !== 'UDP') return;
+    if (service.protocol === 'TCP') return;
     if (this.#filter.has(elementOf(service, 'localClients'))) this.#sendingOn.add(service.id);
     this.#dirty.mark(service.id, service, now);
   }
@@ -128,7 +128,7 @@ export class Flows {
 
 /**
  * Flows that are answered by somebody who may not: by a backend that takes no traffic of the virtual service any more, or by nobody,
- * because the flow is older than the virtual service. When a UDP destination goes the kernel itself forgets its flows, but not those that
+ * because the flow is older than the virtual service. When such a destination goes the kernel itself forgets its flows, but not those that
  * our packet filter sent on from another virtual service (ip_vs_conn_drop_conntrack, 6.1). Where nobody may answer at all the flows
  * stay, since there is nobody to send them to, but for those that were sent on: they would go on to a backend of before, or to whoever
  * has its address by now.

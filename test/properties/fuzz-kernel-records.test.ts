@@ -82,7 +82,7 @@ const tuple = {
   destination: address('10.96.0.10'),
   destinationPort: 53,
 };
-const flows = encodeFlows([{ original: tuple, reply: tuple, id: 7, zone: 0 }]);
+const flows = encodeFlows([{ protocol: 'UDP', original: tuple, reply: tuple, id: 7, zone: 0 }]);
 
 fuzz('tracked flows', 2_500, (mutator) => {
   for (const { original, reply } of decodeFlows(whole(mutator.bytes([flows]), flowSize))) {

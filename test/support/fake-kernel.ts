@@ -6,10 +6,9 @@
 import { type Answers, type Device, type Kernel, KernelError, type TableState } from '../../src/kernel/kernel.ts';
 import type { NodeAddress } from '../../src/model/cluster.ts';
 import type { Element, Table } from '../../src/model/filter.ts';
-import { type Flow, flowId, type ObservedSetting, type Timeouts } from '../../src/model/node-state.ts';
+import { type Flow, flowId, flowService, type ObservedSetting, type Timeouts } from '../../src/model/node-state.ts';
 import {
   type Address,
-  endpointText,
   type Family,
   addressBytes,
   cidrContains,
@@ -306,9 +305,7 @@ export class FakeKernel implements Kernel {
     this.reads--;
     this.flowReads++;
     const ids = new Set(services.map(({ id }) => id));
-    const isAsked = ({ original: { destination, destinationPort } }: Flow) =>
-      ids.has(`${endpointText(destination, destinationPort)}/UDP`);
-    return [...this.#flows.values()].filter(isAsked);
+    return [...this.#flows.values()].filter((flow) => ids.has(flowService(flow).id));
   }
 
   async settings(names: readonly string[]): Promise<readonly ObservedSetting[]> {

@@ -193,14 +193,15 @@ export class FakeNetwork implements Network {
     return party;
   }
 
-  /** Datagrams between the same ports go where the first one went, for as long as connection tracking remembers it. */
+  /** What goes between the same ports goes where the first one went, for as long as connection tracking remembers it. */
   #tracked(line: Traffic, { source }: Packet): Ending | undefined {
     const { port, sourcePort, target } = line;
     if (port === undefined || !keepsPort(line)) return undefined;
     const flow = this.#kernel
       .tracked()
       .find(
-        ({ original }) =>
+        ({ protocol, original }) =>
+          protocol === port.protocol &&
           original.source === source &&
           original.sourcePort === sourcePort &&
           original.destination === target &&
@@ -217,6 +218,7 @@ export class FakeNetwork implements Network {
     if (port === undefined || !keepsPort(line) || typeof ending === 'string') return;
     const source = as ?? this.#sourceFor(this.#partyOf(client), target);
     this.#kernel.track({
+      protocol: port.protocol,
       original: { source, sourcePort, destination: target, destinationPort: port.port },
       reply: { source: ending.at, sourcePort: ending.port, destination: ending.from, destinationPort: sourcePort },
       id: sourcePort,
@@ -229,9 +231,9 @@ function isLoopback(address: Address): boolean {
   return address === '::1' || address.startsWith('127.');
 }
 
-/** All of its datagrams are one flow. */
+/** All that it sends is one flow. */
 function keepsPort({ port, sourcePort }: Traffic): boolean {
-  return port?.protocol === 'UDP' && sourcePort !== undefined;
+  return port !== undefined && port.protocol !== 'TCP' && sourcePort !== undefined;
 }
 
 function always(ending: Ending): Balanced {

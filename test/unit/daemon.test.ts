@@ -108,7 +108,7 @@ test('a daemon whose tracked connections cannot be looked through says so once',
       return Promise.reject(new KernelError('ENOBUFS', 'no buffers'));
     };
   });
-  await line(/^warn tracked UDP connections cannot be looked through: no buffers; it is tried again/);
+  await line(/^warn tracked connections cannot be looked through: no buffers; it is tried again/);
   await asked;
   const replaced = new Promise<void>((resolve) => {
     kernel.onChange = (op) => {
@@ -118,7 +118,7 @@ test('a daemon whose tracked connections cannot be looked through says so once',
   write('10.244.0.2');
   await replaced;
   await ended();
-  assert.equal(lines.filter((one) => one.includes('tracked UDP connections')).length, 1);
+  assert.equal(lines.filter((one) => one.includes('tracked connections')).length, 1);
 });
 
 test('health-check node ports answer as before until a new cluster has told everything', async () => {

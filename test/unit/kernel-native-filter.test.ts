@@ -24,6 +24,7 @@ const services = ['1', '2', '3', '4'].map((end) =>
 );
 const web = '-A -t 10.96.0.10:80 -s rr';
 const flow: Flow = {
+  protocol: 'UDP',
   original: {
     source: address('192.0.2.7'),
     sourcePort: 40_000,
@@ -167,10 +168,12 @@ test('flows are records and back, with number and zone', async () => {
   assert.deepEqual(await reader.kernel.flows([virtualServiceKey('UDP', address('10.96.0.10'), 53)]), [flow]);
 });
 
-test('only UDP services have flows that are looked for', async () => {
+test('only services of UDP and SCTP have flows that are looked for', async () => {
   const { kernel } = scriptedKernel({ error: { code: 'EIO', message: 'asked' } });
   assert.deepEqual(await kernel.flows([virtualServiceKey('TCP', address('10.96.0.10'), 80)]), []);
-  await assert.rejects(kernel.flows([virtualServiceKey('UDP', address('10.96.0.10'), 53)]), { code: 'EIO' });
+  for (const protocol of ['UDP', 'SCTP'] as const) {
+    await assert.rejects(kernel.flows([virtualServiceKey(protocol, address('10.96.0.10'), 53)]), { code: 'EIO' });
+  }
 });
 
 test('a kernel that shows no connections has none to clean up', async () => {

@@ -1,4 +1,4 @@
-/** Which tracked UDP connections are forgotten. */
+/** Which tracked connections are forgotten. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -34,7 +34,7 @@ function flow(text: string, id = 1): Flow {
     destination: to!.address,
     destinationPort: to!.port,
   });
-  return { original: tuple(client, service), reply: tuple(answering, client), id, zone: 0 };
+  return { protocol: 'UDP', original: tuple(client, service), reply: tuple(answering, client), id, zone: 0 };
 }
 
 const answering: Readonly<Record<string, readonly string[]>> = {
@@ -225,6 +225,20 @@ test('a look through the tracked connections is told with the time that it took,
   const told = (deleted: number) => [{ family: 4, milliseconds: 1_500, deleted }];
   assert.deepEqual(await searches('10.244.0.1', '10.244.0.2', '10.244.0.3'), told(0));
   assert.deepEqual(await searches('10.244.0.3'), told(2));
+});
+
+test('a client of SCTP that keeps its port is forgotten with its endpoint, too', async () => {
+  const sctp = { name: 'sig', protocol: 'SCTP' } as const;
+  const slices = (at: string) => setSlice(slice('default/sig', [at], { ports: [{ ...sctp, port: 5353 }] }));
+  const { node, kernel, store } = started(
+    storeOf(setService(service('default/sig', { ports: [port(53, sctp)] })), slices('10.244.0.1')),
+  );
+  await node.converge();
+  kernel.track({ ...toFirst, protocol: 'SCTP' });
+  kernel.track({ ...toSecond, protocol: 'UDP' });
+  store.apply(slices('10.244.0.3'));
+  await node.rest();
+  assert.deepEqual(kernel.tracked().map(flowId), [flowId(toSecond)]);
 });
 
 test('a TCP change does not look through the tracked connections', async () => {
