@@ -1,11 +1,15 @@
 /** The client on real sockets: HTTP/1.1 and HTTP/2, with TLS and without, and what becomes of connections that go wrong. */
 
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createGzip } from 'node:zlib';
 import type { ApiClient, RequestReport } from '../../src/watch/kubernetes/api-client.ts';
 import { patience } from '../../src/watch/kubernetes/transport.ts';
@@ -252,6 +256,32 @@ for (const protocol of protocols) {
 }
 
 /** So many signs of life were asked of the server, besides the watch. */
+test('a server that is silent for weeks is asked again and again, and nothing is left of the questions', async () => {
+  const questions: WeakRef<object>[] = [];
+  const note = (message: unknown) => questions.push(new WeakRef((message as { readonly request: object }).request));
+  const server = await serve('http', (request, response) =>
+    request.url === '/version' ? response.end('{}') : streaming(request, response),
+  );
+  const client = await connect('http', server.port, { patience: curiosity });
+  const pieces = (await get(client, '/watch')).body[Symbol.asyncIterator]();
+  assert.equal(await pieceOf(pieces), 'hello');
+  const next = pieceOf(pieces);
+  subscribe('http.client.request.start', note);
+  while (questions.length < 20) await sleep(10);
+  unsubscribe('http.client.request.start', note);
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const left = () => questions.filter((question) => question.deref() !== undefined).length;
+  for (let tries = 0; left() > 5 && tries < 50; tries++) {
+    await sleep(20);
+    collect();
+  }
+  assert.ok(left() <= 5, `${left()} of ${questions.length}`);
+  client.close();
+  await assert.rejects(next, /the client is closed/);
+  await closed(client, server);
+});
+
 async function asked(protocol: Protocol, server: TestServer, count: number): Promise<void> {
   if (protocol !== 'h2') {
     const versions = () => server.served.filter(({ path }) => path === '/version').length;

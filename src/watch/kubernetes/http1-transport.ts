@@ -12,7 +12,8 @@ export class Http1Transport implements Transport {
   readonly #credentials: Credentials;
   readonly #patience: Patience;
   readonly #agent: http.Agent;
-  readonly #closed = new AbortController();
+  /** Those that nobody has answered yet. */
+  readonly #questions = new Set<AbortController>();
   /** The last question whether the server is there: one stands for all answers that are silent at about the same time. */
   #question: { readonly askedAt: number; readonly answer: Promise<void> } | undefined;
   #isRetired = false;
@@ -48,7 +49,7 @@ export class Http1Transport implements Transport {
 
   close(): void {
     this.#isRetired = true;
-    this.#closed.abort(new Error('the connection is closed'));
+    for (const question of this.#questions) question.abort(new Error('the connection is closed'));
     this.#agent.destroy();
   }
 
@@ -117,18 +118,20 @@ export class Http1Transport implements Transport {
   async #askForSign(headers: WireRequest['headers']): Promise<void> {
     const { server, tls, proxy } = this.#credentials;
     const once = server.protocol === 'http:' ? new http.Agent() : new https.Agent(tls);
+    // one made of several signals would outlive its question, with all that hangs on it
     const abort = new AbortController();
     const { sign } = this.#patience;
     const timer = setTimeout(() => abort.abort(new Error(`nothing within ${sign} ms`)), sign);
-    const signal = AbortSignal.any([abort.signal, this.#closed.signal]);
+    this.#questions.add(abort);
     try {
       const path = `${server.pathname.replace(/\/$/, '')}/version`;
-      const question: WireRequest = { method: 'GET', path, headers, body: undefined, signal };
+      const question: WireRequest = { method: 'GET', path, headers, body: undefined, signal: abort.signal };
       const response = await this.#exchange(question, proxy ?? once);
       response.destroy();
       if (response.statusCode! >= 500) throw new Error(`HTTP ${response.statusCode}`);
     } finally {
       clearTimeout(timer);
+      this.#questions.delete(abort);
       once.destroy();
     }
   }
