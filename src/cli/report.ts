@@ -108,7 +108,7 @@ export function remarks({ account, standing }: Outcome): string[] {
 }
 
 export function conflictText({ service, owner, loser }: Conflict): string {
-  return `${service} is claimed by ${owner} and ${loser}; the older, ${owner}, has it`;
+  return `${service} is claimed by ${owner} and ${loser}; ${owner}, the older or first by name, has it`;
 }
 
 export function missingSchedulerText({ owner, scheduler }: MissingScheduler): string {

@@ -56,7 +56,7 @@ FAILURES, refused by the kernel and tried again
   -A -t 10.96.0.12:80 -s xx: ENOENT
 
 REMARKS
-  10.96.0.9:80/TCP is claimed by default/web and default/new; the older, default/web, has it
+  10.96.0.9:80/TCP is claimed by default/web and default/new; default/web, the older or first by name, has it
 `,
     );
   });
