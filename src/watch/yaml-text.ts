@@ -36,7 +36,10 @@ export type YamlReading = { readonly value: unknown } | YamlError;
  * nor base sixty (`1:30` is text), and YAML 1.2's `0o17` and decimal fractions. Tags of others are as good as none.
  */
 const kubectlSchema = new Schema([
-  ...[strTag, seqTag, mapTag].flatMap((tag) => [tag, { ...tag, tagName: '', matchByTagPrefix: true }]),
+  ...[{ ...strTag, resolve: detached }, seqTag, mapTag].flatMap((tag) => [
+    tag,
+    { ...tag, tagName: '', matchByTagPrefix: true },
+  ]),
   nullYaml11Tag,
   boolYaml11Tag,
   {
@@ -49,6 +52,11 @@ const kubectlSchema = new Schema([
   floatCoreTag,
   mergeTag,
 ]);
+
+/** A piece of a text, as V8 makes it, keeps all of that text: a fact that outlives its file would hold each version of it in memory. */
+function detached(piece: string): string {
+  return JSON.parse(JSON.stringify(piece)) as string;
+}
 
 /** The stack of Node.js holds about twice as many. */
 const deepest = 1000;

@@ -8,14 +8,13 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createGzip } from 'node:zlib';
 import type { ApiClient, RequestReport } from '../../src/watch/kubernetes/api-client.ts';
 import { patience } from '../../src/watch/kubernetes/transport.ts';
 import { type Answer, listening, serve, type TestServer, wireTo } from '../support/http-servers.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { clientOf, curiosity, get, impatience, pieceOf, textOf } from '../support/clients.ts';
+import { collectGarbage } from '../support/garbage.ts';
 import { kubeconfigFile } from '../support/kubeconfig-file.ts';
 
 const certificates = makeCertificates();
@@ -269,12 +268,10 @@ test('a server that is silent for weeks is asked again and again, and nothing is
   subscribe('http.client.request.start', note);
   while (questions.length < 20) await sleep(10);
   unsubscribe('http.client.request.start', note);
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
   const left = () => questions.filter((question) => question.deref() !== undefined).length;
   for (let tries = 0; left() > 5 && tries < 50; tries++) {
     await sleep(20);
-    collect();
+    collectGarbage();
   }
   assert.ok(left() <= 5, `${left()} of ${questions.length}`);
   client.close();

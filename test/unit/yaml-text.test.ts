@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { locateYaml, readYaml } from '../../src/watch/yaml-text.ts';
+import { heapInUse } from '../support/garbage.ts';
 import fc from '../support/property.ts';
 
 describe('YAML', () => {
@@ -92,6 +93,20 @@ describe('YAML', () => {
       }),
       { numRuns: 5000 },
     );
+  });
+
+  it('leaves nothing of a text in memory but the values that are kept', () => {
+    const kept: unknown[] = [];
+    const before = heapInUse();
+    for (let version = 0; version < 20; version++) {
+      const name = `a-name-of-${version}`.padEnd(40, 'e');
+      const reading = readYaml(`a: ${name}\nb: "${name}"\nc: [ ${name}]\n# ${'x'.repeat(1_000_000)}\n`);
+      assert.ok('value' in reading);
+      kept.push(reading.value);
+    }
+    const more = heapInUse() - before;
+    assert.ok(more < 5_000_000, `${more} bytes`);
+    assert.equal(kept.length, 20);
   });
 });
 
