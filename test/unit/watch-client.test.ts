@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import type { Http2ServerRequest } from 'node:http2';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -337,6 +338,26 @@ test('when a server says goodbye its running answers go on, and new requests hav
   assert.equal(await Promise.race([next, Promise.resolve('goes on')]), 'goes on');
   client.close();
   await assert.rejects(next);
+  await closed(client, server);
+});
+
+test('a connection that a server said goodbye to is closed with its last answer, whether or not the server closes it', async () => {
+  const server = await serve(
+    'h2',
+    (request, response) => {
+      response.end('goodbye');
+      (request as Http2ServerRequest).stream.session!.goaway();
+    },
+    certificates,
+  );
+  const client = await connect('h2', server.port);
+  while (server.sessions.length < 10) await get(client, '/').then(textOf, () => {});
+  // both ends of each are in this process
+  const own = () =>
+    process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length - server.sockets.size;
+  for (let tries = 0; own() > 2 && tries < 100; tries++) await sleep(10);
+  assert.ok(own() <= 2, `${own()} of ${server.sessions.length}`);
+  for (const socket of server.sockets) socket.destroy();
   await closed(client, server);
 });
 

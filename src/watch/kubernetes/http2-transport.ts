@@ -95,16 +95,18 @@ class Http2Transport implements Transport {
     });
   }
 
-  /** A session that is closed says so before it sends what it was asked last, and the server may then refuse that. */
+  /**
+   * A session that is closed says so before it sends what it was asked last, and the server may then refuse that. Nor does it end before the
+   * other end closes, which may never do so.
+   */
   retire(): void {
     this.#isRetired = true;
-    if (this.#open === 0) this.#session.close();
+    if (this.#open === 0) this.close();
   }
 
   close(): void {
     clearInterval(this.#pings);
     this.#session.destroy();
-    // a session that was retired waits for the other end, which may be gone
     this.#socket.destroy();
   }
 
