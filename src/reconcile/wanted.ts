@@ -63,7 +63,7 @@ export class WantedState implements Desired {
   readonly #claims = new Claims();
   readonly #derived = new Map<ObjectName, Derived>();
   readonly #queue = new AgeQueue();
-  /** Whether the kernel has a scheduler. */
+  /** Whether the kernel has a scheduler: of those that Services asked for when somebody last learned anything. */
   readonly #schedulers = new Map<string, boolean>();
   readonly #missing = new Map<ObjectName, string>();
   /**
@@ -161,9 +161,11 @@ export class WantedState implements Desired {
     return [...this.#store.schedulers].filter((name) => !this.#schedulers.has(name));
   }
 
-  /** Services that went without one that the kernel has by now are to be looked at again. O(Services that go without). */
+  /** Services that went without one that the kernel has by now are to be looked at again. O(schedulers and Services that go without). */
   learnSchedulers(asked: readonly string[], offered: readonly string[]): void {
     for (const name of asked) this.#schedulers.set(name, offered.includes(name));
+    const named = new Set(this.#store.schedulers);
+    for (const name of this.#schedulers.keys()) if (!named.has(name)) this.#schedulers.delete(name);
     for (const [owner, name] of this.#missing) if (this.#hasScheduler(name)) this.#enqueue(owner);
   }
 
@@ -172,7 +174,7 @@ export class WantedState implements Desired {
     return [...this.#store.schedulers].filter((name) => this.#schedulers.get(name) === false);
   }
 
-  /** Every scheduler that anybody asked for, to be looked up again. */
+  /** Schedulers that are known, to be looked up again. */
   knownSchedulers(): string[] {
     return [...this.#schedulers.keys()];
   }

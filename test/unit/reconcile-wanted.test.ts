@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WantedState } from '../../src/reconcile/wanted.ts';
 import { setNodeAddresses } from '../support/arbitrary-cluster.ts';
-import { nodeAddress, port, service, setService, storeOf } from '../support/cluster.ts';
+import { nodeAddress, port, service, setService, storeOf, tuning } from '../support/cluster.ts';
 import { plainWishes } from '../support/node-loop.ts';
 
 test('a Service that changes while others are folded in is not known before the next turn has taken it', async () => {
@@ -54,4 +54,17 @@ test('a Pod whose device has the address that those of other Pods have too is no
   const without = { names: [], devices: ['ip numbered-devices veth1'] };
   assert.deepEqual(await take(first!, last!, '10.244.0.1 veth2'), without);
   assert.deepEqual((await take(first!, last!)).names, ['default/web'], 'the address is gone, and with it a NodePort');
+});
+
+test('schedulers that no Service names any more are forgotten, and asked for again once one does', () => {
+  const naming = (scheduler: string) => setService(service('default/web', { tuning: tuning({ scheduler }) }));
+  const store = storeOf(naming('first'));
+  const wanted = new WantedState(plainWishes, store);
+  for (const scheduler of ['first', 'second', 'third', 'first']) {
+    store.apply(naming(scheduler));
+    assert.deepEqual(wanted.unknownSchedulers(), [scheduler]);
+    wanted.learnSchedulers([scheduler], []);
+    assert.deepEqual(wanted.knownSchedulers(), [scheduler]);
+    assert.deepEqual(wanted.lackingSchedulers(), [scheduler]);
+  }
 });
