@@ -241,7 +241,10 @@ export class Reconciler {
     this.#dirty.settle(work, (dirty, ticket) => turn.settle(dirty, ticket, now));
     for (const { id } of [...work.services, ...work.bindings, ...work.elements, ...work.fixtures])
       this.#failing.delete(id);
-    for (const failure of turn.report().failures) this.#failing.set(keyOf(failure.op), failure);
+    const { applied, failures } = turn.report();
+    // what goes to make room for another may be no key that is due
+    for (const op of applied) this.#failing.delete(keyOf(op));
+    for (const failure of failures) this.#failing.set(keyOf(failure.op), failure);
     if (this.#actual.bindingsUnknown) this.#suspectBindings();
     for (const { id } of work.services) this.#draining.delete(id);
     for (const one of work.plan.draining) {

@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Op } from '../../src/model/op.ts';
 import { opText } from '../../src/model/text.ts';
 import { Reconciler } from '../../src/reconcile/loop.ts';
-import { deleteService, port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
+import { address, deleteService, port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 import { type Fault, noFaults } from '../../src/kernel/faults.ts';
 import { faultsAt } from '../support/faults.ts';
@@ -51,6 +52,30 @@ test('a newer change of a Service that waits for a retry is applied at once', as
   await node.reconciler.pass();
   assert.equal(node.clock.time, waiting);
   assert.deepEqual(texts(node), ['-a -t 10.96.0.10:80 -r 10.244.0.2:8080 -m -w 1']);
+});
+
+test('an address that would not make room is told until it does', async () => {
+  const vip = address('fd00:10:96::10');
+  const wide: Op = { kind: 'binding', verb: 'delete', binding: { form: 'address', address: vip, prefix: 64 } };
+  const store = storeOf(setService(service('default/web', { vips: [vip] })));
+  const { node, kernel } = started(store);
+  await kernel.apply([
+    { kind: 'device', verb: 'add' },
+    { ...wide, verb: 'add' },
+  ]);
+  kernel.faults = { ...noFaults, ofOperation: (op) => (opText(op) === opText(wide) ? refused : undefined) };
+  await node.converge();
+  await node.scrubbed();
+  await node.rest();
+  assert.deepEqual(
+    node.reconciler.failing().map(({ op }) => opText(op)),
+    [opText(wide)],
+  );
+  kernel.faults = noFaults;
+  await node.scrubbed();
+  await node.rest();
+  assert.match(kernel.text(), /ip addr add fd00:10:96::10\/128/);
+  assert.deepEqual(node.reconciler.failing(), []);
 });
 
 test('one Service that the kernel refuses does not hold up another', async () => {
