@@ -7,7 +7,7 @@
  *     prerouting -110, output -110   local-policy-*  clients on this node leave virtual services that have local endpoints only
  *     prerouting -105, output -105   services        what must be masqueraded is marked; others' nat chains at -100 have no say
  *     input         0                input           nothing but virtual services is reachable at a virtual address
- *     postrouting 100                postrouting     what is marked, or comes back to its sender, is masqueraded
+ *     postrouting 95                 postrouting     what is marked, or comes back to its sender, is masqueraded, by nobody else at 100
  *
  * Chains of the type nat see the first packet of a connection only, and the first that sets up a destination ends the others of its
  * hook for the connection (nf_nat_inet_fn in nf_nat_core.c, 6.1). Rules are in the form in which nft 1.0.6 lists them.
@@ -36,6 +36,12 @@ export interface FilterPolicy {
   /** Networks whose every address is the node's, because a route leads them to kube-ipvs0. */
   readonly routedCIDRs: readonly Cidr[];
 }
+
+/**
+ * In front of others' nat chains, of which the last one made would be the first at 100: whoever masquerades instead of us leaves the mark,
+ * and a tunnel's own packets bear it on and are masqueraded by it.
+ */
+export const masqueradingPlace = { type: 'nat', hook: 'postrouting', priority: 95 } as const satisfies BaseChain;
 
 /** One table of each family, always both. */
 export function ruleset(node: NodeFacts, policy: FilterPolicy): readonly Table[] {
@@ -144,11 +150,7 @@ function chains(terms: Terms, policy: FilterPolicy): readonly Chain[] {
     virtualIP,
     base('input', { type: 'filter', hook: 'input', priority: 0 }, inputRules(terms, virtualIP.name)),
     masquerading,
-    base(
-      'postrouting',
-      { type: 'nat', hook: 'postrouting', priority: 100 },
-      postroutingRules(terms, masquerading.name),
-    ),
+    base('postrouting', masqueradingPlace, postroutingRules(terms, masquerading.name)),
   ];
 }
 

@@ -49,7 +49,7 @@ describe('a node that never had kube-proxy', () => {
     assert.deepEqual(elements?.split(', ').toSorted(), ['10.96.0.10 . tcp . 80', '169.254.1.1 . tcp . 30080']);
     assert.equal(
       ruleset().replace(/elements = \{.*?\}/, 'elements'),
-      'table ip kube-ipvs { set services { type ipv4_addr . inet_proto . inet_service elements } chain postrouting { type nat hook postrouting priority srcnat; policy accept; ' +
+      'table ip kube-ipvs { set services { type ipv4_addr . inet_proto . inet_service elements } chain postrouting { type nat hook postrouting priority srcnat - 5; policy accept; ' +
         'ct state new return comment "masqueraded connections live on until kube-proxy is here" } }',
     );
     assert.deepEqual(boundAddresses(network.node), ['10.96.0.10/32']);

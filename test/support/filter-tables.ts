@@ -82,7 +82,7 @@ function priorityText({ hook, priority }: NonNullable<Chain['base']>): string {
     'input 0': 'filter',
     'prerouting -105': 'dstnat - 5',
     'prerouting -110': 'dstnat - 10',
-    'postrouting 100': 'srcnat',
+    'postrouting 95': 'srcnat - 5',
   };
   return names[`${hook} ${priority}`] ?? String(priority);
 }

@@ -58,7 +58,7 @@ test('the table of IPv4, as a whole', () => {
       '  meta mark set meta mark & 0xffffbfff',
       '  oifname != @numbered-devices snat to 192.0.2.1 fully-random',
       '  masquerade fully-random',
-      'postrouting: nat postrouting 100',
+      'postrouting: nat postrouting 95',
       '  ip saddr . ip daddr . meta l4proto . th dport @hairpins goto masquerading',
       '  meta mark & 0x00004000 == 0x00000000 return',
       '  goto masquerading',

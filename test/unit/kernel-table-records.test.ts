@@ -89,7 +89,7 @@ test('each of our chains is where it belongs', () => {
       'chain virtual-ip type 0 hook 0 policy 0 priority 0',
       'chain input type 1 hook 1 policy 1 priority 0',
       'chain masquerading type 0 hook 0 policy 0 priority 0',
-      'chain postrouting type 2 hook 4 policy 1 priority 100',
+      'chain postrouting type 2 hook 4 policy 1 priority 95',
     ],
   );
 });

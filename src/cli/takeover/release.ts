@@ -4,6 +4,7 @@
  * nf_nat_unregister_fn in nf_nat_core.c, 6.1): without ours and kube-proxy's, those that are masqueraded would end.
  */
 
+import { masqueradingPlace } from '../../desired/ruleset.ts';
 import { type FilterName, legacyNames, nftablesNames } from '../../kernel/filter-names.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { refusalText } from '../../kernel/refusals.ts';
@@ -116,9 +117,12 @@ export async function planRelease(kernel: Kernel, names: readonly FilterName[]):
  * the run that removes it. The chain is as the full table has it, so that it stays; the rule does nothing.
  */
 function natOnly(family: Family): Table {
-  const base = { type: 'nat', hook: 'postrouting', priority: 100 } as const;
   const rule = { text: 'ct state new return', comment: 'masqueraded connections live on until kube-proxy is here' };
-  return { family, sets: [setSpecs.services], chains: [{ name: 'postrouting', base, rules: [rule] }] };
+  return {
+    family,
+    sets: [setSpecs.services],
+    chains: [{ name: 'postrouting', base: masqueradingPlace, rules: [rule] }],
+  };
 }
 
 /** kube-proxy knows addresses only: what a route holds becomes one, and the route goes. */
