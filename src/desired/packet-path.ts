@@ -196,6 +196,7 @@ class Walker implements Passage {
     const { packet } = this;
     switch (match.kind) {
       case 'new':
+      case 'new or untracked':
         return true;
       case 'set':
         return (this.#find(match.set, match.selectors) !== undefined) !== match.negated;

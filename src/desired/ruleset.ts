@@ -135,7 +135,10 @@ function chains(terms: Terms, policy: FilterPolicy): readonly Chain[] {
   const services = { name: 'services', base: undefined, rules: serviceRules(terms, policy) };
   const virtualIP = { name: 'virtual-ip', base: undefined, rules: virtualIPRules(terms) };
   const masquerading = { name: 'masquerading', base: undefined, rules: masqueradingRules(terms) };
-  const newConnections = rule(`ct state new jump ${sourceRanges.name}`, 'who may reach which load balancer IP');
+  const newConnections = rule(
+    `ct state new,untracked jump ${sourceRanges.name}`,
+    'who may reach which load balancer IP',
+  );
   const marking = rule(`jump ${services.name}`, 'which virtual services are masqueraded for whom');
   const staying = rule(terms.stay, 'no hostPort or published port of this number gets it');
   return [

@@ -91,7 +91,7 @@ const equal = 0;
 const unequal = 1;
 const noDirection = 255;
 const connectionState = 0;
-const stateNew = 8;
+const states = { new: 8, 'new or untracked': 8 | 64 } as const;
 const lookupInverted = 1;
 const fullyRandom = 0x10;
 const natTypes = { snat: 0, dnat: 1 } as const;
@@ -105,9 +105,10 @@ const echoRequests = { 4: 8, 6: 128 } as const;
 function matchExpressions(family: Family, match: Match): Expression[] {
   switch (match.kind) {
     case 'new':
+    case 'new or untracked':
       return [
         { kind: 'ct', key: connectionState, operation: noDirection, target: register(0) },
-        masked(word(stateNew)),
+        masked(word(states[match.kind])),
         compare(unequal, word(0)),
       ];
     case 'set':

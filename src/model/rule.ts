@@ -11,6 +11,8 @@ export type Selector = 'saddr' | 'daddr' | 'l4proto' | 'dport' | 'iifname' | 'oi
 export type Match =
   /** The packet's first connection-tracking state: it would begin a connection. */
   | { readonly kind: 'new' }
+  /** The same, or it is of a connection that somebody has not tracked, of which every packet is alike. */
+  | { readonly kind: 'new or untracked' }
   | { readonly kind: 'set'; readonly selectors: readonly Selector[]; readonly negated: boolean; readonly set: string }
   | {
       readonly kind: 'network';
@@ -125,6 +127,7 @@ const selectorPhrases: readonly (readonly [string, Selector])[] = [
 ];
 
 function match(words: Words): Match[] {
+  if (words.take('ct state new,untracked')) return [{ kind: 'new or untracked' }];
   if (words.take('ct state new')) return [{ kind: 'new' }];
   if (words.take('icmp type echo-request')) return [{ kind: 'protocol', protocol: 'icmp' }, { kind: 'echo-request' }];
   if (words.take('icmpv6 type echo-request')) {

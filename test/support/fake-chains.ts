@@ -101,6 +101,7 @@ export class FakeChains {
   #matches(match: Match, packet: Packet): boolean {
     switch (match.kind) {
       case 'new':
+      case 'new or untracked':
         return true;
       case 'set':
         return (this.#find(match.set, match.selectors, packet) !== undefined) !== match.negated;

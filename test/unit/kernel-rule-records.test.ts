@@ -28,6 +28,16 @@ const rules: readonly (readonly [family: Family, text: string, expressions: read
   [4, 'return', ['verdict -5']],
   [4, 'jump services', ['verdict -3 -> services']],
   [4, 'ct state new jump source-ranges', [...isNew, 'verdict -3 -> source-ranges']],
+  [
+    4,
+    'ct state new,untracked jump source-ranges',
+    [
+      'ct load 0 direction 255 => reg 1',
+      'bitwise reg 1 = ( reg 1 & 48000000 ) ^ 00000000',
+      'cmp neq reg 1 00000000',
+      'verdict -3 -> source-ranges',
+    ],
+  ],
   [4, 'ip saddr 127.0.0.0/8 return', ['payload load 1b @ header 1 + 12 => reg 1', 'cmp eq reg 1 7f', 'verdict -5']],
   [
     4,

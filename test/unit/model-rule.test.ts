@@ -10,6 +10,10 @@ const service = ['daddr', 'l4proto', 'dport'] as const;
 const rules: readonly (readonly [string, Statements])[] = [
   ['drop', { ...nothing, verdict: { kind: 'drop' } }],
   ['goto masquerading', { ...nothing, verdict: { kind: 'goto', chain: 'masquerading' } }],
+  [
+    'ct state new,untracked return',
+    { ...nothing, matches: [{ kind: 'new or untracked' }], verdict: { kind: 'return' } },
+  ],
   ['ct state new jump x', { ...nothing, matches: [{ kind: 'new' }], verdict: { kind: 'jump', chain: 'x' } }],
   [
     'ip saddr 127.0.0.0/8 return',
