@@ -20,7 +20,7 @@ export interface NodeFacts {
   readonly podCIDRs: readonly Cidr[];
   /** Addresses at which NodePorts are served, each once, in the order in which the node tells them. */
   readonly nodePortAddresses: readonly Address[];
-  /** Addresses that another device than kube-ipvs0 has, without those that mean something on one link only. */
+  /** Addresses that another device than kube-ipvs0 has, without those that mean something on one link only, or nothing yet. */
   readonly held: ReadonlySet<Address>;
   /** The node's own address of a family: where it is known and the node really has it. */
   readonly nodeIPs: ReadonlyMap<Family, Address>;
@@ -42,7 +42,7 @@ export function nodeFacts(node: Node | undefined, addresses: readonly NodeAddres
     zone: node?.zone,
     podCIDRs: node?.podCIDRs ?? [],
     nodePortAddresses: nodePortAddresses(all, isNamed ? nodeIPs : new Map(), policy.nodePortAddresses),
-    held: new Set([...all].filter((address) => !isOfOneLink(address))),
+    held: new Set(addresses.filter(isHeld).map(({ address }) => address)),
     nodeIPs,
     masqueradeIPs: new Map([...ownAddresses(undefined, addresses, all, undefined), ...nodeIPs]),
     numberedDevices: new Map(families.map((family) => [family, numberedDevices(addresses, family)])),
@@ -79,6 +79,10 @@ function isLinkLocal(address: Address): boolean {
 /** IPv4's link-local addresses (169.254/16) are used like any other: cloud networks and node-local DNS number devices from there. */
 function isOfOneLink(address: Address): boolean {
   return familyOf(address) === 6 && isLinkLocal(address);
+}
+
+function isHeld({ address, isTentative }: NodeAddress): boolean {
+  return isTentative !== true && !isOfOneLink(address);
 }
 
 function couldBeOwn({ address, loopback }: NodeAddress): boolean {

@@ -102,7 +102,8 @@ export function nodeAddressesOf(links: readonly NativeLink[], addresses: Uint8Ar
     const link = byIndex.get(ifindex);
     if (link === undefined || link.name === deviceName) return [];
     const passedOver = isPassedOver(entry) ? ({ isPassedOver: true } as const) : {};
-    return [{ address, device: link.name, loopback: link.loopback, ...passedOver }];
+    const ofDetection = isTentative(entry) ? ({ isTentative: true } as const) : {};
+    return [{ address, device: link.name, loopback: link.loopback, ...passedOver, ...ofDetection }];
   });
 }
 
@@ -113,9 +114,14 @@ const [optimistic, deprecated, tentative] = [0x04, 0x20, 0x40];
  * Addresses that the kernel does not take as a packet's source: those of IPv4 whose scope is not global (inet_select_addr in devinet.c,
  * 6.1), and those of IPv6 that are tentative, or deprecated while any device has another (ipv6_get_saddr_eval in addrconf.c, 6.1).
  */
-function isPassedOver({ address, scope, flags }: RouteEntry): boolean {
-  if (familyOf(address) === 4) return scope !== 0;
-  return (flags & deprecated) !== 0 || (flags & (tentative | optimistic)) === tentative;
+function isPassedOver(entry: RouteEntry): boolean {
+  if (familyOf(entry.address) === 4) return entry.scope !== 0;
+  return (entry.flags & deprecated) !== 0 || isTentative(entry);
+}
+
+/** While duplicates are looked for, and for good where one was found, an address of IPv6 has no route (addrconf.c, 6.1). */
+function isTentative({ flags }: RouteEntry): boolean {
+  return (flags & (tentative | optimistic)) === tentative;
 }
 
 export function asBinding(form: Binding['form'], { address, prefix, source, tos }: RouteEntry): Binding {

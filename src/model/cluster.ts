@@ -124,6 +124,8 @@ export interface NodeAddress {
   readonly loopback: boolean;
   /** Where what leaves by its device may come from another device's address all the same. */
   readonly isPassedOver?: true;
+  /** Of IPv6: it may be somebody else's, and packets to it are not the node's until that is found out. */
+  readonly isTentative?: true;
 }
 
 /** One change of the cluster as a source reports it. */

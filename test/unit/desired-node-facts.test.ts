@@ -196,6 +196,16 @@ describe('packets leave by', () => {
   });
 });
 
+describe('an address of IPv6 that is tentative', () => {
+  const moving = { ...nodeAddress('2001:db8:5::5 eth0'), isPassedOver: true, isTentative: true } as const;
+
+  it('is held by nobody yet, so that kube-ipvs0 keeps it until packets for it come in', () => {
+    const found = nodeFacts(undefined, [nodeAddress('2001:db8::10 eth0'), moving], plainNodePolicy);
+    assert.deepEqual([...found.held], ['2001:db8::10']);
+    assert.deepEqual(found.nodePortAddresses, ['2001:db8::10', '2001:db8:5::5']);
+  });
+});
+
 describe('the rest', () => {
   it('is what the Node says', () => {
     const found = facts({}, { zone: 'east', podCIDRs: [cidr('10.244.1.0/24')] });

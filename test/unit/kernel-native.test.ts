@@ -190,17 +190,23 @@ test('addresses of all other devices are told with their device, those of kube-i
   assert.deepEqual(await kernel.nodeAddresses(), [{ address: '127.0.0.1', device: 'lo', loopback: true }]);
 });
 
-test('an address that the kernel passes over when it looks for a source is told as such', async () => {
+test('an address that the kernel passes over when it looks for a source is told as such, and one that is tentative', async () => {
   const [global, onLink, onHost] = [0, 253, 254];
-  const rows: readonly (readonly [text: string, scope: number, flags: number, isPassedOver: boolean])[] = [
+  const rows: readonly (readonly [
+    text: string,
+    scope: number,
+    flags: number,
+    isPassedOver: boolean,
+    isTentative?: true,
+  ])[] = [
     ['192.0.2.1', global, 0x80, false],
     ['192.0.2.2', global, 0xa0, false], // deprecated, which IPv4 does not look at
     ['192.0.2.3', onLink, 0x80, true],
     ['192.0.2.4', onHost, 0x80, true],
     ['2001:db8::1', global, 0x80, false],
     ['2001:db8::2', global, 0xa0, true], // deprecated
-    ['2001:db8::3', global, 0xc0, true], // tentative
-    ['2001:db8::4', global, 0xc8, true], // tentative for ever: a duplicate
+    ['2001:db8::3', global, 0xc0, true, true],
+    ['2001:db8::4', global, 0xc8, true, true], // for ever: a duplicate
     ['2001:db8::5', global, 0xc4, false], // tentative, optimistic
   ];
   const records = rows.map(([text, scope, flags]) => {
@@ -214,11 +220,12 @@ test('an address that the kernel passes over when it looks for a source is told 
   const { kernel } = scriptedKernel({ links: [eth0], otherAddresses: () => Buffer.concat(records) });
   assert.deepEqual(
     await kernel.nodeAddresses(),
-    rows.map(([text, , , isPassedOver]) => ({
+    rows.map(([text, , , isPassedOver, isTentative]) => ({
       address: text,
       device: 'eth0',
       loopback: false,
       ...(isPassedOver ? { isPassedOver } : {}),
+      ...(isTentative ? { isTentative } : {}),
     })),
   );
 });
