@@ -68,7 +68,9 @@ export const sampleReport: StatusReport = {
     dirtyKeys: 2,
     oldestDirtyMilliseconds: 1300,
     failures: ['-A -t 10.96.0.12:80 -s xx: ENOENT'],
-    remarks: ['10.96.0.9:80/TCP is claimed by default/web and default/new; default/web, the older or first by name, has it'],
+    remarks: [
+      '10.96.0.9:80/TCP is claimed by default/web and default/new; default/web, the older or first by name, has it',
+    ],
   },
   virtualServices: [
     {
