@@ -45,9 +45,9 @@ export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
     summary: 'watch a cluster, or manifests, and keep the kernel right; what kube-ipvs does without a command',
     usage: '[flags]',
     help: [
-      "Takes kube-proxy's flags and its file (--config), and remarks on what has no meaning here. Beside a file those flags",
-      'count that it cannot say, and --hostname-override, --manifests, --vip-binding, --service-cluster-ip-range,',
-      '--drain-timeout, --status-socket, --traffic-series, --netns, -v and --logging-format; the others are ignored.',
+      "Takes kube-proxy's flags and its file (--config), and says what of them means nothing here. Beside a file only those",
+      'flags count for which it has no field, and --hostname-override, --manifests, --vip-binding,',
+      '--service-cluster-ip-range, --drain-timeout, --status-socket, --traffic-series, --netns, -v and --logging-format.',
       'SIGHUP, and a change of the file of --config, make it read its configuration again; SIGTERM and SIGINT end it.',
       'Exit status: 0 told to end (what was applied stays), and after --write-config-to, --init-only and --cleanup,',
       '1 something failed, 64 bad usage or a bad file.',
@@ -62,12 +62,12 @@ export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   reconcile: {
-    summary: "make the node's IPVS table and kube-ipvs0 say what a cluster, or manifests, say, once",
+    summary: 'bring the kernel of this node to what a cluster, or manifests, ask of it, once',
     usage: '--once [flags]',
     help: [
       'Reads Services, EndpointSlices and Nodes from the API server, or with --manifests as `kubectl get',
       'services,endpointslices,nodes -A -o yaml` (or -o json) prints them, and applies the difference to the kernel.',
-      'Prints each change as an ipvsadm or ip line.',
+      'Prints each change as an ipvsadm, ip, nft, sysctl or conntrack line.',
       'Exit status: 0 converged (with --dry-run: nothing to do), 2 --dry-run found changes, 1 something could not be',
       'applied, 64 bad usage or bad manifests, 130 or 143 interrupted.',
     ],
@@ -85,10 +85,12 @@ export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   cleanup: {
-    summary: 'remove exactly what kube-ipvs made: its virtual services, addresses and kube-ipvs0',
+    summary:
+      'remove exactly what kube-ipvs made: its virtual services, its packet filter, and kube-ipvs0',
     usage: '[flags]',
     help: [
-      'Virtual services whose address kube-ipvs0 does not hold, fwmark services and addresses of other devices stay.',
+      "Ours is all of kube-ipvs0, kube-proxy's there too, and what our set `services` names. Other virtual services, fwmark",
+      'services and addresses of other devices stay. End the daemon first.',
       'With --release only our tables of the packet filter go, and kube-proxy takes over what stays: start kube-proxy first.',
       'Exit status: 0 clean (with --dry-run: nothing to do), 2 --dry-run found changes, 3 a daemon runs and makes it again, or',
       '--release keeps something for as long as kube-proxy is not there, 1 something could not be removed, 64 bad usage.',

@@ -25,9 +25,9 @@ interface FieldRow {
   readonly default?: boolean | number | string;
 }
 
-const iptables = "it is of kube-proxy's iptables mode";
-const nftables = "it is of kube-proxy's nftables mode";
-const windows = 'it is of kube-proxy on Windows';
+const iptables = "it belongs to kube-proxy's iptables mode";
+const nftables = "it belongs to kube-proxy's nftables mode";
+const windows = 'it belongs to kube-proxy on Windows';
 const halfMinute = 30_000;
 
 const rows = {
@@ -87,7 +87,7 @@ const rows = {
   'conntrack.udpTimeout': { flag: 'conntrackUdpTimeout' },
   'conntrack.udpStreamTimeout': { flag: 'conntrackUdpStreamTimeout' },
   configSyncPeriod: { flag: 'configSyncPeriod' },
-  portRange: { kind: 'string', ignored: 'it is of a mode that kube-proxy no longer has' },
+  portRange: { kind: 'string', ignored: 'it belongs to a mode that kube-proxy no longer has' },
   windowsRunAsService: { kind: 'boolean', ignored: windows },
   'kubeIpvs.vipBinding': { flag: 'vipBinding' },
   'kubeIpvs.serviceCIDRs': { flag: 'serviceCidrs' },

@@ -3,8 +3,12 @@
 import type { FlagRows } from './flag-spec.ts';
 
 const withRemark = { commands: ['run'], ignored: 'with a remark' } as const;
-const silently = { commands: ['run'], ignored: 'silently', summary: 'the log is not divided so' } as const;
-const otherMode = "it is of kube-proxy's iptables mode";
+const silently = {
+  commands: ['run'],
+  ignored: 'silently',
+  summary: 'all of the log is one stream of one level',
+} as const;
+const otherMode = "it belongs to kube-proxy's iptables mode";
 
 export const ignoredFlags = {
   featureGates: {
@@ -28,7 +32,7 @@ export const ignoredFlags = {
     kind: 'duration',
     default: '15m',
     value: 'DURATION',
-    summary: 'what the API server said is not gone through again by time',
+    summary: 'what the API server sent is not gone through again at intervals',
   },
   kubeApiContentType: {
     ...withRemark,
@@ -44,7 +48,7 @@ export const ignoredFlags = {
     kind: 'decimal',
     default: 5,
     value: 'RATE',
-    summary: 'kube-ipvs asks the API server too little to be limited',
+    summary: 'kube-ipvs sends too few requests to the API server to need a limit',
   },
   kubeApiBurst: {
     ...withRemark,
@@ -52,7 +56,7 @@ export const ignoredFlags = {
     kind: 'number',
     default: 10,
     value: 'COUNT',
-    summary: 'kube-ipvs asks the API server too little to be limited',
+    summary: 'kube-ipvs sends too few requests to the API server to need a limit',
   },
   iptablesSyncPeriod: {
     ...withRemark,
@@ -81,14 +85,14 @@ export const ignoredFlags = {
     name: 'boot-id-file',
     kind: 'string',
     value: 'FILE',
-    summary: "kube-ipvs does not look for the machine's number",
+    summary: "kube-ipvs does not use the machine's id",
   },
   machineIdFile: {
     ...withRemark,
     name: 'machine-id-file',
     kind: 'string',
     value: 'FILE',
-    summary: "kube-ipvs does not look for the machine's number",
+    summary: "kube-ipvs does not use the machine's id",
   },
   vmodule: { ...silently, name: 'vmodule', kind: 'list', value: 'PATTERN=LEVEL,…' },
   logFlushFrequency: {

@@ -30,7 +30,7 @@ export const addressFlags = {
   bindAddressHardFail: {
     name: 'bind-address-hard-fail',
     kind: 'boolean',
-    summary: 'exit when one of these two addresses cannot be listened at, instead of trying again',
+    summary: 'exit when the server cannot listen at one of these two addresses, instead of trying again',
     commands: ['run'],
   },
   healthzPort: {
@@ -54,7 +54,7 @@ export const addressFlags = {
     kind: 'number',
     default: 0,
     value: 'COUNT',
-    summary: 'show the traffic of at most so many virtual services in /metrics',
+    summary: 'show the traffic of at most COUNT virtual services in /metrics',
     commands: ['run', 'doctor'],
     overFile: true,
   },
@@ -66,7 +66,7 @@ export const conntrackFlags = {
     kind: 'number',
     default: 32768,
     value: 'COUNT',
-    summary: "tracked connections for each CPU; 0 leaves the kernel's limit",
+    summary: "limit of tracked connections for each CPU; 0 leaves the kernel's own",
     commands: serviceCommands,
   },
   conntrackMin: {
@@ -74,7 +74,7 @@ export const conntrackFlags = {
     kind: 'number',
     default: 131072,
     value: 'COUNT',
-    summary: 'at least so many tracked connections, however few CPUs there are',
+    summary: 'least limit of tracked connections, however few CPUs there are',
     commands: serviceCommands,
   },
   conntrackTcpEstablishedTimeout: {
@@ -124,7 +124,7 @@ export const loggingFlags = {
     kind: 'number',
     default: 0,
     value: 'LEVEL',
-    summary: 'how much is logged on standard error; 4 and above is for debugging',
+    summary: 'verbosity of the log on standard error; from 4 on operations are logged too',
     commands: [...kernelCommands, 'run', 'explain', 'doctor'],
     overFile: true,
   },

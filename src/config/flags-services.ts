@@ -32,14 +32,16 @@ export const serviceFlags = {
     name: 'nodeport-addresses',
     kind: 'list',
     value: 'CIDR,…|primary',
-    summary: "which of the node's addresses have NodePorts: those in networks, or only the node's own; all by default",
+    summary:
+      "the node's addresses at which NodePorts are served: those in these networks, or only its own (primary); all by default",
     commands: serviceCommands,
   },
   drainTimeout: {
     name: 'drain-timeout',
     kind: 'duration',
     value: 'DURATION',
-    summary: 'how long a destination that leaves keeps its TCP connections: until they end by default, 0s not at all',
+    summary:
+      'how long a destination that leaves its Service keeps its TCP connections at most; by default until they end, 0s: not at all',
     commands: serviceCommands,
     overFile: true,
   },
@@ -107,7 +109,7 @@ export const ipvsFlags = {
     kind: 'duration',
     default: '30s',
     value: 'DURATION',
-    summary: 'what somebody else changed in the kernel is noticed, and repaired, within this time',
+    summary: 'time between two looks for what somebody else changed in the kernel; it is then repaired',
     commands: ['run'],
   },
   minSyncPeriod: {
@@ -115,7 +117,7 @@ export const ipvsFlags = {
     kind: 'duration',
     default: '0s',
     value: 'DURATION',
-    summary: 'at least so long between two passes, however much the cluster changes',
+    summary: 'least time between two passes, however much the cluster changes',
     commands: ['run'],
   },
   excludeCidrs: {

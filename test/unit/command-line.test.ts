@@ -153,7 +153,7 @@ describe('--write-config-to', () => {
       assert.equal(
         stderr,
         'warn --ipvs-scheduler is ignored: the file of --config decides (ipvs.scheduler)\n' +
-          `warn ${from}:5:1: portRange is ignored: it is of a mode that kube-proxy no longer has\n` +
+          `warn ${from}:5:1: portRange is ignored: it belongs to a mode that kube-proxy no longer has\n` +
           `info wrote the configuration file=${to}\n`,
       );
       const { hostnameOverride, mode, ipvs, portRange } = load(readFileSync(to, 'utf8')) as Record<string, unknown>;

@@ -8,16 +8,20 @@ import fc from '../support/property.ts';
 const line = 'run --config=config.conf';
 
 describe('what means nothing in the file', () => {
-  const iptables = "it is of kube-proxy's iptables mode";
-  const nftables = "it is of kube-proxy's nftables mode";
-  const windows = 'it is of kube-proxy on Windows';
+  const iptables = "it belongs to kube-proxy's iptables mode";
+  const nftables = "it belongs to kube-proxy's nftables mode";
+  const windows = 'it belongs to kube-proxy on Windows';
   const rows: readonly (readonly [string, string, string])[] = [
     ['featureGates: {A: true}', 'featureGates', 'kube-ipvs has no feature gates'],
-    ['clientConnection: {qps: 50}', 'clientConnection.qps', 'kube-ipvs asks the API server too little to be limited'],
+    [
+      'clientConnection: {qps: 50}',
+      'clientConnection.qps',
+      'kube-ipvs sends too few requests to the API server to need a limit',
+    ],
     [
       'clientConnection: {burst: 50}',
       'clientConnection.burst',
-      'kube-ipvs asks the API server too little to be limited',
+      'kube-ipvs sends too few requests to the API server to need a limit',
     ],
     [
       'clientConnection: {contentType: application/json}',
@@ -45,8 +49,8 @@ describe('what means nothing in the file', () => {
     ['winkernel: {rootHnsEndpointName: x}', 'winkernel.rootHnsEndpointName', windows],
     ['winkernel: {forwardHealthCheckVip: true}', 'winkernel.forwardHealthCheckVip', windows],
     ['windowsRunAsService: true', 'windowsRunAsService', windows],
-    ['configSyncPeriod: 1m', 'configSyncPeriod', 'what the API server said is not gone through again by time'],
-    ['portRange: 1-2', 'portRange', 'it is of a mode that kube-proxy no longer has'],
+    ['configSyncPeriod: 1m', 'configSyncPeriod', 'what the API server sent is not gone through again at intervals'],
+    ['portRange: 1-2', 'portRange', 'it belongs to a mode that kube-proxy no longer has'],
   ];
   for (const [text, path, reason] of rows) {
     it(`${text} is told in one line`, () => {

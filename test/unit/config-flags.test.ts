@@ -349,22 +349,31 @@ describe('flags of kube-proxy that have no meaning here', () => {
     ],
     [
       '--config-sync-period=15m',
-      '--config-sync-period is ignored: what the API server said is not gone through again by time',
+      '--config-sync-period is ignored: what the API server sent is not gone through again at intervals',
     ],
     [
       '--kube-api-content-type=application/json',
       '--kube-api-content-type is ignored: kube-ipvs asks the API server for JSON',
     ],
-    ['--kube-api-qps=5.5', '--kube-api-qps is ignored: kube-ipvs asks the API server too little to be limited'],
-    ['--kube-api-burst=10', '--kube-api-burst is ignored: kube-ipvs asks the API server too little to be limited'],
-    ['--iptables-sync-period=30s', "--iptables-sync-period is ignored: it is of kube-proxy's iptables mode"],
-    ['--iptables-min-sync-period=1s', "--iptables-min-sync-period is ignored: it is of kube-proxy's iptables mode"],
+    [
+      '--kube-api-qps=5.5',
+      '--kube-api-qps is ignored: kube-ipvs sends too few requests to the API server to need a limit',
+    ],
+    [
+      '--kube-api-burst=10',
+      '--kube-api-burst is ignored: kube-ipvs sends too few requests to the API server to need a limit',
+    ],
+    ['--iptables-sync-period=30s', "--iptables-sync-period is ignored: it belongs to kube-proxy's iptables mode"],
+    [
+      '--iptables-min-sync-period=1s',
+      "--iptables-min-sync-period is ignored: it belongs to kube-proxy's iptables mode",
+    ],
     [
       '--iptables-localhost-nodeports',
-      "--iptables-localhost-nodeports is ignored: it is of kube-proxy's iptables mode",
+      "--iptables-localhost-nodeports is ignored: it belongs to kube-proxy's iptables mode",
     ],
-    ['--boot-id-file=/b', "--boot-id-file is ignored: kube-ipvs does not look for the machine's number"],
-    ['--machine-id-file=/m', "--machine-id-file is ignored: kube-ipvs does not look for the machine's number"],
+    ['--boot-id-file=/b', "--boot-id-file is ignored: kube-ipvs does not use the machine's id"],
+    ['--machine-id-file=/m', "--machine-id-file is ignored: kube-ipvs does not use the machine's id"],
   ];
   for (const [line, remark] of rows) {
     it(`${line} is told in one line`, () => {
