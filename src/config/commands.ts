@@ -85,8 +85,7 @@ export const commandTable: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   cleanup: {
-    summary:
-      'remove exactly what kube-ipvs made: its virtual services, its packet filter, and kube-ipvs0',
+    summary: 'remove exactly what kube-ipvs made: its virtual services, its packet filter, and kube-ipvs0',
     usage: '[flags]',
     help: [
       "Ours is all of kube-ipvs0, kube-proxy's there too, and what our set `services` names. Other virtual services, fwmark",

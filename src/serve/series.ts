@@ -142,7 +142,7 @@ function ownSeries(registry: Registry) {
     virtualServices: gauge('virtual_services', 'Virtual services that the cluster asks of this node.'),
     destinations: gauge('destinations', "Destinations that the kernel has for the cluster's virtual services."),
     conflicts: gauge('conflicts', 'Claims of Services on virtual services that another Service owns.'),
-    drift: counter('drift_total', 'Things that a scrub found otherwise than they had been left.', ['kind']),
+    drift: counter('drift_total', 'Things that a scrub found changed since they were written.', ['kind']),
     scrubDuration: histogram('scrub_duration_seconds', 'Time that a scrub took.', milliseconds2n),
     watchRestarts: counter('watch_restarts_total', 'Watches and lists that had to be made again.', [
       'source',

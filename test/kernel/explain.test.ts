@@ -148,7 +148,7 @@ describe('kube-ipvs explain', () => {
     const words = ['explain', '10.96.0.10:80', '--manifests', file, ...flags, '--netns', node.name];
     const told = await kubeIpvs(words);
     assert.equal(told.status, 0, told.stderr);
-    assert.match(told.stdout, /^Kernel: {6}no virtual service; otherwise than it should be, see below$/m);
+    assert.match(told.stdout, /^Kernel: {6}no virtual service; not as it should be, see below$/m);
     assert.equal(everything(), before);
     const without = ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin', '--'];
     const refused = await kubeIpvs(words, { prefix: without });

@@ -94,7 +94,7 @@ describe('an API server', () => {
   it('that does not know us is a failure of its own', async (test) => {
     const server = await startApiServer(test, { authentication: true });
     const lines = await examined({ kubeconfig: kubeconfigWith(test, server, 'wrong') });
-    assert.deepEqual(lines, ['fail api-server: it does not accept who we say we are (401): Unauthorized']);
+    assert.deepEqual(lines, ['fail api-server: it does not accept the credentials (401): Unauthorized']);
   });
 
   it('that refuses connections, or hangs, is said to', async (test) => {
@@ -141,7 +141,7 @@ describe('without an API server', () => {
     assert.deepEqual(clusterFindings(none)[1], {
       check: 'manifests',
       level: 'fail',
-      message: 'not there, or not to be seen: /no/such.yaml',
+      message: 'not there, or not accessible: /no/such.yaml',
       cure: 'name files and folders that are there',
     });
     assert.match((await examined({})).join(), /^ok api-server: not checked: no API server is named/);

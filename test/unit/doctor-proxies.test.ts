@@ -26,11 +26,11 @@ describe('chains of kube-proxy', () => {
     assert.equal(iptablesFinding('legacy', []).level, 'ok');
   });
 
-  it('that a takeover leaves for others keep nothing from Services, and are worth a warning', () => {
+  it('that a takeover leaves for others do no harm to Services, and are worth a warning', () => {
     const left = ['ip filter KUBE-FORWARD', 'ip6 nat KUBE-MARK-MASQ'];
     const finding = iptablesFinding('nft', filterNames(...left));
     assert.equal(finding.level, 'warn');
-    assert.match(finding.message, /^2 chains of kube-proxy \(.*\): they keep nothing from Services; /);
+    assert.match(finding.message, /^2 chains of kube-proxy \(.*\): they do no harm to Services; /);
     assert.equal(iptablesFinding('nft', filterNames(...left, 'ip filter KUBE-IPVS-FILTER')).level, 'fail');
   });
 });

@@ -539,10 +539,10 @@ Scheduler:   rr, the node's own
 Affinity:    none
 Drain:       until connections end
 Sources:     192.0.2.0/24 only (loadBalancerSourceRanges)
-Kernel:      virtual service rr; otherwise than it should be, see below
+Kernel:      virtual service rr; not as it should be, see below
 
 ENDPOINT         TAKEN  WEIGHT  KERNEL  ACTIVE  INACTIVE  NODE    ZONE            WHY
-10.244.0.1:8080  yes         1       0       0         0  node-a  east\\u001b[31m  ready; the kernel has it otherwise
+10.244.0.1:8080  yes         1       0       0         0  node-a  east\\u001b[31m  ready; different in the kernel
 10.244.1.2:8080  no                                       node-b                  not ready
 
 FROM      SOURCE        OUTCOME

@@ -58,7 +58,7 @@ const described = `
 # TYPE kube_ipvs_destinations gauge
 # HELP kube_ipvs_conflicts Claims of Services on virtual services that another Service owns.
 # TYPE kube_ipvs_conflicts gauge
-# HELP kube_ipvs_drift_total Things that a scrub found otherwise than they had been left.
+# HELP kube_ipvs_drift_total Things that a scrub found changed since they were written.
 # TYPE kube_ipvs_drift_total counter
 # HELP kube_ipvs_scrub_duration_seconds Time that a scrub took.
 # TYPE kube_ipvs_scrub_duration_seconds histogram

@@ -65,7 +65,7 @@ export function clusterFindings(facts: ClusterFacts): Finding[] {
 
 function manifestFinding(missing: readonly string[]): Finding {
   if (missing.length === 0) return ok('manifests', 'all there');
-  return fail('manifests', `not there, or not to be seen: ${some(missing)}`, 'name files and folders that are there');
+  return fail('manifests', `not there, or not accessible: ${some(missing)}`, 'name files and folders that are there');
 }
 
 type Answering = Extract<ClusterFacts, { kind: 'answers' }>;
@@ -73,7 +73,7 @@ type Answering = Extract<ClusterFacts, { kind: 'answers' }>;
 /** A node whose proxy is not there yet reaches no Service. */
 const byServiceFinding = warn(
   apiServer,
-  'it answers, at the address of the Service kubernetes: that is one of those which are served here, and not before it is',
+  'it answers, but at the address of the Service kubernetes, which nobody reaches from here before kube-ipvs serves it',
   "name the API server's own address with --kubeconfig or --master",
 );
 
@@ -81,7 +81,7 @@ function answeringFindings({ resources, events, nodeName, byService }: Answering
   const first = resources[0]!.list;
   if (first.kind === 'refused' && first.status === 401) {
     const cure = 'renew the credentials (token, client certificate) that the kubeconfig names';
-    return [fail(apiServer, `it does not accept who we say we are (401): ${first.message}`, cure)];
+    return [fail(apiServer, `it does not accept the credentials (401): ${first.message}`, cure)];
   }
   return [
     byService ? byServiceFinding : ok(apiServer, 'it answers'),

@@ -86,7 +86,10 @@ export function estimatorFinding(release: KernelRelease, facts: IpvsFacts): Find
     const cure = 'run a kernel from 6.2 on, which does it in threads';
     return warn(check, message, isSwitchable ? `${cure}, or sysctl -w net.ipv4.vs.run_estimation=0` : cure);
   }
-  return ok(check, isBefore(release, 6, 2) === false ? 'in threads of their own' : 'in one timer, for few enough');
+  return ok(
+    check,
+    isBefore(release, 6, 2) === false ? 'in threads of their own' : 'in one timer, and few enough for it',
+  );
 }
 
 /** Entries of one bucket that a packet's look-up may walk, on a node with as many connections as it tracks at most. */

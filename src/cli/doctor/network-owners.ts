@@ -118,7 +118,7 @@ export function networkManagerFinding({ files, isRunning, device }: NetworkManag
     case 'unsaid':
       return warn(
         check,
-        `nothing tells it to leave ${deviceName} alone; it manages no device that is down, and would this one were it set up`,
+        `nothing tells it to leave ${deviceName} alone; it manages no device that is down, but would manage this one if it were set up`,
         networkManagerCure,
       );
     default:

@@ -65,7 +65,7 @@ export function iptablesFinding(kind: 'legacy' | 'nft', names: readonly FilterNa
   const shown = chains.map(({ family, table, chain }) => `${familyName(family)} ${table} ${chain}`);
   const found = `${counted(chains.length, 'chain')} of kube-proxy (${some(shown)})`;
   return chains.every(({ chain }) => harmless.has(chain))
-    ? warn(check, `${found}: they keep nothing from Services; a takeover tells what needs them`, cure)
+    ? warn(check, `${found}: they do no harm to Services; a takeover tells what needs them`, cure)
     : fail(check, `${found}: they take or reject packets to Services before IPVS sees them`, cure);
 }
 

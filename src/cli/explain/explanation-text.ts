@@ -61,7 +61,7 @@ function header({
   if (hairpins.length > 0) rows.push(['Hairpin:', `masqueraded from the Pod itself: ${hairpins.join(', ')}`]);
   const { scheduler = '', options = '', ours = false } = kernel ?? {};
   const there = [scheduler, options, ours ? '' : 'not ours'].filter((word) => word !== '').join(' ');
-  const state = differences.length === 0 ? 'as it should be' : 'otherwise than it should be, see below';
+  const state = differences.length === 0 ? 'as it should be' : 'not as it should be, see below';
   rows.push(['Kernel:', `${kernel === undefined ? 'no virtual service' : `virtual service ${there}`}; ${state}`]);
   return rows.map(([title, text]) => `${title.padEnd(12)} ${printable(text)}`);
 }
@@ -93,8 +93,8 @@ function frontEndRows(facts: FrontEndFacts): HeaderRow[] {
 }
 
 const hintTexts: Readonly<Record<NonNullable<FrontEndFacts['hints']>, string>> = {
-  nodes: 'those for nodes choose',
-  zones: 'those for zones choose',
+  nodes: 'endpoints are chosen by hints for nodes',
+  zones: 'endpoints are chosen by hints for zones',
   ignored: 'ignored, because a ready endpoint has none, or none is for this node or its zone',
 };
 
@@ -169,10 +169,10 @@ const reasonTexts: Readonly<Record<EndpointRow['because'], string>> = {
 const stateTexts: Readonly<Record<EndpointRow['state'], string>> = {
   'in sync': '',
   'left out': '',
-  differs: '; the kernel has it otherwise',
-  missing: '; the kernel has it not',
+  differs: '; different in the kernel',
+  missing: '; missing in the kernel',
   draining: '; drained: weight 0 until its connections end',
-  extra: '; the kernel has it all the same',
+  extra: '; still in the kernel',
 };
 
 function whyText({ because, weight, weightRule, state }: EndpointRow): string {
