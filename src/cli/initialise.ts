@@ -3,6 +3,7 @@
 import type { Config } from '../config/config.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { refusalText } from '../kernel/refusals.ts';
+import { counted } from '../model/counted.ts';
 import { opText } from '../model/text.ts';
 import { Actual } from '../reconcile/actual.ts';
 import { settingOps, unsettable } from '../reconcile/plan-node.ts';
@@ -33,6 +34,6 @@ export async function initialise(config: Config, kernel: Kernel, log: Logger): P
   await kernel.rehearse(tablesToRehearse(wishes));
   await kernel.bindings();
   for (const setting of unsettable(settings, actual)) log.warn(unsettableText(setting));
-  log.info(`initialised: ${ops.length - failures} settings written, ${failures} refused`);
+  log.info(`initialised: ${counted(ops.length - failures, 'setting')} written, ${failures} refused`);
   return failures === 0 ? exitStatus.converged : exitStatus.failed;
 }

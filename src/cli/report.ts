@@ -1,7 +1,7 @@
 /** What a reconcile or cleanup did, as one account with two prints: a summary line for people, a JSON document for programs. */
 
 import { refusalText } from '../kernel/refusals.ts';
-import { some } from '../model/counted.ts';
+import { counted, some } from '../model/counted.ts';
 import { familyName, tableName } from '../model/filter.ts';
 import type { Op, Verb } from '../model/op.ts';
 import { opText } from '../model/text.ts';
@@ -77,7 +77,7 @@ export function failureLines({ account }: Outcome): string[] {
   const lines = account.failures.map(({ op, refusal }) => refusalText(op, refusal));
   if (account.blocked.length > 0) {
     lines.push(
-      `${account.blocked.length} operations were not sent, because what they presume failed; run again when it is mended`,
+      `not sent, because of what failed: ${counted(account.blocked.length, 'operation')}; run again when that is mended`,
     );
   }
   for (const op of account.open) {

@@ -1,8 +1,9 @@
 /** How many there are of something, in words. */
 
-/** `1 chain`, `2 chains`. */
+/** `1 chain`, `2 chains`, `3 addresses`. */
 export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+  if (count === 1) return `1 ${noun}`;
+  return `${count} ${noun}${noun.endsWith('s') ? 'es' : 's'}`;
 }
 
 /** `a, b, c and 12 more`. */

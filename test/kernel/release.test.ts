@@ -79,7 +79,7 @@ describe('a node that never had kube-proxy', () => {
     onNode('iptables-legacy -t nat -A KUBE-POSTROUTING -j MASQUERADE', 'nft delete table ip nat');
     const last = await release();
     assert.deepEqual([last.status, last.stderr], [0, '']);
-    assert.match(last.stdout, /^for kube-proxy stay 2 virtual services, 2 destinations, 1 addresses of kube-ipvs0$/m);
+    assert.match(last.stdout, /^kept for kube-proxy: 2 virtual services, 2 destinations, 1 address of kube-ipvs0$/m);
     assert.equal(ruleset(), '');
     assert.equal(await connection.ask(), 'web');
   });

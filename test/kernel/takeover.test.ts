@@ -231,7 +231,7 @@ describe('a node of kube-proxy', () => {
     assert.deepEqual([status, stderr], [0, '']);
     assert.match(
       stdout,
-      /^nft delete table ip kube-ipvs\nnft delete table ip6 kube-ipvs\nfor kube-proxy stay 16 virtual /,
+      /^nft delete table ip kube-ipvs\nnft delete table ip6 kube-ipvs\nkept for kube-proxy: 16 virtual /,
     );
     assert.deepEqual(state(), kubeProxys);
     assert.deepEqual(ipvsLines(network.node), [...kubeProxyServices, ...foreignServices].toSorted());

@@ -114,7 +114,7 @@ describe('on a node', () => {
     ];
     assert.equal(
       removalSummary({ done, remaining: ['something stays'] }, true),
-      'kube-proxy: would be: 1 rules, 1 chains, 1 ipsets, 0 tables removed',
+      'kube-proxy: would be: 1 rule, 1 chain, 1 ipset, 0 tables removed',
     );
   });
 

@@ -11,6 +11,7 @@ import { refusalText } from '../../kernel/refusals.ts';
 import { type Address, cidrContains, families, type Family, familyOf, hostPrefix } from '../../model/address.ts';
 import { familyName, setSpecs, type Table, tableName } from '../../model/filter.ts';
 import type { Binding, Op } from '../../model/op.ts';
+import { counted } from '../../model/counted.ts';
 import { opText } from '../../model/text.ts';
 import { Actual } from '../../reconcile/actual.ts';
 import { Reader } from '../../reconcile/reader.ts';
@@ -54,7 +55,7 @@ export async function release(invocation: Invocation, kernel: Kernel, log: Logge
     const { services, destinations, addresses } = stays;
     const nothing = planned.length === 0 ? 'nothing to do; ' : '';
     stdout.write(
-      `${nothing}for kube-proxy stay ${services} virtual services, ${destinations} destinations, ${addresses} addresses of kube-ipvs0\n`,
+      `${nothing}kept for kube-proxy: ${counted(services, 'virtual service')}, ${counted(destinations, 'destination')}, ${counted(addresses, 'address')} of kube-ipvs0\n`,
     );
   }
   for (const failure of failures) log.error(failure);

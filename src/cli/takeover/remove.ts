@@ -1,6 +1,7 @@
 /** Removes what kube-proxy left: rules of one kind and family at once or not at all, then the sets they looked into, then tables. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { counted } from '../../model/counted.ts';
 import { familyName } from '../../model/filter.ts';
 import { nftablesTable } from '../kube-proxy/names.ts';
 import {
@@ -83,10 +84,10 @@ export function removalSummary({ done, remaining }: Removed, dryRun: boolean): s
   const count = (part: RegExp) => done.filter((line) => part.test(line)).length;
   if (done.length === 0) return `kube-proxy: nothing of it ${remaining.length > 0 ? 'removed' : 'to remove'}`;
   const counts = [
-    `${count(/^ip6?tables\S* -t \S+ -D /)} rules`,
-    `${count(/^ip6?tables\S* -t \S+ -X /)} chains`,
-    `${count(/^ipset /)} ipsets`,
-    `${count(/^nft /)} tables`,
+    counted(count(/^ip6?tables\S* -t \S+ -D /), 'rule'),
+    counted(count(/^ip6?tables\S* -t \S+ -X /), 'chain'),
+    counted(count(/^ipset /), 'ipset'),
+    counted(count(/^nft /), 'table'),
   ];
   return `kube-proxy: ${dryRun ? 'would be: ' : ''}${counts.join(', ')} removed`;
 }
