@@ -245,7 +245,14 @@ export class ApiServer {
     await this.#front.stop();
     for (const stream of this.#watching()) stream.end();
     for (const session of this.#sessions) session.destroy();
-    await new Promise((resolve) => this.#behind.close(resolve));
+    // on a busy machine Node may go on counting a connection of HTTP/2 that is gone, and never say that all are
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, longestClose);
+      this.#behind.close(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
     await rm(this.#folder, { recursive: true, force: true });
   }
 
@@ -301,6 +308,9 @@ export class ApiServer {
     return { resource, namespace, name, subresource: '', manager, dryRun: false, strict: false };
   }
 }
+
+/** Milliseconds. */
+const longestClose = 1000;
 
 /** By what names clients may come: from here, from a guest whose host this is, from inside the cluster. */
 const hosts = ['127.0.0.1', '::1', 'localhost', '10.0.2.2', '10.96.0.1', 'kubernetes', 'kubernetes.default.svc'];
