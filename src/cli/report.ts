@@ -118,8 +118,8 @@ export function missingSchedulerText({ owner, scheduler }: MissingScheduler): st
   );
 }
 
-export function unsettableText({ name, value }: WantedSetting): string {
-  return `${name} should be ${value} and cannot be written here; set it on the host`;
+export function unsettableText(setting: WantedSetting): string {
+  return `${opText({ kind: 'setting', verb: 'edit', setting })} cannot be done here; run it on the host`;
 }
 
 /** The stable JSON document (README, "JSON output"), without the part on manifests. */

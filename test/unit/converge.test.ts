@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { converge } from '../../src/cli/converge.ts';
 import { readFacts } from '../../src/cli/facts.ts';
 import { createLog } from '../../src/cli/log.ts';
+import { unsettableText } from '../../src/cli/report.ts';
 import { parseArguments } from '../../src/config/arguments.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { ApiServer } from '../support/api-server/api-server.ts';
@@ -60,6 +61,19 @@ it('JSON is one document and nothing else', async () => {
   assert.deepEqual(
     operations.map(({ text }) => text),
     operationLines(await printed()),
+  );
+});
+
+it('a setting that can be written on the host only is told as the command for it', () => {
+  const limit = {
+    name: 'net/netfilter/nf_conntrack_max',
+    value: '131072',
+    when: 'different',
+    required: false,
+  } as const;
+  assert.equal(
+    unsettableText(limit),
+    'sysctl -w net.netfilter.nf_conntrack_max=131072 cannot be done here; run it on the host',
   );
 });
 
