@@ -156,6 +156,11 @@ export function isReplaced({ form, address, prefix }: Binding, desired: Desired)
   return desired.wantedBinding({ form, address, prefix: hostPrefix(6) }) !== undefined;
 }
 
+/** Whether another device has the address, and what is ours at it is marked without kube-ipvs0. */
+export function isKeptElsewhere(address: Address, desired: Desired, actual: Actual): boolean {
+  return desired.isHeldElsewhere(address) && actual.marksAllAt(address);
+}
+
 /** A plan while it is written. */
 class Draft implements Plan {
   readonly ops = Object.fromEntries(phases.map((phase) => [phase, [] as Op[]])) as Record<Phase, Op[]>;
@@ -281,8 +286,7 @@ class Draft implements Plan {
   /** A route wider than a host is, too, while a virtual service at an excluded address would be out of reach without it. */
   #isExcluded(binding: Binding, desired: Desired, actual: Actual): boolean {
     const { excluded } = this.#limits;
-    const isHeld = (address: Address) =>
-      desired.holds(address) || (desired.isHeldElsewhere(address) && actual.marksAllAt(address));
+    const isHeld = (address: Address) => desired.holds(address) || isKeptElsewhere(address, desired, actual);
     return (
       excluded(binding.address) || actual.servedBy(binding).some((address) => excluded(address) && !isHeld(address))
     );

@@ -9,7 +9,7 @@ import { type Binding, bindingId, type Op } from '../model/op.ts';
 import type { Actual, ActualService } from './actual.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { elementOf, serviceOf } from './actual-filter.ts';
-import { type Desired, isReplaced, type Plan } from './plan.ts';
+import { type Desired, isKeptElsewhere, isReplaced, type Plan } from './plan.ts';
 
 export class Presumptions {
   readonly #actual: Actual;
@@ -103,7 +103,8 @@ export class Presumptions {
 
   #mayUnbind(binding: Binding): boolean {
     if (isReplaced(binding, this.#desired)) return true;
-    const mayGo = (address: Address) => this.#staysHeld(address) || this.#isHeldElsewhere(address);
+    const mayGo = (address: Address) =>
+      this.#staysHeld(address) || isKeptElsewhere(address, this.#desired, this.#actual);
     if (!this.#actual.servedBy(binding).every(mayGo)) return false;
     return binding.form === 'route' || familyOf(binding.address) === 6 || this.#mayDropRoutes();
   }
@@ -115,11 +116,6 @@ export class Presumptions {
   /** A wanted binding holds the address, as after a change of --vip-binding. */
   #staysHeld(address: Address): boolean {
     return this.#actual.holders(address).some((binding) => this.#wants(binding));
-  }
-
-  /** Another device has the address, and what is ours at it is marked without kube-ipvs0. */
-  #isHeldElsewhere(address: Address): boolean {
-    return this.#desired.isHeldElsewhere(address) && this.#actual.marksAllAt(address);
   }
 
   /**
