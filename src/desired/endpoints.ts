@@ -6,6 +6,7 @@
 import { type Address, type Family, familyOf } from '../model/address.ts';
 import type { Endpoint, EndpointSlice, Node, Service, ServicePort, TrafficPolicy } from '../model/cluster.ts';
 import { type Destination, type DestinationKey, destinationKey } from '../model/destination.ts';
+import { isLookedThrough } from '../model/node-state.ts';
 import { weightOf } from './weights.ts';
 
 /** An endpoint as one service port sees it: with the slice's port. */
@@ -56,7 +57,7 @@ export function backendsOf(
   const destinations = { Cluster: destinationsFor('Cluster'), Local: destinationsFor('Local') };
   // the node's own clients of other front ends may have been sent on to the ClusterIP
   const policies = [internalTrafficPolicy, externalTrafficPolicy];
-  const answering = port.protocol === 'TCP' ? nobody : idsOf(policies.flatMap((policy) => destinations[policy]));
+  const answering = isLookedThrough(port.protocol) ? idsOf(policies.flatMap((policy) => destinations[policy])) : nobody;
   return { port, clusterIP, all, destinations, answering };
 }
 

@@ -47,18 +47,20 @@ export function encodeFlows(flows: readonly Flow[]): Uint8Array {
 
 export function decodeFlows(dump: Uint8Array): Flow[] {
   const records = new Records(dump);
-  return Array.from({ length: dump.length / flowSize }, (_, i) => i * flowSize).flatMap((at) => {
+  const found: Flow[] = [];
+  for (let at = 0; at < dump.length; at += flowSize) {
     const family: Family = records.byte(at) === 6 ? 6 : 4;
     const protocol = protocolNames.get(records.byte(at + 1));
-    if (protocol === undefined) return [];
-    return {
+    if (protocol === undefined) continue;
+    found.push({
       protocol,
       original: decodeTuple(records, at + originalPorts, at + originalAddresses, family),
       reply: decodeTuple(records, at + replyPorts, at + replyAddresses, family),
       id: records.word(at + 4),
       zone: records.short(at + 2),
-    };
-  });
+    });
+  }
+  return found;
 }
 
 function encodeTuple(records: Records, ports: number, addresses: number, tuple: Tuple): void {

@@ -1,7 +1,7 @@
 /** Connection tracking and settings of a real network namespace. Owns one socket, opened when it is first needed. */
 
 import { constants } from 'node:os';
-import type { Flow, ObservedSetting, Setting } from '../model/node-state.ts';
+import { type Flow, isLookedThrough, type ObservedSetting, type Setting } from '../model/node-state.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Addon, ConntrackSocket, NativeAnswers } from './addon.ts';
 import { answerOf, errnoName } from './answers.ts';
@@ -25,7 +25,7 @@ export class NativeNode {
 
   /** None where the kernel cannot show its tracked connections: they end by themselves, as without us. */
   async flows(services: readonly VirtualServiceKey[]): Promise<readonly Flow[]> {
-    const tracked = services.filter(({ protocol }) => protocol !== 'TCP');
+    const tracked = services.filter(({ protocol }) => isLookedThrough(protocol));
     if (tracked.length === 0) return [];
     try {
       return decodeFlows(await this.#socket().flows(encodeFlowKeys(tracked)));

@@ -21,6 +21,11 @@ export interface Flow {
   readonly zone: number;
 }
 
+/** Whether stale flows of the protocol are looked for. A TCP client ends with its backend, and comes by another port. */
+export function isLookedThrough(protocol: Protocol): boolean {
+  return protocol !== 'TCP';
+}
+
 /** The virtual service that the flow was sent to. */
 export function flowService({ protocol, original: { destination, destinationPort } }: Flow): VirtualServiceKey {
   return virtualServiceKey(protocol, destination, destinationPort);

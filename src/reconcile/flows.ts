@@ -5,7 +5,7 @@
 
 import { KernelError } from '../kernel/kernel.ts';
 import { endpointText, families, type Family, familyOf } from '../model/address.ts';
-import { type Flow, flowService } from '../model/node-state.ts';
+import { type Flow, flowService, isLookedThrough } from '../model/node-state.ts';
 import type { Op } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { type ActualFilter, elementOf } from './actual-filter.ts';
@@ -51,9 +51,8 @@ export class Flows {
     this.#dirty = new Dirty(surroundings.now);
   }
 
-  /** A TCP client ends with its backend, and comes by another port: none is looked through. */
   mark(service: VirtualServiceKey, now: number): void {
-    if (service.protocol === 'TCP') return;
+    if (!isLookedThrough(service.protocol)) return;
     if (this.#filter.has(elementOf(service, 'localClients'))) this.#sendingOn.add(service.id);
     this.#dirty.mark(service.id, service, now);
   }
