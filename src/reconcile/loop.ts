@@ -239,11 +239,13 @@ export class Reconciler {
     await turn.run();
     const now = this.#surroundings.now();
     this.#dirty.settle(work, (dirty, ticket) => turn.settle(dirty, ticket, now));
-    for (const { id } of [...work.services, ...work.bindings, ...work.elements, ...work.fixtures])
-      this.#failing.delete(id);
     const { applied, failures } = turn.report();
-    // what goes to make room for another may be no key that is due
-    for (const op of applied) this.#failing.delete(keyOf(op));
+    if (this.#failing.size > 0) {
+      for (const { id } of [...work.services, ...work.bindings, ...work.elements, ...work.fixtures])
+        this.#failing.delete(id);
+      // what goes to make room for another may be no key that is due
+      for (const op of applied) this.#failing.delete(keyOf(op));
+    }
     for (const failure of failures) this.#failing.set(keyOf(failure.op), failure);
     if (this.#actual.bindingsUnknown) this.#suspectBindings();
     for (const { id } of work.services) this.#draining.delete(id);
