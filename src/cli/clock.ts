@@ -7,7 +7,7 @@ export function steadyNow(): number {
 
 /** Milliseconds since 1970, as if the time of day had been right when the process began. */
 export function steadyTime(): number {
-  return performance.timeOrigin + performance.now();
+  return performance.timeOrigin + steadyNow();
 }
 
 /** What such times are by the time of day as it is now. Corrections of less than half a second are none, so that what stays is told the same. */

@@ -5,7 +5,7 @@ import { refusalText } from '../kernel/refusals.ts';
 import { counted } from '../model/counted.ts';
 import type { PassSummary } from '../model/status.ts';
 import type { Op } from '../model/op.ts';
-import { type Count, Tally } from '../model/tally.ts';
+import { type Count, sumOfCounts, Tally } from '../model/tally.ts';
 import { opText } from '../model/text.ts';
 import type { Drift } from '../model/drift.ts';
 import type { Standing } from '../reconcile/loop.ts';
@@ -99,7 +99,8 @@ export class Journal {
   /** `failing` is all that the kernel refused and has not accepted since. */
   passed(report: PassReport, milliseconds: number, failing: readonly Failure[]): void {
     const { failures, blocked, open, kernelTime } = report;
-    const { appliedCounts, applied } = this.#takeApplied();
+    const appliedCounts = this.#takeApplied();
+    const applied = sumOfCounts(appliedCounts);
     this.#metrics.passed({ ...report, appliedCounts, milliseconds });
     this.#latency.synced();
     for (const { family, milliseconds: time, deleted } of report.flowSearches) {
@@ -123,7 +124,7 @@ export class Journal {
       ...(blocked.length > 0 ? { blocked: blocked.length } : {}),
       ...(open.length > 0 ? { unknown: open.length } : {}),
     };
-    if (applied > 0) this.#log.info(fields, appliedText(applied, appliedCounts));
+    if (applied > 0) this.#log.info(fields, appliedText(appliedCounts));
   }
 
   scrubbed(drift: Drift, milliseconds: number): void {
@@ -136,9 +137,9 @@ export class Journal {
   }
 
   broke(error: unknown, delay: number): void {
-    const { appliedCounts, applied } = this.#takeApplied();
+    const appliedCounts = this.#takeApplied();
     this.#metrics.passBroke(appliedCounts);
-    if (applied > 0) this.#log.info(appliedText(applied, appliedCounts));
+    if (appliedCounts.length > 0) this.#log.info(appliedText(appliedCounts));
     const message = error instanceof Error ? error.message : String(error);
     const stack = error instanceof Error && !('code' in error) ? { stack: error.stack } : {};
     this.#log.error({ againInMs: delay, ...stack }, `the pass could not be finished: ${message}`);
@@ -172,10 +173,10 @@ export class Journal {
     return lines;
   }
 
-  #takeApplied(): { readonly appliedCounts: readonly Count[]; readonly applied: number } {
-    const appliedCounts = this.#applied.counts();
+  #takeApplied(): readonly Count[] {
+    const counts = this.#applied.counts();
     this.#applied = new Tally();
-    return { appliedCounts, applied: appliedCounts.reduce((sum, { count }) => sum + count, 0) };
+    return counts;
   }
 
   #tellFlowError(reason: string | undefined): void {
@@ -197,9 +198,9 @@ export class Journal {
 }
 
 /** `applied 3 operations: 2 destination edits, 1 service add`. */
-function appliedText(applied: number, counts: readonly Count[]): string {
+function appliedText(counts: readonly Count[]): string {
   const verbs = counts.map(({ kind, verb, count }) => counted(count, `${kind} ${verb}`)).join(', ');
-  return `applied ${counted(applied, 'operation')}: ${verbs}`;
+  return `applied ${counted(sumOfCounts(counts), 'operation')}: ${verbs}`;
 }
 
 function rounded(milliseconds: number): number {

@@ -22,3 +22,8 @@ export class Tally {
     return [...this.#counts].flatMap(([kind, verbs]) => [...verbs].map(([verb, count]) => ({ kind, verb, count })));
   }
 }
+
+/** How many there are of all. */
+export function sumOfCounts(counts: readonly Count[]): number {
+  return counts.reduce((sum, { count }) => sum + count, 0);
+}

@@ -5,7 +5,7 @@ import type { Family } from '../model/address.ts';
 import { type Drift, driftKinds } from '../model/drift.ts';
 import type { Op, Refusal } from '../model/op.ts';
 import { printable } from '../model/printable.ts';
-import type { Count } from '../model/tally.ts';
+import { type Count, sumOfCounts } from '../model/tally.ts';
 import { familyLabel } from './family-label.ts';
 import { createSeries, type Series } from './series.ts';
 
@@ -87,8 +87,7 @@ export class Metrics {
     for (const label of this.#labels) syncDuration.observe(label, milliseconds / 1000);
     const isDone = failures.length + blocked.length + open.length === 0;
     passes.inc({ result: isDone ? 'done' : 'incomplete' });
-    const applied = appliedCounts.reduce((sum, { count }) => sum + count, 0);
-    const operations = applied + failures.length + open.length;
+    const operations = sumOfCounts(appliedCounts) + failures.length + open.length;
     if (operations > 0) batchSize.observe(operations);
     for (const [part, time] of Object.entries(kernelTime)) if (time > 0) applyDuration.observe({ part }, time / 1000);
     for (const one of appliedCounts) this.#countOperations(one, 'OK', one.count);
