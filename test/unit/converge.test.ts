@@ -16,6 +16,7 @@ import { endpoint, setService, storeOf } from '../support/cluster.ts';
 import { hostOf } from '../support/configured.ts';
 import { plainWishes } from '../support/node-loop.ts';
 import { started, web, webSlice } from '../support/served-node.ts';
+import { limit } from '../support/wanted-settings.ts';
 
 /** Standard output of `reconcile --once` with these words, on a node that has nothing yet. */
 async function printed(...words: readonly string[]): Promise<string> {
@@ -65,12 +66,6 @@ it('JSON is one document and nothing else', async () => {
 });
 
 it('a setting that can be written on the host only is told as the command for it', () => {
-  const limit = {
-    name: 'net/netfilter/nf_conntrack_max',
-    value: '131072',
-    when: 'different',
-    required: false,
-  } as const;
   assert.equal(
     unsettableText(limit),
     'sysctl -w net.netfilter.nf_conntrack_max=131072 cannot be done here; run it on the host',

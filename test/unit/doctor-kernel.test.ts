@@ -15,6 +15,7 @@ import { kernelRelease } from '../../src/model/kernel-release.ts';
 import { forwardingFinding, type SettingFacts, settingFindings } from '../../src/cli/doctor/setting-checks.ts';
 import type { ObservedSetting } from '../../src/model/node-state.ts';
 import { configured } from '../support/configured.ts';
+import { conntrack as required, hashsize, limit } from '../support/wanted-settings.ts';
 
 const usual: IpvsFacts = {
   reuseMode: '1',
@@ -112,19 +113,6 @@ describe('the connection table', () => {
 });
 
 describe('settings', () => {
-  const required = { name: 'net/ipv4/vs/conntrack', value: '1', when: 'different', required: true } as const;
-  const limit = {
-    name: 'net/netfilter/nf_conntrack_max',
-    value: '131072',
-    when: 'different',
-    required: false,
-  } as const;
-  const hashsize = {
-    name: 'module/nf_conntrack/parameters/hashsize',
-    value: '32768',
-    when: 'smaller',
-    required: false,
-  } as const;
   const reuse = { name: 'net/ipv4/vs/conn_reuse_mode', value: '0', when: 'different', required: true } as const;
   const value = (text: string, writable = true): ObservedSetting => ({ value: text, writable });
   const absent: ObservedSetting = { value: undefined, writable: false };

@@ -8,20 +8,7 @@ import { FakeKernel } from '../support/fake-kernel.ts';
 import { type Faults, noFaults } from '../../src/kernel/faults.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import { storeOf } from '../support/cluster.ts';
-
-const conntrack: WantedSetting = { name: 'net/ipv4/vs/conntrack', value: '1', when: 'different', required: true };
-const limit: WantedSetting = {
-  name: 'net/netfilter/nf_conntrack_max',
-  value: '131072',
-  when: 'different',
-  required: false,
-};
-const hashsize: WantedSetting = {
-  name: 'module/nf_conntrack/parameters/hashsize',
-  value: '32768',
-  when: 'smaller',
-  required: false,
-};
+import { conntrack, hashsize, limit } from '../support/wanted-settings.ts';
 
 interface Row {
   readonly what: string;
