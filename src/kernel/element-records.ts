@@ -45,28 +45,72 @@ const endAt = 72;
 const dataAt = 112;
 
 export function encodeElements(ops: readonly ElementOp[]): Uint8Array {
-  const records = new Records(new Uint8Array(ops.length * elementSize));
-  ops.forEach(({ verb, element: { family, set, key, data } }, i) => {
-    const at = i * elementSize;
-    const spec: SetSpec = setSpecs[set];
-    records.bytes[at] = verbNumbers[verb];
-    records.bytes[at + 1] = family;
-    records.setText(at + setAt, spec.name, setSize);
-    if (key[0] === anything) return;
-    const length = keyLength(family, spec.key);
-    records.bytes[at + 2] = length;
-    const isInterval = spec.interval === true;
-    writeValues(records.bytes, at + keyAt, family, spec.key, isInterval ? key.map(firstOf) : key);
-    if (isInterval) {
-      records.bytes[at + 3] = length;
-      writeValues(records.bytes, at + endAt, family, spec.key, key.map(lastOf));
+  const bytes = new Uint8Array(ops.length * elementSize);
+  let at = 0;
+  for (const { verb, element: one } of ops) {
+    const { head, isInterval, keyFields, dataFields, dataLength } = layouts[one.family][one.set];
+    const { key, data } = one;
+    bytes.set(head, at);
+    bytes[at] = verbNumbers[verb];
+    if (key[0] === anything) bytes.fill(0, at + 2, at + 4);
+    else {
+      writeValues(bytes, at + keyAt, one.family, keyFields, isInterval ? key.map(firstOf) : key);
+      if (isInterval) writeValues(bytes, at + endAt, one.family, keyFields, key.map(lastOf));
+      if (data !== undefined) {
+        bytes[at + 4] = dataLength;
+        writeValues(bytes, at + dataAt, one.family, dataFields, data);
+      }
     }
-    if (spec.data !== undefined && data !== undefined) {
-      records.bytes[at + 4] = keyLength(family, spec.data);
-      writeValues(records.bytes, at + dataAt, family, spec.data, data);
-    }
+    at += elementSize;
+  }
+  return bytes;
+}
+
+/** What all elements of one set have in common. */
+interface Layout {
+  /** Of a record up to its key, but for the verb and the length of data. */
+  readonly head: Uint8Array;
+  readonly isInterval: boolean;
+  readonly keyFields: readonly Place[];
+  readonly dataFields: readonly Place[];
+  readonly dataLength: number;
+}
+
+interface Place {
+  readonly field: Field;
+  /** Behind the first of its side. */
+  readonly at: number;
+}
+
+const layouts = { 4: layoutsOf(4), 6: layoutsOf(6) };
+
+function layoutsOf(family: Family): Readonly<Record<SetKey, Layout>> {
+  const entries = Object.entries(setSpecs).map(([set, spec]) => [set, layoutOf(family, spec)]);
+  return Object.fromEntries(entries) as Record<SetKey, Layout>;
+}
+
+function layoutOf(family: Family, { name, key, data = [], interval }: SetSpec): Layout {
+  const head = new Records(new Uint8Array(keyAt));
+  const length = keyLength(family, key);
+  const isInterval = interval === true;
+  head.bytes.set([family, length, isInterval ? length : 0], 1);
+  head.setText(setAt, name, setSize);
+  return {
+    head: head.bytes,
+    isInterval,
+    keyFields: placesOf(family, key),
+    dataFields: placesOf(family, data),
+    dataLength: keyLength(family, data),
+  };
+}
+
+function placesOf(family: Family, fields: readonly Field[]): Place[] {
+  let end = 0;
+  return fields.map((field) => {
+    const at = end;
+    end += paddedLength(family, field);
+    return { field, at };
   });
-  return records.bytes;
 }
 
 /** A dump's elements; those that our set cannot hold, because it is of another type, are left out. */
@@ -122,14 +166,13 @@ function writeValues(
   bytes: Uint8Array,
   start: number,
   family: Family,
-  fields: readonly Field[],
+  places: readonly Place[],
   values: readonly Value[],
 ): void {
-  let at = start;
-  fields.forEach((field, i) => {
-    writeValue(bytes, at, family, field, values[i]!);
-    at += paddedLength(family, field);
-  });
+  for (let i = 0; i < places.length; i++) {
+    const { field, at } = places[i]!;
+    writeValue(bytes, start + at, family, field, values[i]!);
+  }
 }
 
 function writeValue(bytes: Uint8Array, at: number, family: Family, field: Field, value: Value): void {

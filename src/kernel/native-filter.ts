@@ -23,6 +23,9 @@ import {
 
 export type TableOp = Extract<Op, { kind: 'table' }>;
 
+/** What only suffered from the refusal of something else in its transaction. Node's own table of errnos is slow to look into. */
+const canceled = constants.errno.ECANCELED;
+
 const rehearsedTableName = `${tableName}-rehearsal`;
 
 /** Elements of one transaction: what is refused makes all the others wait for the next. */
@@ -143,17 +146,17 @@ export class NativeFilter {
 
 /** Notes the answers of one transaction and gives what is to be sent again: what only suffered from others' refusals. */
 function settle(pending: readonly number[], answers: Int32Array, errnos: Int32Array): number[] {
-  const isCanceled = (i: number) => answers[i] === constants.errno.ECANCELED;
+  const rest: number[] = [];
   pending.forEach((index, i) => {
-    if (!isCanceled(i)) errnos[index] = answers[i]!;
+    if (answers[i] === canceled) rest.push(index);
+    else errnos[index] = answers[i]!;
   });
-  const rest = pending.filter((_, i) => isCanceled(i));
   return rest.length < pending.length ? rest : [];
 }
 
 /** The answers to the objects of one transaction as the answer to the operation that they are. */
 function asOne({ errnos, texts, nanoseconds }: NativeAnswers): NativeAnswers {
-  const refused = errnos.findIndex((errno) => errno > 0 && errno !== constants.errno.ECANCELED);
+  const refused = errnos.findIndex((errno) => errno > 0 && errno !== canceled);
   const errno = refused >= 0 ? errnos[refused]! : errnos.every((errno) => errno === 0) ? 0 : -1;
   const text = texts.find(({ index }) => index === refused)?.text;
   return { errnos: Int32Array.of(errno), texts: text === undefined ? [] : [{ index: 0, text }], nanoseconds };

@@ -116,7 +116,9 @@ export function sameElement(a: Element, b: Element): boolean {
 /** `10.96.0.1 . tcp . 443`, as nft prints it. */
 export function valuesText(values: readonly Value[]): string {
   if (values[0] === anything) return '*';
-  return values.map(valueText).join(' . ');
+  let text = '';
+  for (const value of values) text += text === '' ? valueText(value) : ` . ${valueText(value)}`;
+  return text;
 }
 
 function valueText(value: Value): string {

@@ -4,7 +4,7 @@
  */
 
 import { type Claimant, Claims, type Conflict } from '../desired/claims.ts';
-import { type Asked, ask, type FrontEnd } from '../desired/front-ends.ts';
+import { type Asked, ask, type FrontEnd, type Policy } from '../desired/front-ends.ts';
 import { nodeElements, type NodeFacts, nodeFacts, type NodePolicy, serveAlike } from '../desired/node-facts.ts';
 import { type FilterPolicy, ruleset } from '../desired/ruleset.ts';
 import { isDeepStrictEqual } from 'node:util';
@@ -59,6 +59,7 @@ const nothing: Derived = { frontEnds: [], shared: [], byId: new Map() };
 
 export class WantedState implements Desired {
   readonly #wishes: Wishes;
+  readonly #policy: Policy;
   readonly #store: Store;
   readonly #claims = new Claims();
   readonly #derived = new Map<ObjectName, Derived>();
@@ -79,6 +80,8 @@ export class WantedState implements Desired {
 
   constructor(wishes: Wishes, store: Store) {
     this.#wishes = wishes;
+    const { scheduler, drainTimeout } = wishes;
+    this.#policy = { scheduler, drainTimeout, hasScheduler: (name) => this.#hasScheduler(name) };
     this.#store = store;
   }
 
@@ -264,6 +267,7 @@ export class WantedState implements Desired {
     });
     for (const name of left) this.#enqueue(name);
     for (const address of addresses) bindings.push(...this.bindingsAt(address));
+    if (this.#leftovers.size === 0) return { names, services, elements, bindings };
     for (const one of bindings) {
       const id = bindingId(one);
       if (this.#leftovers.has(id) && this.wantedBinding(one) !== undefined) this.#leftovers.delete(id);
@@ -339,9 +343,8 @@ export class WantedState implements Desired {
     if (scheduler !== undefined && !this.#hasScheduler(scheduler)) this.#missing.set(name, scheduler);
     else this.#missing.delete(name);
     if (service === undefined || this.#facts === undefined) return nothing;
-    const policy = { ...this.#wishes, hasScheduler: (wanted: string) => this.#hasScheduler(wanted) };
-    const asked = ask(service, this.#store.slicesOf(name), this.#facts, policy);
-    return { ...asked, byId: new Map(asked.frontEnds.map((frontEnd) => [frontEnd.service.id, frontEnd])) };
+    const { frontEnds, shared } = ask(service, this.#store.slicesOf(name), this.#facts, this.#policy);
+    return { frontEnds, shared, byId: new Map(frontEnds.map((frontEnd) => [frontEnd.service.id, frontEnd])) };
   }
 
   #hasScheduler(name: string): boolean {

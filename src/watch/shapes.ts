@@ -109,7 +109,8 @@ export function readShape<S extends z.ZodType>(
   shape: S,
   raw: unknown,
 ): { readonly ok: true; readonly value: z.output<S> } | { readonly ok: false; readonly findings: readonly Finding[] } {
-  if (fits(shape, raw)) return { ok: true, value: raw as z.output<S> };
+  const fits = tests.get(shape) ?? remembered(shape);
+  if (fits(raw)) return { ok: true, value: raw as z.output<S> };
   const result = shape.safeParse(raw);
   if (result.success) return { ok: true, value: result.data };
   return { ok: false, findings: result.error.issues.map((issue) => shapeFinding(issue, raw)) };
@@ -117,10 +118,10 @@ export function readShape<S extends z.ZodType>(
 
 const tests = new WeakMap<z.ZodType, Fit>();
 
-function fits(shape: z.ZodType, raw: unknown): boolean {
-  const known = tests.get(shape) ?? fitOf(shape);
-  tests.set(shape, known);
-  return known(raw);
+function remembered(shape: z.ZodType): Fit {
+  const fits = fitOf(shape);
+  tests.set(shape, fits);
+  return fits;
 }
 
 function shapeFinding(issue: z.core.$ZodIssue, raw: unknown): Finding {

@@ -95,7 +95,7 @@ fuzz('an object is a fact, unreadable or nothing for us', 5_000, (mutator) => {
 });
 
 function assertConsequence(resource: Resource, object: object): void {
-  const consequence = new KnownObjects(resource).set(object);
+  const consequence = new KnownObjects(resource).set(resource.nameOf(object), object);
   assert.ok(consequence !== undefined);
   const { event, isRefused, problems, warnings } = consequence;
   if (event !== undefined) assertFact(event);

@@ -32,10 +32,9 @@ export class KnownObjects {
     return this.#told.size;
   }
 
-  /** Nothing for an object that is known in this very version. */
-  set(raw: object): Consequence | undefined {
+  /** `known` is the resource's name of it. Nothing for an object that is known in this very version. */
+  set(known: ObjectName | undefined, raw: object): Consequence | undefined {
     const version = versionOf(raw);
-    const known = this.#resource.nameOf(raw);
     if (version !== undefined && known !== undefined && this.#version(known) === version) return undefined;
     const projection = this.#resource.read(raw);
     const { problems, warnings } = projection;

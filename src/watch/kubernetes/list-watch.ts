@@ -286,7 +286,7 @@ export class ListWatch {
     const listed = this.#resource.nameOf(raw);
     if (listed === undefined) this.#hasUnnamed = true;
     else listing?.add(listed);
-    const consequence = this.#objects.set(raw);
+    const consequence = this.#objects.set(listed, raw);
     if (consequence === undefined) return;
     this.#complaints.about(this.#resource.kind, consequence);
     this.#tell(consequence.event);
