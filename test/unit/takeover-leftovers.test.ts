@@ -178,6 +178,42 @@ describe('on a node', () => {
     assert.deepEqual(machine.ran, ['iptables-nft-save', 'ip6tables-legacy-save']);
   });
 
+  it('ipsets stay, with a dry run too, where rules that stay cannot be looked at', async () => {
+    const sets = ['KUBE-LOOP-BACK', 'KUBE-CLUSTER-IP', 'KUBE-6-LOOP-BACK'];
+    const programs = {
+      'ipset list -terse': '',
+      'ipset save KUBE-CLUSTER-IP': 'add KUBE-CLUSTER-IP 10.96.0.10,tcp:80\n',
+    };
+    const incompatible = "# Table `nat' is incompatible, use 'nft' tool.\n";
+    for (const rulesThatStay of [
+      {},
+      { 'iptables-nft-save': { status: 1, stdout: '', stderr: 'Fatal' }, 'iptables-nft-restore': '' },
+      { 'iptables-nft-save': incompatible, 'iptables-nft-restore': '' },
+    ]) {
+      const found = await findLeftovers(sight({ nftables: nat, sets, programs: { ...programs, ...rulesThatStay } }));
+      assert.deepEqual(leftoverLines(found), ['ipset destroy KUBE-6-LOOP-BACK']);
+      assert.equal(found.named, 'add KUBE-CLUSTER-IP 10.96.0.10,tcp:80\n');
+      assert.match(found.remaining[1]!, /^the ipsets of IPv4 \(2\) stay: rules that stay, and cannot be looked at, /);
+      assert.equal(found.remaining.length, 2);
+    }
+  });
+
+  it('an ipset that names virtual services stays until it is known which', async () => {
+    const found = await findLeftovers(
+      sight({
+        sets: ['KUBE-LOOP-BACK', 'KUBE-NODE-PORT-TCP'],
+        programs: {
+          'ipset list -terse': '',
+          'ipset save KUBE-NODE-PORT-TCP': { status: 1, stdout: '', stderr: 'Kernel and userspace incompatible' },
+        },
+      }),
+    );
+    assert.deepEqual(leftoverLines(found), ['ipset destroy KUBE-LOOP-BACK']);
+    assert.deepEqual(found.remaining, [
+      'the ipset KUBE-NODE-PORT-TCP stays: ipset does not show what it names: Kernel and userspace incompatible; mend that and run again',
+    ]);
+  });
+
   it('a program that fails, and a table that the kernel keeps, are told with their reasons', async () => {
     const machine = sight({
       nftables: [...nat, 'ip6 kube-proxy'],

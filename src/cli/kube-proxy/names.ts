@@ -5,6 +5,8 @@
  * KUBE-NWPLCY-…; sets KUBE-SRC-…, KUBE-DST-…).
  */
 
+import type { Family } from '../../model/address.ts';
+
 type ChainNames = Readonly<Record<string, ReadonlySet<string>>>;
 
 const chains: ChainNames = {
@@ -82,6 +84,11 @@ const setNames: ReadonlySet<string> = new Set(sets.flatMap((name) => [`KUBE-${na
 
 export function isKubeProxySet(name: string): boolean {
   return setNames.has(name);
+}
+
+/** Of one of kube-proxy's. */
+export function familyOfSet(name: string): Family {
+  return name.startsWith('KUBE-6-') ? 6 : 4;
 }
 
 /** Sets whose elements are virtual services as `ADDRESS,PROTOCOL:PORT`. */

@@ -8,7 +8,7 @@ import { type FilterName, legacyNames, nftablesNames, setNames } from '../../ker
 import { families, type Family } from '../../model/address.ts';
 import { familyName } from '../../model/filter.ts';
 import { hostFiles } from '../host-files.ts';
-import { nftablesTable } from '../kube-proxy/names.ts';
+import { familyOfSet, nftablesTable } from '../kube-proxy/names.ts';
 import { kubeProxyChains, kubeProxySets, kubeProxyTables } from '../kube-proxy/traces.ts';
 import { namingSets } from './adoption.ts';
 import { type Removal, removalLines, removalOf } from './removal.ts';
@@ -61,21 +61,22 @@ export function openSight(netns: string | undefined, signal: AbortSignal): Sight
 }
 
 export async function findLeftovers(sight: Sight): Promise<Leftovers> {
-  const remaining: string[] = [];
+  const gaps: Gaps = { remaining: [], unseen: new Set() };
+  const { remaining } = gaps;
   const names: Names = {
     nft: await sight.nftables(),
     legacy: await sight.legacy(),
     sets: kubeProxySets(await sight.sets()),
   };
   const rules: RuleLeftovers[] = [];
-  for (const family of families) rules.push(...(await findRulesOf(sight.tools, names, family, remaining)));
+  for (const family of families) rules.push(...(await findRulesOf(sight.tools, names, family, gaps)));
   for (const { command, removal } of rules) {
     for (const { table, chain, why } of removal.kept) {
       remaining.push(`the chain ${chain} of ${command} -t ${table} stays: ${why}, and run again`);
     }
   }
   const usedSets = new Set(rules.flatMap(({ removal }) => [...removal.usedSets]));
-  const sets = await findSets(sight.tools, names.sets, usedSets, remaining);
+  const sets = await findSets(sight.tools, names.sets, usedSets, gaps);
   return { rules, ...sets, tables: kubeProxyTables(names.nft), remaining };
 }
 
@@ -100,6 +101,14 @@ export function tableLine(family: Family): string {
   return `nft delete table ${familyName(family)} ${nftablesTable}`;
 }
 
+/** What cannot go, as it is found. */
+interface Gaps {
+  /** As {@link Leftovers} has them. */
+  readonly remaining: string[];
+  /** Families of which kube-proxy has rules that cannot be looked at: they stay, and may look into any set. */
+  readonly unseen: Set<Family>;
+}
+
 interface Names {
   /** By the kind of iptables that shows them. */
   readonly nft: readonly FilterName[];
@@ -111,7 +120,7 @@ interface Names {
 /** As iptables calls them. */
 const iptablesTables: ReadonlySet<string> = new Set(['nat', 'filter', 'mangle', 'raw', 'security']);
 
-async function findRulesOf(tools: Tools, names: Names, family: Family, remaining: string[]): Promise<RuleLeftovers[]> {
+async function findRulesOf(tools: Tools, names: Names, family: Family, gaps: Gaps): Promise<RuleLeftovers[]> {
   const found: RuleLeftovers[] = [];
   for (const kind of ['nft', 'legacy'] as const) {
     const chains = kubeProxyChains(names[kind]).filter((chain) => chain.family === family);
@@ -119,7 +128,7 @@ async function findRulesOf(tools: Tools, names: Names, family: Family, remaining
     // rules of others may look into its sets
     const isLookedAt = names.sets.length > 0 && hasIptables(names[kind], family);
     if (tables.size === 0 && !isLookedAt) continue;
-    const rules = await findRules(tools, { family, kind, tables: [...tables] }, remaining);
+    const rules = await findRules(tools, { family, kind, tables: [...tables] }, gaps);
     if (rules !== undefined) found.push(rules);
   }
   return found;
@@ -140,12 +149,13 @@ interface Place {
 async function findRules(
   tools: Tools,
   { family, kind, tables }: Place,
-  remaining: string[],
+  { remaining, unseen }: Gaps,
 ): Promise<RuleLeftovers | undefined> {
   const base = family === 4 ? 'iptables' : 'ip6tables';
   const program = await programOf(tools, base, kind);
   if (program === undefined) {
     if (tables.length === 0) return undefined;
+    unseen.add(family);
     remaining.push(
       `kube-proxy has rules in the tables of ${base}-${kind} (${tables.join(', ')}), and no ${base} that could remove them is on ` +
         'this machine: install iptables and run again',
@@ -155,10 +165,12 @@ async function findRules(
   const { save, restore, command } = program;
   const ran = await tools.run(save, []);
   if (ran.status !== 0) {
+    unseen.add(family);
     remaining.push(`${save} does not show its rules: ${failureOf(ran)}; mend it and run again`);
     return undefined;
   }
   for (const table of unshownTables(ran.stdout).filter((name) => tables.includes(name))) {
+    unseen.add(family);
     remaining.push(
       `${command} cannot show its table ${table}, because it has rules of nft's own: remove kube-proxy's chains by nft`,
     );
@@ -193,7 +205,7 @@ async function findSets(
   tools: Tools,
   found: readonly string[],
   used: ReadonlySet<string>,
-  remaining: string[],
+  { remaining, unseen }: Gaps,
 ): Promise<Pick<Leftovers, 'sets' | 'named'>> {
   if (found.length === 0) return { sets: [], named: '' };
   const ipset = tools.find('ipset');
@@ -203,16 +215,30 @@ async function findSets(
     );
     return { sets: [], named: '' };
   }
-  for (const set of found.filter((name) => used.has(name)))
-    remaining.push(`the ipset ${set} stays: a rule that stays looks into it; delete that rule and run again`);
-  const unused = found.filter((name) => !used.has(name));
-  const holders = unused.length === 0 ? new Map<string, string>() : await holdersOfSets(tools, ipset);
-  for (const [set, holder] of holders)
-    if (unused.includes(set))
-      remaining.push(`the ipset ${set} stays: the ipset ${holder} holds it; take it out there and run again`);
+  for (const family of unseen) {
+    const count = found.filter((name) => familyOfSet(name) === family).length;
+    if (count > 0)
+      remaining.push(
+        `the ipsets of IPv${family} (${count}) stay: rules that stay, and cannot be looked at, may look into them; mend that and run again`,
+      );
+  }
+  const seen = found.filter((name) => !unseen.has(familyOfSet(name)));
+  const reasons = new Map<string, string>();
+  for (const set of seen.filter((name) => used.has(name)))
+    reasons.set(set, 'a rule that stays looks into it; delete that rule and run again');
+  if (reasons.size < seen.length) {
+    for (const [set, holder] of await holdersOfSets(tools, ipset))
+      if (!reasons.has(set)) reasons.set(set, `the ipset ${holder} holds it; take it out there and run again`);
+  }
   let named = '';
-  for (const set of found) if (namingSets.has(set)) named += (await tools.run(ipset, ['save', set])).stdout;
-  return { sets: unused.filter((name) => !holders.has(name)), named };
+  for (const set of found.filter((name) => namingSets.has(name))) {
+    const ran = await tools.run(ipset, ['save', set]);
+    if (ran.status === 0) named += ran.stdout;
+    else if (!reasons.has(set))
+      reasons.set(set, `ipset does not show what it names: ${failureOf(ran)}; mend that and run again`);
+  }
+  for (const set of seen) if (reasons.has(set)) remaining.push(`the ipset ${set} stays: ${reasons.get(set)}`);
+  return { sets: seen.filter((name) => !reasons.has(name)), named };
 }
 
 /** Set → a set of sets that holds it: kube-proxy has none. */
