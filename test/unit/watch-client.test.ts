@@ -393,6 +393,23 @@ test('a server that changes to another protocol has given no answer, and is aske
   server.close();
 });
 
+test('an answer without a length, of which the rest does not come, is no whole one when it is aborted', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\n{"items":['));
+  });
+  const client = await connect('http', await listening(server));
+  const abort = new AbortController();
+  const pieces = (await get(client, '/', abort.signal)).body[Symbol.asyncIterator]();
+  assert.equal(await pieceOf(pieces), '{"items":[');
+  const rest = pieces.next();
+  const reason = new Error('it takes too long');
+  abort.abort(reason);
+  await assert.rejects(rest, reason);
+  client.close();
+  server.close();
+});
+
 test('a certificate of another authority, and one of another name, are refused with the cure', async () => {
   const server = await serve('h2', echo, certificates);
   const address = `https://127.0.0.1:${server.port}`;

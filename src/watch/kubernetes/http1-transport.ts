@@ -97,6 +97,8 @@ export class Http1Transport implements Transport {
         timer.refresh();
         yield chunk as Uint8Array;
       }
+      // an answer that names no length ends where its connection does, whoever ends that
+      signal.throwIfAborted();
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       // Node's whole word for a connection that ended within an answer
