@@ -43,7 +43,7 @@ describe('a node that never had kube-proxy', () => {
     assert.equal(first.status, 3, first.stderr);
     assert.match(
       first.stderr,
-      /^warn the rules of kube-proxy that masquerade are not there: ip kube-ipvs keeps one rule/,
+      /^warn the rules of kube-proxy that masquerade are not there: ip kube-ipvs keeps one rule, .* loadBalancerSourceRanges hold nobody back/,
     );
     const [, elements] = /elements = \{ (.*?) \}/.exec(ruleset()) ?? [];
     assert.deepEqual(elements?.split(', ').toSorted(), ['10.96.0.10 . tcp . 80', '169.254.1.1 . tcp . 30080']);

@@ -70,7 +70,8 @@ export async function release(invocation: Invocation, kernel: Kernel, log: Logge
 function keptRemark(family: Family): string {
   return (
     `the rules of kube-proxy that masquerade are not there: ${familyName(family)} ${tableName} keeps one rule, without which masqueraded ` +
-    'connections would end, and new ones are not masqueraded: start kube-proxy, and run again to remove the table'
+    'connections would end; until kube-proxy is there new ones are not masqueraded, and loadBalancerSourceRanges hold nobody back: ' +
+    'start it, and run again to remove the table'
   );
 }
 
