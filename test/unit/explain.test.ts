@@ -566,3 +566,21 @@ it('remarks on weights that the scheduler does not see, and on a Node that nobod
     'the scheduler rr looks at no weight but 0',
   ]);
 });
+
+it('prints so much of a zone as a name may have, however long the text that takes its place', async () => {
+  const zone = 'z'.repeat(1 << 20);
+  const members = Array.from({ length: 1000 }, (_, i) =>
+    endpoint(`10.244.${i >> 8}.${i & 255}`, { zone: i === 0 ? zone : 'east', zones: i === 0 ? [zone] : [] }),
+  );
+  const weights = [{ endpoints: { of: 'zone', name: zone }, weight: 2 }] as const;
+  const events = [
+    ...nodeFacts,
+    setService(service('default/web', { tuning: tuning({ weights }) })),
+    setSlice(slice('default/web', members)),
+  ];
+  const lines = (await explainedText('10.96.0.10:80', events)).split('\n');
+  const cut = `${'z'.repeat(253)}…`;
+  const row = lines.find((line) => line.startsWith('10.244.0.0:'));
+  assert.match(row!, new RegExp(` ${cut}  ${cut}  ready; weight by annotation, zone=${'z'.repeat(248)}…`));
+  assert.ok(lines.every(({ length }) => length < 2000));
+});

@@ -140,11 +140,18 @@ const endpointColumns: readonly Column<EndpointRow>[] = [
   { title: 'KERNEL', cell: kernelText, right: true },
   { title: 'ACTIVE', cell: ({ kernel }) => kernel?.active ?? '', right: true },
   { title: 'INACTIVE', cell: ({ kernel }) => kernel?.inactive ?? '', right: true },
-  { title: 'NODE', cell: ({ nodeName }) => nodeName ?? '' },
-  { title: 'ZONE', cell: ({ zone }) => zone ?? '' },
-  { title: 'HINTS', cell: ({ hints }) => hints.join(',') },
+  { title: 'NODE', cell: ({ nodeName }) => brief(nodeName ?? '') },
+  { title: 'ZONE', cell: ({ zone }) => brief(zone ?? '') },
+  { title: 'HINTS', cell: ({ hints }) => brief(hints.join(',')) },
   { title: 'WHY', cell: whyText },
 ];
+
+/** Characters, as many as a Node's name may have. API servers take a zone of any length, and all rows are as wide as the widest. */
+const longestName = 253;
+
+function brief(name: string): string {
+  return name.length > longestName ? `${name.slice(0, longestName)}…` : name;
+}
 
 /** The weight, or that there is none where there should be one. */
 function kernelText({ kernel, taken }: EndpointRow): string {
@@ -176,7 +183,7 @@ const stateTexts: Readonly<Record<EndpointRow['state'], string>> = {
 };
 
 function whyText({ because, weight, weightRule, state }: EndpointRow): string {
-  const ruled = weightRule === undefined ? '' : `; weight by annotation, ${weightRule}`;
+  const ruled = weightRule === undefined ? '' : `; weight by annotation, ${brief(weightRule)}`;
   const unweighted = weight === 0 ? ', takes no new connections' : '';
   return `${reasonTexts[because]}${ruled}${unweighted}${stateTexts[state]}`;
 }
