@@ -3,7 +3,7 @@
  * people who ask why. Costs O(rules) for a packet; the index of elements O(elements).
  */
 
-import { type Address, type Cidr, cidrContains, type Family } from '../model/address.ts';
+import { type Address, cidrContains, type Family, parseCidr } from '../model/address.ts';
 import {
   type BaseChain,
   type Chain,
@@ -46,8 +46,8 @@ export interface Passage {
 export class ElementIndex {
   readonly #family: Family;
   readonly #elements = new Map<string, Element>();
-  /** Of sets whose last field is a network: by the fields before it. */
-  readonly #networks = new Map<string, { readonly network: Cidr; readonly element: Element }[]>();
+  /** Of sets whose last field is a network: by the fields before it, which lengths of prefix there are. */
+  readonly #prefixes = new Map<string, Set<number>>();
 
   constructor(family: Family, elements: Iterable<Element>) {
     this.#family = family;
@@ -60,9 +60,13 @@ export class ElementIndex {
     if (set === undefined) return undefined;
     const spec: SetSpec = setSpecs[set];
     if (spec.interval !== true) return this.#elements.get(element(this.#family, set, values).id);
-    const last = values.at(-1) as Address;
-    const networks = this.#networks.get(element(this.#family, set, values.slice(0, -1)).id) ?? [];
-    return networks.find(({ network }) => cidrContains(network, last))?.element;
+    const before = values.slice(0, -1);
+    for (const prefix of this.#prefixes.get(element(this.#family, set, before).id) ?? []) {
+      const network = parseCidr(`${values.at(-1) as Address}/${prefix}`)!;
+      const found = this.#elements.get(element(this.#family, set, [...before, network]).id);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   #add(one: Element): void {
@@ -70,9 +74,9 @@ export class ElementIndex {
     const network = one.key.at(-1);
     if (typeof network !== 'object') return;
     const { id } = element(one.family, one.set, one.key.slice(0, -1));
-    const known = this.#networks.get(id);
-    if (known === undefined) this.#networks.set(id, [{ network, element: one }]);
-    else known.push({ network, element: one });
+    const known = this.#prefixes.get(id);
+    if (known === undefined) this.#prefixes.set(id, new Set([network.prefix]));
+    else known.add(network.prefix);
   }
 }
 
