@@ -120,10 +120,17 @@ function nodePortAddresses(
   });
 }
 
+/** Stands for bytes that are no UTF-8, of which a device's name may consist: what the kernel was told of it would be another name. */
+const unreadable = '\ufffd';
+
 function numberedDevices(addresses: readonly NodeAddress[], family: Family): string[] {
   const usable = addresses.filter(
-    ({ address, loopback, isPassedOver }) =>
-      !loopback && !isPassedOver && familyOf(address) === family && !isOfOneLink(address),
+    ({ address, device, loopback, isPassedOver }) =>
+      !loopback &&
+      !isPassedOver &&
+      familyOf(address) === family &&
+      !isOfOneLink(address) &&
+      !device.includes(unreadable),
   );
   return [...new Set(usable.map(({ device }) => device))].toSorted();
 }

@@ -194,6 +194,12 @@ describe('packets leave by', () => {
       'the node has them all the same',
     );
   });
+
+  it('none with a name that cannot be told to the kernel as it is', () => {
+    const latin = Buffer.from('b\u00fcro', 'latin1').toString();
+    const addresses = ['192.0.2.10 eth0', '198.51.100.1 b\u00fcro', `198.51.100.2 ${latin}`].map(nodeAddress);
+    assert.deepEqual(nodeFacts(undefined, addresses, plainNodePolicy).numberedDevices.get(4), ['b\u00fcro', 'eth0']);
+  });
 });
 
 describe('an address of IPv6 that is tentative', () => {
