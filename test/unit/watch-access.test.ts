@@ -553,6 +553,16 @@ describe('what is wrong is told with file, field and cure:', () => {
       'FILE: clusters[0].cluster.proxy-url is "proxy:3128", no URL of a proxy; write http://, https:// or socks5://HOST:PORT',
     ],
     [
+      'a proxy that is no URL, with a password that is nobody else’s business',
+      ofCluster({ 'proxy-url': 'http://me:pass/w@rd@proxy:99999' }),
+      'FILE: clusters[0].cluster.proxy-url is "http://…@proxy:99999", no URL of a proxy; write http://, https:// or socks5://HOST:PORT',
+    ],
+    [
+      'a server that is no URL, likewise',
+      ofCluster({ server: 'ftp://me:password@server' }),
+      'FILE: clusters[0].cluster.server is "ftp://…@server", no URL of an API server; write https://HOST:PORT',
+    ],
+    [
       'groups of nobody',
       ofUser({ token: 'x', 'as-groups': ['a'] }),
       'FILE: users[0].user.as-groups stands without as; write the name of the user there',

@@ -195,7 +195,7 @@ function serverUrl(written: string, field: string): URL {
     url.pathname = url.pathname.replace(/\/{2,}/g, '/');
     return url;
   }
-  throw new AccessError(`${field} is ${quoted(written)}, no URL of an API server; write https://HOST:PORT`);
+  throw new AccessError(`${field} is ${withoutPassword(written)}, no URL of an API server; write https://HOST:PORT`);
 }
 
 /** Those that client-go knows (clientcmd/client_config.go). */
@@ -204,8 +204,13 @@ const proxySchemes: ReadonlySet<string> = new Set(['http:', 'https:', 'socks5:',
 function checkProxy(written: string, field: string): void {
   if (written === '' || (URL.canParse(written) && proxySchemes.has(new URL(written).protocol))) return;
   throw new AccessError(
-    `${field} is ${quoted(written)}, no URL of a proxy; write http://, https:// or socks5://HOST:PORT`,
+    `${field} is ${withoutPassword(written)}, no URL of a proxy; write http://, https:// or socks5://HOST:PORT`,
   );
+}
+
+/** What goes into the log is read by more people than a kubeconfig. */
+function withoutPassword(url: string): string {
+  return quoted(url.replace(/^([^/]*\/\/)?.*@/, '$1…@'));
 }
 
 /** Without a name the server would take us for ourselves. */
