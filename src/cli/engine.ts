@@ -1,10 +1,28 @@
 /** How the JavaScript engine should use a process that reads a cluster once, and then sleeps nearly all the time. */
 
+import { constants, type NodeGCPerformanceDetail, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 
-/** No more room for young objects after a start has made many: it would stay (20 MB at 1 000 Services). */
-export function tuneForDaemon(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
+/** Once the heap was collected, which it is when some megabytes of it are used, it may grow to so many times what is left. */
+const growth = 8;
+
+/** To be called before the first facts come: most of what a start keeps stays, and to look through it again and again is in vain. */
+export function tuneForStart(): void {
+  setFlagsFromString(`--heap-growing-percent=${100 * (growth - 1)}`);
+  const observer = new PerformanceObserver((entries) => {
+    if (!entries.getEntries().some(isOfWholeHeap)) return;
+    setFlagsFromString('--heap-growing-percent=0');
+    observer.disconnect();
+  });
+  observer.observe({ entryTypes: ['gc'] });
+}
+
+function isOfWholeHeap(entry: PerformanceEntry): boolean {
+  return (entry as PerformanceEntry & GCEntry).detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
+}
+
+interface GCEntry {
+  readonly detail?: NodeGCPerformanceDetail;
 }
 
 /**

@@ -8,7 +8,7 @@ import { FaultyKernel } from '../kernel/faulty.ts';
 import { openKernel } from '../kernel/native.ts';
 import { FileWatch } from '../watch/file-watch.ts';
 import { Daemon } from './daemon.ts';
-import { tuneForDaemon } from './engine.ts';
+import { tuneForStart } from './engine.ts';
 import { initialise } from './initialise.ts';
 import { exitStatus, type Invocation } from './invocation.ts';
 import { createLog, type Logger } from './log.ts';
@@ -18,7 +18,7 @@ import { refusedScheduler } from './scheduler.ts';
 
 /** Ends with 0 when it was told to end (SIGTERM, SIGINT): the kernel stays as it is. */
 export async function run(invocation: Invocation): Promise<number> {
-  tuneForDaemon();
+  tuneForStart();
   const { config, flags, signal } = invocation;
   const log = createLog(config, invocation.stderr);
   applyOomScore(config.oomScoreAdj, log);
@@ -47,6 +47,7 @@ export async function run(invocation: Invocation): Promise<number> {
 function ignore(): void {}
 
 async function serve(invocation: Invocation, kernel: Kernel, log: Logger): Promise<number> {
+  tuneForStart();
   const { config, flags, signal } = invocation;
   const end = new AbortController();
   let fatal: Error | undefined;
