@@ -282,6 +282,8 @@ export class Reconciler {
       if (!ours || this.#wanted.isClaimed(service.id)) return;
       this.#wanted.foundUnclaimed(service.id, service);
       this.#dirty.services.mark(service.id, service, now);
+      // with one that is kept for its address the clients that are sent on stay, too
+      if (!this.#wishes.excluded(service.address)) this.#flows.mark(service, now);
     });
     await inPieces(this.#actual.bindings, ([id, binding]) => {
       if (this.#wanted.wantedBinding(binding) !== undefined) return;

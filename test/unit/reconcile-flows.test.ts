@@ -20,6 +20,7 @@ import {
   storeOf,
 } from '../support/cluster.ts';
 import { faultsAt } from '../support/faults.ts';
+import { NodeLoop } from '../support/node-loop.ts';
 import { started } from '../support/served-node.ts';
 
 /** `client > virtual service > who answers`, each `address:port`. */
@@ -128,6 +129,17 @@ test('with a Service or one of its addresses go the clients that were sent on fr
   store.apply(deleteService('default/dns'));
   await node.rest();
   assert.deepEqual(kernel.tracked().map(flowId), [toFirst, toSecond].map(flowId));
+});
+
+test('clients that were sent on go with their Service, too, when it went while nobody looked, but from excluded addresses', async () => {
+  const [gone, kept] = [address('203.0.113.5'), address('203.0.113.6')];
+  const local = { ...dns, externalTrafficPolicy: 'Local', externalIPs: [gone, kept] } as const;
+  const { node, kernel } = started(storeOf(setService(local), dnsSlice('10.244.0.1')));
+  await node.converge();
+  const sentOn = local.externalIPs.map((at, i) => flow(`10.244.0.9:4000 > ${at}:53 > 10.244.0.1:5353`, 3 + i));
+  for (const one of [toFirst, ...sentOn]) kernel.track(one);
+  await new NodeLoop(kernel, storeOf(), { excluded: (at) => at === kept }).converge();
+  assert.deepEqual(kernel.tracked().map(flowId), [toFirst, sentOn[1]!].map(flowId));
 });
 
 test('a change of the Service alone is looked at too', async () => {
