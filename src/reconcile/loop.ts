@@ -334,13 +334,21 @@ export class Reconciler {
 
   /** With a table made anew, which is empty, and with kube-ipvs0, all that they should hold is dirty. */
   #suspect(found: Differing): void {
-    for (const key of [...found.services, ...found.destinations]) this.#dirty.services.mark(key.id, key);
+    this.#mark({ services: [...found.services, ...found.destinations], elements: found.elements, bindings: [] });
     for (const binding of found.bindings) this.#dirty.bindings.mark(bindingId(binding), binding);
-    for (const element of found.elements) this.#dirty.elements.mark(element.id, element);
+    if (found.bindings.length > 0) this.#suspectFlows();
     const { device, filter } = this.#actual;
     const emptied = [...filter.tables.values()].some((state) => state === 'absent' || state === 'other');
     if (found.tables > 0 && emptied) this.#mark({ services: [], elements: this.#wanted.elements(), bindings: [] });
     if (found.bindings.length > 0 && device === 'absent') this.#suspectBindings();
+  }
+
+  /** Who sent to an address that the node did not hold was led past IPVS, and conntrack would keep him there. Costs O(virtual services). */
+  #suspectFlows(): void {
+    const now = this.#surroundings.now();
+    for (const key of this.#wanted.services()) {
+      if (!this.#actual.holds(key.address) && this.#wanted.holds(key.address)) this.#flows.mark(key, now);
+    }
   }
 
   /** Any binding may be another than was believed. Costs O(addresses). */

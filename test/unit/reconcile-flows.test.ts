@@ -151,6 +151,22 @@ test('a change of the Service alone is looked at too', async () => {
   assert.ok(!kernel.tracked().map(flowId).includes(flowId(early)));
 });
 
+const absences: readonly [what: string, lines: readonly string[]][] = [
+  ['its virtual service was gone', ['-D -u 10.96.0.10:53']],
+  ['its address was gone', ['ip addr delete 10.96.0.10/32 dev kube-ipvs0']],
+  ['kube-ipvs0 was gone', ['ip link delete kube-ipvs0']],
+];
+for (const [what, lines] of absences) {
+  test(`a client that sent while ${what} is forgotten once that is put right`, async () => {
+    const { node, kernel } = await served();
+    for (const line of lines) kernel.run(line);
+    kernel.track(flow('192.0.2.7:4002 > 10.96.0.10:53 > 10.96.0.10:53', 3));
+    await node.scrubbed();
+    await node.rest();
+    assert.deepEqual(kernel.tracked().map(flowId), [toFirst, toSecond].map(flowId));
+  });
+}
+
 test('a deletion that fails is tried again', async () => {
   const { node, kernel, store } = await served();
   // two destinations change, then the flow
