@@ -14,7 +14,7 @@ import { inPieces } from '../model/pieces.ts';
 import type { VirtualServiceStatus } from '../model/status.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { Actual } from './actual.ts';
-import { sourcesOf } from './actual-filter.ts';
+import { serviceOf, sourcesOf } from './actual-filter.ts';
 import { keysOf } from './dirty.ts';
 import { DirtyKeys, earliest, type Tickets } from './dirty-keys.ts';
 import type { Drift } from '../model/drift.ts';
@@ -55,8 +55,11 @@ export class Reconciler {
   readonly #failing = new Map<string, Failure>();
   /** What the state of the tables was compared with. */
   #compared: readonly Table[] = [];
-  /** By virtual service, those of the packet filter as `verify` read it, until all that is wanted has been compared with them. */
-  #sources = new Map<string, Element[]>();
+  /**
+   * By virtual service, elements that are to be looked at when it changes: its sources as `verify` read them, until all that is wanted has
+   * been compared with them, and what was left of it at an excluded address.
+   */
+  #attached = new Map<string, Element[]>();
   /** Nobody has looked yet for what `verify` read and nobody wants. */
   #isSwept = true;
   /** Services whose changes were taken since the last pass that was finished. */
@@ -104,7 +107,7 @@ export class Reconciler {
       elements: this.#wanted.elements(),
       bindings: this.#wanted.bindings(),
     });
-    this.#sources = await sourcesOf(this.#actual.filter.elements.values());
+    this.#attached = await sourcesOf(this.#actual.filter.elements.values());
     this.#isSwept = false;
   }
 
@@ -252,6 +255,11 @@ export class Reconciler {
     for (const one of work.plan.draining) {
       this.#draining.set(one.service.id, [...(this.#draining.get(one.service.id) ?? []), one]);
     }
+    for (const element of work.plan.spared) {
+      const { id } = serviceOf(element);
+      const known = this.#attached.get(id) ?? [];
+      if (!known.some((other) => other.id === element.id)) this.#attached.set(id, [...known, element]);
+    }
     const looked = await this.#flows.forget(turn, this.#dirty.services);
     this.#wanted.endTurn();
     return { ...turn.report(), ...looked };
@@ -269,7 +277,8 @@ export class Reconciler {
       const known = this.#actual.service(id);
       if (known?.read === false) this.#actual.unknown.set(id, known.service);
       // nf_tables takes no network beside another that overlaps it: the old ones go in the turn in which the new ones come
-      for (const element of this.#sources.get(id) ?? []) this.#dirty.elements.mark(element.id, element);
+      for (const element of this.#attached.get(id) ?? []) this.#dirty.elements.mark(element.id, element);
+      this.#attached.delete(id);
     }
     if (!this.#isSwept && !this.#wanted.isBehind) await this.#sweep();
     this.#compareTables();
@@ -295,7 +304,7 @@ export class Reconciler {
       this.#wanted.foundUnclaimed(id);
       this.#dirty.elements.mark(id, element, now);
     });
-    this.#sources.clear();
+    this.#attached.clear();
     this.#isSwept = true;
   }
 

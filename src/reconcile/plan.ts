@@ -109,6 +109,8 @@ export interface Plan {
   readonly kept: readonly Kept[];
   /** Elements that are not added because not everything is known that could make them needless. */
   readonly postponed: readonly string[];
+  /** Elements of virtual services at excluded addresses that stay, though nobody wants them. */
+  readonly spared: readonly Element[];
   readonly unchanged: Readonly<Record<'services' | 'destinations' | 'addresses' | 'elements', number>>;
 }
 
@@ -169,6 +171,7 @@ class Draft implements Plan {
   readonly held: string[] = [];
   readonly kept: Kept[] = [];
   readonly postponed: string[] = [];
+  readonly spared: Element[] = [];
   readonly unchanged = { services: 0, destinations: 0, addresses: 0, elements: 0 };
   /** Elements that went to make room. */
   readonly #made = new Set<string>();
@@ -277,7 +280,10 @@ class Draft implements Plan {
     const claimed = service !== undefined && desired.wanted(service.id) !== undefined ? service : undefined;
     const virtualIP = there.set === 'virtualIPs' ? (there.key[0] as Address) : undefined;
     const address = service?.address ?? virtualIP;
-    if (claimed === undefined && address !== undefined && excluded(address)) return;
+    if (claimed === undefined && address !== undefined && excluded(address)) {
+      if (service !== undefined) this.spared.push(there);
+      return;
+    }
     const isNamed = there.set === 'hairpins' && !mayForget(there.id);
     if (isNamed || !mayDelete(claimed?.id ?? there.id, virtualIP)) this.held.push(there.id);
     else this.push(restricts(there) ? 'lift' : 'delete element', { kind: 'element', verb: 'delete', element: there });

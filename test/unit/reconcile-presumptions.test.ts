@@ -318,6 +318,7 @@ function planTo(unbind: readonly Op[]): Plan {
     held: [],
     kept: [],
     postponed: [],
+    spared: [],
     unchanged: { services: 0, destinations: 0, addresses: 0, elements: 0 },
   };
 }
