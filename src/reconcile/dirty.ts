@@ -66,9 +66,13 @@ export class Dirty<Key> {
     this.#retry(ticket, Number.POSITIVE_INFINITY);
   }
 
+  isHeld(id: string): boolean {
+    return this.#entries.get(id)?.dueAt === Number.POSITIVE_INFINITY;
+  }
+
   /** What is held is due. Costs O(dirty). */
   release(): void {
-    for (const [id, { key, dueAt }] of this.#entries) if (dueAt === Number.POSITIVE_INFINITY) this.mark(id, key);
+    for (const [id, { key }] of this.#entries) if (this.isHeld(id)) this.mark(id, key);
   }
 
   /** When the next key is due; undefined when none is left but those that are held. Costs O(dirty). */

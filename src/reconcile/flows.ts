@@ -74,7 +74,9 @@ export class Flows {
     const { now } = this.#surroundings;
     const ready: Ticket<VirtualServiceKey>[] = [];
     for (const ticket of this.#dirty.due(now())) {
-      if (unsettled.has(ticket.id)) this.#dirty.failed(ticket, now());
+      // one that is kept though nobody is known to want it keeps its clients, and is marked when it goes
+      if (unsettled.isHeld(ticket.id)) this.#dirty.done(ticket);
+      else if (unsettled.has(ticket.id)) this.#dirty.failed(ticket, now());
       else ready.push(ticket);
     }
     try {

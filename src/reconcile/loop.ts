@@ -239,6 +239,10 @@ export class Reconciler {
   async #apply(work: Work): Promise<TurnOutcome> {
     const turn = new Turn(this.#surroundings, this.#actual, work.plan, this.#wanted);
     this.#surroundings.onPlan?.(work.plan);
+    // of one that was found, and that nobody wants, no change told
+    for (const op of work.plan.ops['delete service']) {
+      if (op.kind === 'service') this.#flows.mark(op.service, this.#surroundings.now());
+    }
     await turn.run();
     const now = this.#surroundings.now();
     this.#dirty.settle(work, (dirty, ticket) => turn.settle(dirty, ticket, now));
@@ -291,8 +295,6 @@ export class Reconciler {
       if (!ours || this.#wanted.isClaimed(service.id)) return;
       this.#wanted.foundUnclaimed(service.id, service);
       this.#dirty.services.mark(service.id, service, now);
-      // with one that is kept for its address the clients that are sent on stay, too
-      if (!this.#wishes.excluded(service.address)) this.#flows.mark(service, now);
     });
     await inPieces(this.#actual.bindings, ([id, binding]) => {
       if (this.#wanted.wantedBinding(binding) !== undefined) return;

@@ -6,6 +6,7 @@ import { KernelError } from '../../src/kernel/kernel.ts';
 import { type Flow, flowId } from '../../src/model/node-state.ts';
 import { opText } from '../../src/model/text.ts';
 import { noFaults } from '../../src/kernel/faults.ts';
+import type { Address } from '../../src/model/address.ts';
 import { staleFlows } from '../../src/reconcile/flows.ts';
 import { settle } from '../../src/reconcile/settle.ts';
 import {
@@ -131,15 +132,41 @@ test('with a Service or one of its addresses go the clients that were sent on fr
   assert.deepEqual(kernel.tracked().map(flowId), [toFirst, toSecond].map(flowId));
 });
 
-test('clients that were sent on go with their Service, too, when it went while nobody looked, but from excluded addresses', async () => {
-  const [gone, kept] = [address('203.0.113.5'), address('203.0.113.6')];
-  const local = { ...dns, externalTrafficPolicy: 'Local', externalIPs: [gone, kept] } as const;
+/** On a node whose daemon is not there any more. */
+async function left(...externalIPs: Address[]) {
+  const local = { ...dns, externalTrafficPolicy: 'Local', externalIPs } as const;
   const { node, kernel } = started(storeOf(setService(local), dnsSlice('10.244.0.1')));
   await node.converge();
-  const sentOn = local.externalIPs.map((at, i) => flow(`10.244.0.9:4000 > ${at}:53 > 10.244.0.1:5353`, 3 + i));
+  const sentOn = externalIPs.map((at, i) => flow(`10.244.0.9:4000 > ${at}:53 > 10.244.0.1:5353`, 3 + i));
   for (const one of [toFirst, ...sentOn]) kernel.track(one);
+  return { kernel, sentOn: sentOn.map(flowId) };
+}
+
+test('clients that were sent on go with their Service, too, when it went while nobody looked, but from excluded addresses', async () => {
+  const kept = address('203.0.113.6');
+  const { kernel, sentOn } = await left(address('203.0.113.5'), kept);
   await new NodeLoop(kernel, storeOf(), { excluded: (at) => at === kept }).converge();
-  assert.deepEqual(kernel.tracked().map(flowId), [toFirst, sentOn[1]!].map(flowId));
+  assert.deepEqual(kernel.tracked().map(flowId), [flowId(toFirst), sentOn[1]!]);
+});
+
+test('with what is kept for an object that cannot be read stay its clients, until it goes', async () => {
+  const { kernel, sentOn } = await left(address('203.0.113.5'));
+  const store = storeOf({ kind: 'unreadable', object: 'Service', name: 'default/dns' });
+  const node = new NodeLoop(kernel, store);
+  await node.converge();
+  assert.deepEqual(kernel.tracked().map(flowId), [flowId(toFirst), ...sentOn]);
+  store.apply(deleteService('default/dns'));
+  await node.rest();
+  assert.deepEqual(kernel.tracked().map(flowId), [flowId(toFirst)]);
+});
+
+test('what is kept for an object that cannot be read is not looked at again and again', async () => {
+  const { node, store } = await served();
+  store.apply({ kind: 'unreadable', object: 'Service', name: 'default/other' });
+  await node.verify();
+  store.apply(deleteService('default/dns'));
+  await node.rest();
+  assert.equal(node.reconciler.nextDue(), undefined);
 });
 
 test('a change of the Service alone is looked at too', async () => {
