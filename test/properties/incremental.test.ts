@@ -2,12 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Address, cidrContains } from '../../src/model/address.ts';
 import type { ClusterEvent } from '../../src/model/cluster.ts';
 import { opText } from '../../src/model/text.ts';
 import { Store } from '../../src/store/store.ts';
 import { changed, changes, clusters, eventsOf, services, wishes } from '../support/arbitrary-cluster.ts';
 import { kernelWith, nothingFound } from '../support/arbitrary-kernel.ts';
-import { endpoint, port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
+import { cidr, endpoint, port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
 import { type Cluster, expectedState } from '../support/expected.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 import { noFaults, randomFaults } from '../../src/kernel/faults.ts';
@@ -39,6 +40,32 @@ test('after any sequence of changes the kernel is as a new start over the same c
       const fresh = kernelWith(nothingFound, { faults: noFaults });
       await new NodeLoop(fresh, storeOf(...eventsOf(cluster)), by).converge();
       assert.equal(stateOf(kernel), stateOf(fresh));
+    }),
+  );
+});
+
+/** Of front ends of all kinds, some also of devices of the node. */
+const excludedNetworks = fc
+  .subarray(['10.96.0.0/30', '192.0.2.0/24', '198.51.100.0/24', 'fd00:96::/64', '2001:db8:7::/64'])
+  .map((texts) => texts.map(cidr));
+
+test('where nothing is deleted at some addresses, a new start over the same cluster finds nothing to do', async () => {
+  await fc.assert(
+    fc.asyncProperty(clusters, histories, wishes, excludedNetworks, async (start, history, asked, networks) => {
+      const excluded = (at: Address) => networks.some((network) => cidrContains(network, at));
+      const by = { ...asked, excluded };
+      const kernel = kernelWith(nothingFound, { faults: noFaults });
+      const store = storeOf(...eventsOf(start));
+      const node = new NodeLoop(kernel, store, by);
+      await node.converge();
+      for (const group of history) {
+        for (const event of group) store.apply(event);
+        await node.rest();
+      }
+      await node.endDrains();
+      const again = new NodeLoop(kernel, storeOf(...eventsOf(history.flat().reduce(changed, start))), by);
+      await again.converge();
+      assert.deepEqual(again.applied.map(opText), []);
     }),
   );
 });
