@@ -41,6 +41,8 @@ export interface Standing {
   readonly unsettable: readonly WantedSetting[];
 }
 
+const nothing: Touched = { services: [], elements: [], bindings: [] };
+
 export class Reconciler {
   readonly #wishes: Wishes;
   readonly #surroundings: Surroundings;
@@ -277,12 +279,14 @@ export class Reconciler {
     const touched = await this.#wanted.takeChanges(limit);
     for (const name of touched.names) this.#taken.add(name);
     this.#mark(touched);
-    for (const { id } of touched.services) {
+    for (const { id, address } of touched.services) {
       const known = this.#actual.service(id);
       if (known?.read === false) this.#actual.unknown.set(id, known.service);
       // nf_tables takes no network beside another that overlaps it: the old ones go in the turn in which the new ones come
       for (const element of this.#attached.get(id) ?? []) this.#dirty.elements.mark(element.id, element);
       this.#attached.delete(id);
+      // a route that nobody wants stayed for it as long as nothing else held it
+      if (this.#wishes.excluded(address)) this.#mark({ ...nothing, bindings: this.#actual.holders(address) });
     }
     if (!this.#isSwept && !this.#wanted.isBehind) await this.#sweep();
     this.#compareTables();
@@ -345,12 +349,12 @@ export class Reconciler {
 
   /** With a table made anew, which is empty, and with kube-ipvs0, all that they should hold is dirty. */
   #suspect(found: Differing): void {
-    this.#mark({ services: [...found.services, ...found.destinations], elements: found.elements, bindings: [] });
+    this.#mark({ ...nothing, services: [...found.services, ...found.destinations], elements: found.elements });
     for (const binding of found.bindings) this.#dirty.bindings.mark(bindingId(binding), binding);
     if (found.bindings.length > 0) this.#suspectFlows();
     const { device, filter } = this.#actual;
     const emptied = [...filter.tables.values()].some((state) => state === 'absent' || state === 'other');
-    if (found.tables > 0 && emptied) this.#mark({ services: [], elements: this.#wanted.elements(), bindings: [] });
+    if (found.tables > 0 && emptied) this.#mark({ ...nothing, elements: this.#wanted.elements() });
     if (found.bindings.length > 0 && device === 'absent') this.#suspectBindings();
   }
 
