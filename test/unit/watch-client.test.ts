@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import dns, { type LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import type { Http2ServerRequest } from 'node:http2';
@@ -35,6 +36,8 @@ async function connect(
   const file = kubeconfigFile(certificates.folder, { server: `https://${host}:${port}` });
   return await clientOf({ kubeconfig: file }, options);
 }
+
+type Found = (error: null, addresses: readonly LookupAddress[]) => void;
 
 /** Answers `hello` and goes on. */
 const streaming: Answer = (_request, response) => {
@@ -95,6 +98,20 @@ for (const protocol of protocols) {
       await textOf(await get(client, '/'));
       const { headers } = server.served[0]!;
       assert.equal(headers[':authority'] ?? headers.host, `[::1]:${server.port}`);
+      await closed(client, server);
+    });
+
+    test('of two addresses of a name the first is reached although that takes its time, and the second is dead', async (test) => {
+      const server = await serve(protocol, echo, certificates);
+      const pause = new Int32Array(new SharedArrayBuffer(4));
+      const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+      test.mock.method(dns, 'lookup', (_name: string, _options: object, found: Found) => {
+        found(null, addresses);
+        // an attempt has begun, and the event loop is busy with something else for so long
+        Atomics.wait(pause, 0, 0, 500);
+      });
+      const client = await connect(protocol, server.port, {}, 'localhost');
+      assert.equal(await textOf(await get(client, '/')), 'GET / ');
       await closed(client, server);
     });
 

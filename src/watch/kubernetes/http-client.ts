@@ -1,5 +1,6 @@
 /** The client of a real API server: credentials, one connection for all requests where that can be, and a limit to every wait. */
 
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { AccessError } from './access-error.ts';
@@ -37,6 +38,8 @@ export async function openApiClient(access: AccessConfig, options: ApiClientOpti
   };
   const read = () => readKubeconfig(access, pod, options.environment ?? process.env);
   const limits = options.patience ?? patience;
+  // Node's own quarter of a second is over where the way is long, and where the event loop is busy: no address would be reached but the last
+  setDefaultAutoSelectFamilyAttemptTimeout(limits.address);
   const source = new CredentialSource(read, limits);
   if (!(await source.isDynamic())) await source.current();
   return new HttpApiClient(source, options, limits);

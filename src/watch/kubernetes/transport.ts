@@ -40,6 +40,8 @@ export interface Transport {
 export interface Patience {
   /** For the connection to be made, with TLS. */
   readonly connect: number;
+  /** Of that, for one address of a name that has several, before the next one is tried. */
+  readonly address: number;
   /** For an answer to begin. */
   readonly answer: number;
   /** HTTP/2: between two pings while anything is open. */
@@ -54,6 +56,7 @@ export interface Patience {
 
 export const patience: Patience = {
   connect: 15_000,
+  address: 2_000,
   answer: 30_000,
   pingEvery: 15_000,
   silence: 25_000,
