@@ -43,6 +43,7 @@
         "native/binding/ipvs_socket.cpp",
         "native/binding/nftables_socket.cpp",
         "native/binding/privilege_functions.cpp",
+        "native/binding/process_functions.cpp",
         "native/binding/route_socket.cpp",
         "native/binding/route_values.cpp",
         "native/binding/setting_functions.cpp",

@@ -43,6 +43,12 @@ process.once('uncaughtException', (error) => {
   process.exit(interrupted ?? exitStatus.failed);
 });
 
+/**
+ * Milliseconds for what is left behind an interruption. A name that no server answers for keeps a thread busy until the C library gives it up,
+ * in half a minute or more, and Node, process.exit() too, would wait for the thread.
+ */
+const leaveAfter = 300;
+
 /** Settled when there is nothing left to do. */
 export const ended = main();
 
@@ -54,6 +60,12 @@ async function main(): Promise<void> {
     process.exitCode = interrupted ?? exitStatus.failed;
     process.stderr.write(failureText(error));
   }
+  if (interrupted !== undefined) setTimeout(() => void leave(), leaveAfter).unref();
+}
+
+async function leave(): Promise<void> {
+  const { loadAddon } = await import('./kernel/addon.ts');
+  loadAddon().exit(Number(process.exitCode));
 }
 
 function failureText(error: unknown): string {

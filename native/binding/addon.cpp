@@ -14,6 +14,7 @@
 #include "ipvs_socket.h"
 #include "nftables_socket.h"
 #include "privilege_functions.h"
+#include "process_functions.h"
 #include "route_socket.h"
 #include "setting_functions.h"
 #include "value.h"
@@ -48,5 +49,6 @@ NAPI_MODULE_INIT() {
   set("readLegacyNames", binding::defineReadLegacyNames(env));
   set("readSetNames", binding::defineReadSetNames(env));
   set("execute", binding::defineExecute(env));
+  set("exit", binding::defineExit(env));
   return exports;
 }

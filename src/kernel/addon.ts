@@ -178,6 +178,8 @@ export interface Addon {
    * with the errno's name when that is not possible: the process should then end, for this thread may have lost its privileges.
    */
   readonly execute: (program: string, args: readonly string[], capabilities: number) => never;
+  /** Ends the process with a status up to 255, whatever its threads are waiting for: process.exit() waits for them. */
+  readonly exit: (status: number) => never;
 }
 
 /** Loads the addon: a prebuilt one of a published package, else what `npm ci` built. `KUBE_IPVS_ADDON` names another file. */

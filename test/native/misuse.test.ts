@@ -313,6 +313,11 @@ test('a program to execute is refused by what it is given', () => {
   for (const [args, error, message] of wrong) throws(() => call(addon, 'execute', ...args), error, message);
 });
 
+test('a status to end with is refused where no process can have it', () => {
+  throws(() => call(addon, 'exit'), 'TypeError', /^status must be /);
+  for (const status of [-1, 256, 0.5]) throws(() => call(addon, 'exit', status), 'RangeError', /^status must be /);
+});
+
 test('an nf_tables record with an impossible field is refused, naming record, field and value', () => {
   const socket = new NftablesSocket({ table: 'kube-ipvs' });
   const name = 'must be 1 to 31 characters, padded with NUL';

@@ -1,7 +1,7 @@
 /** What the program prints and how it ends, without a kernel. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -427,5 +427,22 @@ describe('the process', () => {
     child.stdin!.write(`#${'.'.repeat(1 << 20)}\n`, () => child.kill('SIGINT'));
     const status = await new Promise((resolve) => child.on('close', resolve));
     assert.deepEqual([status, stderr], [130, 'kube-ipvs: interrupted\n']);
+  });
+
+  it('ends when it is told to, although one of its threads waits for somebody who never answers', {
+    timeout: 60_000,
+  }, async (test) => {
+    const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-waiting-'));
+    test.after(() => rmSync(folder, { recursive: true }));
+    const [pipe, preloaded] = [join(folder, 'pipe'), join(folder, 'preloaded.cjs')];
+    execFileSync('mkfifo', [pipe]);
+    // as a look-up of a name does
+    writeFileSync(preloaded, `require('node:fs').open('${pipe}', 'r', () => {});`);
+    const words = ['reconcile', '--once', '--manifests', '-', '--hostname-override', 'x'];
+    const child = startKubeIpvs(words, ['env', `NODE_OPTIONS=--require=${preloaded}`]);
+    child.stdin!.on('error', () => {});
+    child.stdin!.write(`#${'.'.repeat(1 << 20)}\n`, () => child.kill('SIGTERM'));
+    test.signal.addEventListener('abort', () => child.kill('SIGKILL'));
+    assert.deepEqual(await new Promise((resolve) => child.on('close', resolve)), 143);
   });
 });
