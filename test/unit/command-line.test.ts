@@ -429,6 +429,20 @@ describe('the process', () => {
     assert.deepEqual([status, stderr], [130, 'kube-ipvs: interrupted\n']);
   });
 
+  it('listens for no debugger, whoever asks for that', async () => {
+    const child = startKubeIpvs(['reconcile', '--once', '--manifests', '-', '--hostname-override', 'x']);
+    let stderr = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.stdin!.on('error', () => {});
+    const isRead = () => new Promise((resolve) => child.stdin!.write(`#${'.'.repeat(1 << 20)}\n`, resolve));
+    await isRead();
+    child.kill('SIGUSR1');
+    await isRead();
+    child.kill('SIGINT');
+    const status = await new Promise((resolve) => child.on('close', resolve));
+    assert.deepEqual([status, stderr], [130, 'kube-ipvs: interrupted\n']);
+  });
+
   it('ends when it is told to, although one of its threads waits for somebody who never answers', {
     timeout: 60_000,
   }, async (test) => {
