@@ -10,6 +10,7 @@ import { quoted } from '../problem.ts';
 import { AccessError } from './access-error.ts';
 import { keepUntilRefused, limitPlugins } from './credential-plugins.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
+import { whyNotOf } from './server-identity.ts';
 import type { HeaderFields, Patience } from './transport.ts';
 import { tamed } from './tunnels.ts';
 
@@ -20,6 +21,7 @@ export interface TlsOptions {
   readonly key?: NonNullable<RequestOptions['key']>;
   readonly servername?: string;
   readonly rejectUnauthorized?: boolean;
+  readonly checkServerIdentity: typeof whyNotOf;
 }
 
 export interface Credentials {
@@ -154,6 +156,7 @@ async function apply({ kubeconfig, keeper, tame }: LoadedConfig): Promise<Creden
     ...(key && { key }),
     ...(servername && { servername }),
     ...(isHttps && rejectUnauthorized === false && { rejectUnauthorized }),
+    checkServerIdentity: whyNotOf,
   };
   checkTls(tls, kubeconfig);
   return { server, headers, tls, proxy: cluster['proxy-url'] ? tame(options.agent as Agent) : undefined };

@@ -2,8 +2,9 @@
 
 import type { Agent } from 'node:http';
 import { isIPv6 } from 'node:net';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 import { withoutBrackets } from '../../model/address.ts';
+import { whyNotOf } from './server-identity.ts';
 
 interface Way {
   readonly host: string;
@@ -54,6 +55,6 @@ export function tamed(agent: Agent, limit: number, closing: AbortSignal): Agent 
 function named(way: Way): Way {
   const { host, servername } = way;
   if (!isIPv6(host)) return way;
-  const check = (_: string, certificate: PeerCertificate) => checkServerIdentity(servername || host, certificate);
+  const check = (_: string, certificate: PeerCertificate) => whyNotOf(servername || host, certificate);
   return Object.assign({}, way, { host: `[${host}]`, checkServerIdentity: check });
 }
