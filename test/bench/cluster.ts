@@ -6,7 +6,7 @@
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { tuneForChanges } from '../../src/cli/engine.ts';
+import { tuneForChanges, tuneForStart } from '../../src/cli/engine.ts';
 import { wishesOf } from '../../src/cli/wishes.ts';
 import { ask } from '../../src/desired/front-ends.ts';
 import { nodeFacts } from '../../src/desired/node-facts.ts';
@@ -29,6 +29,7 @@ const changes = 100;
 /** Changes a second, and for how many seconds. */
 const storm = { rate: 1000, seconds: 60 };
 
+tuneForStart();
 const [access, netns, ...flags] = process.argv.slice(2);
 if (access === undefined || netns === undefined) throw new Error('usage: cluster.js KUBECONFIG NETNS FLAG...');
 
