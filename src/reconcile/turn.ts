@@ -183,8 +183,11 @@ export class Turn {
 
   #isPossible(op: Op): boolean {
     if (this.#presumptions.hold(op)) return true;
+    const key = keyOf(op);
+    // what its key surprised with comes first, and then it may be needless: a destination of a virtual service that was there already
+    if (this.#openKeys.has(key)) return false;
     this.#blocked.push(op);
-    this.#failedKeys.add(keyOf(op));
+    this.#failedKeys.add(key);
     return false;
   }
 }
