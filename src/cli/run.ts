@@ -18,7 +18,6 @@ import { refusedScheduler } from './scheduler.ts';
 
 /** Ends with 0 when it was told to end (SIGTERM, SIGINT): the kernel stays as it is. */
 export async function run(invocation: Invocation): Promise<number> {
-  tuneForStart();
   const { config, flags, signal } = invocation;
   const log = createLog(config, invocation.stderr);
   applyOomScore(config.oomScoreAdj, log);
