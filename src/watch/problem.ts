@@ -1,6 +1,6 @@
 /** What is wrong with an object, and where in a manifest it is written. */
 
-import { printable } from '../model/printable.ts';
+import { abridged, printable } from '../model/printable.ts';
 
 /**
  * `syntax`: cannot be read as YAML or JSON, or cannot be read at all. `shape`: a field is of the wrong type or a needed one is
@@ -54,7 +54,7 @@ export function fieldText(path: Path): string {
 
 /** In double quotes, cut to a readable length, without characters that a terminal obeys. */
 export function quoted(text: string): string {
-  return printable(JSON.stringify(text.length > longest ? `${text.slice(0, longest)}…` : text));
+  return printable(JSON.stringify(abridged(text, longest)));
 }
 
 const longest = 80;

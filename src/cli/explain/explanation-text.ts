@@ -1,6 +1,6 @@
 /** An explanation as text: what the address is, its endpoints, its clients, and what the kernel has otherwise. */
 
-import { printable } from '../../model/printable.ts';
+import { abridged, printable } from '../../model/printable.ts';
 import { durationText } from '../../model/duration.ts';
 import type { Claimant } from '../../desired/claims.ts';
 import { aligned, type Column } from '../status-columns.ts';
@@ -150,7 +150,7 @@ const endpointColumns: readonly Column<EndpointRow>[] = [
 const longestName = 253;
 
 function brief(name: string): string {
-  return name.length > longestName ? `${name.slice(0, longestName)}…` : name;
+  return abridged(name, longestName);
 }
 
 /** The weight, or that there is none where there should be one. */

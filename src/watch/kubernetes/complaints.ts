@@ -1,7 +1,7 @@
 /** What is wrong with objects, one line per object and problem, and never a flood: a cluster may hold thousands of the same kind. */
 
 import type { ObjectName } from '../../model/cluster.ts';
-import { printable } from '../../model/printable.ts';
+import { abridged, printable } from '../../model/printable.ts';
 import type { Consequence } from './known-objects.ts';
 
 export interface ComplaintOptions {
@@ -56,8 +56,7 @@ export class Complaints {
     this.#lines++;
     if (this.#lines > mostLines) return;
     this.#said.set(about, message);
-    const text = message.length > longestLine ? `${message.slice(0, longestLine)}…` : message;
-    this.#options.onRemark(level, printable(text));
+    this.#options.onRemark(level, printable(abridged(message, longestLine)));
     if (this.#lines === mostLines) {
       this.#options.onRemark(
         'warn',

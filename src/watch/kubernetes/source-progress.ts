@@ -1,6 +1,6 @@
 /** How far a source is, for status and log. */
 
-import { printable } from '../../model/printable.ts';
+import { abridged, printable } from '../../model/printable.ts';
 import type { SourceState, WatchPhase } from '../../model/status.ts';
 import type { RestartReason } from './retries.ts';
 
@@ -71,7 +71,7 @@ export class SourceProgress {
 
   restarted(reason: RestartReason, message: string): void {
     this.#restarts++;
-    const text = printable(message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message);
+    const text = printable(abridged(message, longestMessage));
     // the same words every half a minute help nobody
     if (text !== this.#lastError) this.remark(reason === 'expired' ? 'info' : 'warn', text);
     this.#lastError = text;
