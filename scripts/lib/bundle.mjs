@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /**
  * usage: bundle.mjs
- * Makes dist/bundle of src/main.ts and all that it imports: program.cjs, what V8 compiles of it when a command begins (program.cjs.cache),
- * kube-ipvs.mjs, which starts the one with the other, and licenses.txt, the licences of the packages in it. A command that starts from
- * these takes half the time, and a daemon half the memory, of one that starts from the 800 files of the packages.
+ * Makes dist/bundle of src/main.ts and all that it imports: program.cjs, what V8 compiles of it when a command begins (program.cjs.cache,
+ * for the Node.js in program.cjs.engine), kube-ipvs.mjs, which starts the one with the other, and licenses.txt, the licences of the
+ * packages in it. A command that starts from these takes half the time, and a daemon half the memory, of one that starts from the 800
+ * files of the packages.
  */
 
 import { spawnSync } from 'node:child_process';

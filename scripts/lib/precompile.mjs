@@ -2,7 +2,7 @@
 /**
  * usage: precompile.mjs PROGRAM
  * Writes PROGRAM.cache: what V8 compiled of the bundled program after some command lines, which is what most of them begin with. They are
- * run here, without a kernel, so that what they print and how they end tells nothing.
+ * run here, without a kernel, so that what they print and how they end tells nothing. PROGRAM.engine names the Node.js whose V8 it was.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -31,6 +31,7 @@ for (const commandLine of commandLines) {
   await module.exports.ended;
 }
 writeFileSync(`${filename}.cache`, script.createCachedData());
+writeFileSync(`${filename}.engine`, JSON.stringify([process.versions, process.config]));
 process.exitCode = 0;
 
 /** Node's own modules; but the kernel is out of reach, and so are V8's flags: compiled code is taken under the same ones only. */

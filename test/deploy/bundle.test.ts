@@ -2,7 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -89,6 +99,32 @@ describe('the bundle', () => {
     assert.match(textOf('program.cjs'), /^[\0-\x7f]*$/, 'read as one byte a character');
   });
 
+  it('starts from no code of another release or build of Node.js, which V8 may take, and crash', () => {
+    // as the program sees it: what it runs under, and what it gives to V8
+    const prelude = join(image, 'prelude.cjs');
+    const preludeOf = (change: string) => `const vm = require('node:vm');
+      const of = (name, value) => Object.defineProperty(process, name, { value });
+      ${change};
+      const { Script } = vm;
+      vm.Script = function (source, options) {
+        console.error(options.cachedData === undefined ? 'anew' : 'compiled');
+        return new Script(source, options);
+      };
+      require('node:module').syncBuiltinESMExports();`;
+    for (const [change, wanted] of [
+      ['', 'compiled\n'],
+      ["of('versions', { ...process.versions, node: '20.20.0', v8: '11.3.244.8-node.33' })", 'anew\n'],
+      [
+        "of('config', { ...process.config, variables: { ...process.config.variables, v8_enable_sandbox: 2 } })",
+        'anew\n',
+      ],
+    ] as const) {
+      writeFileSync(prelude, preludeOf(change));
+      const { status, stderr } = node([...nodeFlags, '--require', prelude, program, 'version']);
+      assert.deepEqual([status, stderr], [0, wanted], change);
+    }
+  });
+
   it('runs under other flags of V8 too', () => {
     const { stdout, stderr } = node(['--max-lazy', program, 'version', '-o', 'json']);
     assert.equal(stderr, '');
@@ -102,7 +138,7 @@ describe('the bundle', () => {
   it('comes with the licences of the packages in it', () => {
     assert.deepEqual(
       files.filter((file) => !sources.includes(file)),
-      ['licenses.txt', 'program.cjs.cache'],
+      ['licenses.txt', 'program.cjs.cache', 'program.cjs.engine'],
     );
     for (const name of ['pino', 'js-yaml', 'zod']) {
       assert.match(textOf('licenses.txt'), new RegExp(`^${name} \\d.* \\(MIT\\)$`, 'm'));
