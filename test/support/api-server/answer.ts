@@ -154,8 +154,12 @@ export class Answer {
   #write(bytes: Uint8Array): boolean {
     const { response, chunkBytes } = this.#options;
     if (chunkBytes === undefined) return response.write(bytes);
+    // Node.js 26 makes one chunk of what is written in a turn, unless the socket already waits for the rest
+    const socket = response.req.httpVersionMajor < 2 ? response.socket : null;
     let took = true;
+    socket?.cork();
     for (let i = 0; i < bytes.length; i += chunkBytes) took = response.write(bytes.subarray(i, i + chunkBytes));
+    socket?.uncork();
     return took;
   }
 
