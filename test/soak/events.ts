@@ -188,7 +188,10 @@ async function drift({ node, verdicts, random, tell, fault }: Scene): Promise<vo
   const repaired = verdicts.sabotage(seconds());
   tell(`sabotage: ${lines.join('; ')}`);
   try {
-    await daemon.finds(() => node.namespace.run(...lines));
+    await daemon.finds(
+      () => node.namespace.run(...lines),
+      () => node.state() === before,
+    );
     await daemon.until(() => node.state(), before);
     tell('repaired');
   } catch (error) {
