@@ -4,7 +4,7 @@
  * O(1) where no cost is stated.
  */
 
-import { type Address, familyOf, hostPrefix } from '../model/address.ts';
+import { type Address, type Family, familyOf, hostPrefix } from '../model/address.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
 import type { Actual, ActualService } from './actual.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
@@ -32,7 +32,8 @@ export class Presumptions {
    * - A destination is added when its virtual service is there. It leaves only when another one takes connections, or when none is wanted
    *   that would take any.
    * - An address is bound when a virtual service answers on it, and unbound when none is left or something else holds the address.
-   * - An element that marks a virtual service as ours goes after the virtual service.
+   * - An element that marks a virtual service as ours goes after the virtual service. None comes or goes in a table that is to be made anew,
+   *   which is empty then.
    */
   hold(op: Op): boolean {
     const actual = this.#actual;
@@ -93,12 +94,17 @@ export class Presumptions {
 
   #mayChange({ verb, element }: Extract<Op, { kind: 'element' }>): boolean {
     const { filter } = this.#actual;
-    if (filter.tables.get(element.family) === 'absent') return false;
+    const table = filter.tables.get(element.family);
+    if (table === 'absent' || (table === 'other' && this.#wantsTable(element.family))) return false;
     if (verb === 'add' || element.set !== 'services' || this.#desired.wantedElement(element.id) !== undefined)
       return true;
     const marked = this.#actual.service(serviceOf(element).id);
     // an IPv4-mapped address in the set of IPv6 reads as IPv4's, of which it marks nothing
     return marked === undefined || elementOf(marked.service, 'services').id !== element.id;
+  }
+
+  #wantsTable(family: Family): boolean {
+    return this.#desired.tables.some((table) => table.family === family);
   }
 
   #mayUnbind(binding: Binding): boolean {

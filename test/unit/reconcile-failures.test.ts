@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setSpecs } from '../../src/model/filter.ts';
 import type { Op } from '../../src/model/op.ts';
 import { opText } from '../../src/model/text.ts';
 import { Reconciler } from '../../src/reconcile/loop.ts';
@@ -76,6 +77,20 @@ test('an address that would not make room is told until it does', async () => {
   await node.rest();
   assert.match(kernel.text(), /ip addr add fd00:10:96::10\/128/);
   assert.deepEqual(node.reconciler.failing(), []);
+});
+
+test('a table of an older version that is not made anew at once loses nothing that it should hold', async () => {
+  const { node, kernel } = started(storeOf(setService(web), webSlice('10.244.0.1')));
+  const sets = [setSpecs.services, setSpecs.clusterIPs, setSpecs.virtualIPs];
+  await kernel.apply([{ kind: 'table', verb: 'add', table: { family: 4, sets, chains: [] } }]);
+  let tries = 0;
+  kernel.faults = { ...noFaults, ofOperation: ({ kind }) => (kind === 'table' && tries++ === 0 ? refused : undefined) };
+  await node.converge();
+  assert.deepEqual(kernel.filter.lines(), [
+    'ip cluster-ips 10.96.0.10 . tcp . 80',
+    'ip services 10.96.0.10 . tcp . 80',
+    'ip virtual-ips 10.96.0.10',
+  ]);
 });
 
 test('one Service that the kernel refuses does not hold up another', async () => {
