@@ -10,7 +10,7 @@ import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { type Binding, bindingId, type Op } from '../model/op.ts';
 import { sameService, type VirtualService, type VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Actual, ActualService } from './actual.ts';
-import { type ActualFilter, isOfService, serviceOf } from './actual-filter.ts';
+import { type ActualFilter, elementOf, isOfService, serviceOf } from './actual-filter.ts';
 import { drain } from './drain.ts';
 import { settingOps, tableOps } from './plan-node.ts';
 
@@ -215,13 +215,13 @@ class Draft implements Plan {
   }
 
   /**
-   * Sources of a virtual service that stays: nf_tables takes no network beside another that holds it or lies in it, so the old one
-   * goes in the same transaction, before the new one comes.
+   * Sources of a virtual service that stays restricted: nf_tables takes no network beside another that holds it or lies in it, so the old
+   * one goes in the same transaction, before the new one comes.
    */
   makeRoom({ id, set }: Element, desired: Desired, filter: ActualFilter): void {
     const there = filter.elements.get(id);
     if (set !== 'allowedSources' || there === undefined || desired.wantedElement(id) !== undefined) return;
-    if (desired.wanted(serviceOf(there).id) === undefined) return;
+    if (desired.wantedElement(elementOf(serviceOf(there), 'restricted').id) === undefined) return;
     this.push('add element', { kind: 'element', verb: 'delete', element: there });
     this.#made.add(id);
   }

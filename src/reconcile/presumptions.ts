@@ -32,8 +32,8 @@ export class Presumptions {
    * - A destination is added when its virtual service is there. It leaves only when another one takes connections, or when none is wanted
    *   that would take any.
    * - An address is bound when a virtual service answers on it, and unbound when none is left or something else holds the address.
-   * - An element that marks a virtual service as ours goes after the virtual service. None comes or goes in a table that is to be made anew,
-   *   which is empty then.
+   * - An element that marks a virtual service as ours goes after the virtual service, and sources that may reach it after what keeps all
+   *   others away. None comes or goes in a table that is to be made anew, which is empty then.
    */
   hold(op: Op): boolean {
     const actual = this.#actual;
@@ -96,8 +96,12 @@ export class Presumptions {
     const { filter } = this.#actual;
     const table = filter.tables.get(element.family);
     if (table === 'absent' || (table === 'other' && this.#wantsTable(element.family))) return false;
-    if (verb === 'add' || element.set !== 'services' || this.#desired.wantedElement(element.id) !== undefined)
-      return true;
+    if (verb === 'add' || this.#desired.wantedElement(element.id) !== undefined) return true;
+    if (element.set === 'allowedSources') {
+      const restriction = elementOf(serviceOf(element), 'restricted');
+      return !filter.has(restriction) || this.#desired.wantedElement(restriction.id) !== undefined;
+    }
+    if (element.set !== 'services') return true;
     const marked = this.#actual.service(serviceOf(element).id);
     // an IPv4-mapped address in the set of IPv6 reads as IPv4's, of which it marks nothing
     return marked === undefined || elementOf(marked.service, 'services').id !== element.id;

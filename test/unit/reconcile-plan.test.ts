@@ -335,11 +335,37 @@ rows.push(
   },
   {
     what: 'a wider network takes the place of a narrower one, which goes first',
-    wanted: [web, webAddress, element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.0.0/16 }')],
-    there: [device, web, webAddress, element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }')],
+    wanted: [
+      web,
+      webAddress,
+      element('restricted { 10.96.0.10 . tcp . 80 }'),
+      element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.0.0/16 }'),
+    ],
+    there: [
+      device,
+      web,
+      webAddress,
+      element('restricted { 10.96.0.10 . tcp . 80 }'),
+      element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }'),
+    ],
     ops: [
       deletion('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }'),
       element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.0.0/16 }'),
+    ],
+  },
+  {
+    what: 'what only some might reach is open to all before these are forgotten',
+    wanted: [web, webAddress],
+    there: [
+      device,
+      web,
+      webAddress,
+      element('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }'),
+      element('restricted { 10.96.0.10 . tcp . 80 }'),
+    ],
+    ops: [
+      deletion('restricted { 10.96.0.10 . tcp . 80 }'),
+      deletion('allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }'),
     ],
   },
   {

@@ -22,6 +22,7 @@ const address6 = 'ip addr add fd00::10/128 dev kube-ipvs0';
 const route6 = 'ip route add local fd00::10/128 dev kube-ipvs0 table local';
 
 const restriction = 'nft add element ip kube-ipvs restricted { 10.96.0.10 . tcp . 80 }';
+const source = 'nft add element ip kube-ipvs allowed-sources { 10.96.0.10 . tcp . 80 . 192.0.2.0/24 }';
 const deletedTable = 'nft delete table ip kube-ipvs';
 const noTable: Op = { kind: 'table', verb: 'delete', table: { family: 4, sets: [], chains: [] } };
 
@@ -77,6 +78,25 @@ const rows: readonly Row[] = [
     what: 'what is in the set of IPv6 marks no virtual service of IPv4, and goes',
     known: [device, mark, mark6, web],
     op: deletion(mark6),
+    holds: true,
+  },
+  {
+    what: 'a source that may reach a virtual service stays while all others are kept away',
+    known: [device, mark, web, restriction, source],
+    op: deletion(source),
+    holds: false,
+  },
+  {
+    what: 'a source goes when nobody is kept away any more',
+    known: [device, mark, web, source],
+    op: deletion(source),
+    holds: true,
+  },
+  {
+    what: 'a source goes when only others are to reach the virtual service',
+    known: [device, mark, web, restriction, source],
+    wanted: [restriction],
+    op: deletion(source),
     holds: true,
   },
   { what: 'the mark goes after its virtual service', known: [device, mark], op: deletion(mark), holds: true },
