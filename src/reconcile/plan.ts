@@ -342,8 +342,9 @@ class Draft implements Plan {
         continue;
       }
       found++;
+      const phase = destination.weight > 0 ? 'edit destination' : 'drain';
       if (sameDestination(destination, there)) this.unchanged.destinations++;
-      else this.push('edit destination', { kind: 'destination', verb: 'edit', service, destination });
+      else this.push(phase, { kind: 'destination', verb: 'edit', service, destination });
     }
     if (found < known.destinations.size) this.#drainOthers(wanted, known);
   }

@@ -146,6 +146,12 @@ const rows: (Case & { readonly what: string; readonly ops: readonly string[] })[
     ops: ['-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1'],
   },
   {
+    what: 'who is to take connections takes them before others, who are wanted too, take none',
+    wanted: [web, webPod(1, 0), webPod(2, 1), webAddress],
+    there: [device, web, webPod(1, 1), webPod(2, 0), webAddress],
+    ops: ['-e -t 10.96.0.10:80 -r 10.244.0.2:8080 -m -w 1', '-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 0'],
+  },
+  {
     what: 'an endpoint that returns while it drains gets its weight back in place',
     wanted: [web, webPod(1), webAddress],
     there: [device, web, webPod(1, 0), webAddress],

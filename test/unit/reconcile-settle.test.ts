@@ -2,9 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { WeightRule } from '../../src/model/cluster.ts';
+import { opText } from '../../src/model/text.ts';
 import { settle } from '../../src/reconcile/settle.ts';
+import { cidr, setService, tuning } from '../support/cluster.ts';
 import { NodeLoop } from '../support/node-loop.ts';
-import { serving } from '../support/served-node.ts';
+import { serving, web } from '../support/served-node.ts';
 
 test('a virtual service that a dump left out is there all the same: it is read again at once, and nothing is left to do', async () => {
   const { kernel, store } = await serving('10.244.0.1', '10.244.0.2');
@@ -17,4 +20,24 @@ test('a virtual service that a dump left out is there all the same: it is read a
   const { reconciler, clock } = new NodeLoop(kernel, store);
   const { applied, failures, blocked, open } = await settle(reconciler, clock.now);
   assert.deepEqual([applied, failures, blocked, open], [[], [], [], []]);
+});
+
+test('where one endpoint takes the whole weight of another, one run does it', async () => {
+  const { kernel, store, node } = await serving('10.244.0.1', '10.244.0.2');
+  const weighted = (...weights: readonly number[]) => {
+    const rules = weights.map((weight, i): WeightRule => {
+      return { endpoints: { of: 'network', cidr: cidr(`10.244.0.${i + 1}/32`) }, weight };
+    });
+    return setService({ ...web, tuning: tuning({ weights: rules }) });
+  };
+  store.apply(weighted(1, 0));
+  await node.rest();
+  store.apply(weighted(0, 1));
+  const { reconciler, clock } = new NodeLoop(kernel, store);
+  const { applied, blocked } = await settle(reconciler, clock.now);
+  assert.deepEqual(blocked.map(opText), []);
+  assert.deepEqual(applied.map(opText), [
+    '-e -t 10.96.0.10:80 -r 10.244.0.2:8080 -m -w 1',
+    '-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 0',
+  ]);
 });
