@@ -169,14 +169,9 @@ export class Reconciler {
     await this.#takeChanges(limit);
     await this.#readUnknown();
     if (!this.#wanted.isBehind) this.#dirty.release();
-    const services = this.#dirty.services.due(now()).filter(({ id }) => this.#wanted.isDecided(id));
-    const bindings = this.#dirty.bindings.due(now());
-    const elements = this.#dirty.elements.due(now());
-    const keys = { services: keysOf(services), bindings: keysOf(bindings), elements: keysOf(elements) };
-    const next = plan(keys, this.#wanted, this.#actual, this.#wanted.limits, this.#pass, now());
-    this.#wanted.endTurn();
-    for (const fixture of fixturesOf(next)) this.#dirty.fixtures.suspect(fixture, fixture);
-    return { plan: next, services, bindings, elements, fixtures: this.#dirty.fixtures.due(now()) };
+    const work = this.#planFor(now());
+    for (const fixture of fixturesOf(work.plan)) this.#dirty.fixtures.suspect(fixture, fixture);
+    return { ...work, fixtures: this.#dirty.fixtures.due(now()) };
   }
 
   /** When there is work again without a new event; undefined when there is none. */
@@ -201,14 +196,7 @@ export class Reconciler {
 
   /** What a pass would do if every key that is dirty were due. Costs O(dirty). */
   differences(): Op[] {
-    const { now } = this.#surroundings;
-    const everything = Number.POSITIVE_INFINITY;
-    const keys = {
-      services: keysOf(this.#dirty.services.due(everything)),
-      bindings: keysOf(this.#dirty.bindings.due(everything)),
-      elements: keysOf(this.#dirty.elements.due(everything)),
-    };
-    return operations(plan(keys, this.#wanted, this.#actual, this.#wanted.limits, this.#pass, now()));
+    return operations(this.#planFor(Number.POSITIVE_INFINITY).plan);
   }
 
   /** Every virtual service that is ours or claimed, with fresh numbers of connections. Reads the kernel; O(cluster), for people. */
@@ -236,6 +224,18 @@ export class Reconciler {
       missingSchedulers: this.#wanted.missingSchedulers(),
       unsettable: unsettable(this.#wishes.settings, this.#actual),
     };
+  }
+
+  /** Of the keys that are due by then. */
+  #planFor(time: number): Omit<Work, 'fixtures'> {
+    const services = this.#dirty.services.due(time).filter(({ id }) => this.#wanted.isDecided(id));
+    const bindings = this.#dirty.bindings.due(time);
+    const elements = this.#dirty.elements.due(time);
+    const keys = { services: keysOf(services), bindings: keysOf(bindings), elements: keysOf(elements) };
+    const now = this.#surroundings.now();
+    const next = plan(keys, this.#wanted, this.#actual, this.#wanted.limits, this.#pass, now);
+    this.#wanted.endTurn();
+    return { plan: next, services, bindings, elements };
   }
 
   async #apply(work: Work): Promise<TurnOutcome> {
