@@ -8,9 +8,12 @@ import { endpointText, families, type Family, familyOf } from '../model/address.
 import { type Flow, flowService, isLookedThrough } from '../model/node-state.ts';
 import type { Op } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
-import { type ActualFilter, elementOf } from './actual-filter.ts';
+import type { Actual } from './actual.ts';
+import { elementOf } from './actual-filter.ts';
 import { Dirty, keysOf, type Ticket } from './dirty.ts';
+import { isOutOfReach } from './plan.ts';
 import { type Failure, keyOf, type Surroundings, type Turn } from './turn.ts';
+import type { WantedState } from './wanted.ts';
 
 /** The tracked connections of one family were looked through. */
 export interface FlowSearch {
@@ -30,9 +33,8 @@ export interface FlowOutcome {
 /** Virtual services of UDP and SCTP whose tracked connections are to be looked through once the kernel says what it should. */
 export class Flows {
   readonly #surroundings: Surroundings;
-  readonly #filter: ActualFilter;
-  /** Ids of all destinations that may answer for a virtual service; undefined for one that nobody wants. */
-  readonly #answeringOf: (service: string) => ReadonlySet<string> | undefined;
+  readonly #wanted: WantedState;
+  readonly #actual: Actual;
   readonly #dirty: Dirty<VirtualServiceKey>;
   /** By virtual service, a flow of it that the kernel does not forget. */
   readonly #failing = new Map<string, Failure>();
@@ -40,20 +42,16 @@ export class Flows {
   readonly #sendingOn = new Set<string>();
   #error: KernelError | undefined;
 
-  constructor(
-    surroundings: Surroundings,
-    filter: ActualFilter,
-    answeringOf: (service: string) => ReadonlySet<string> | undefined,
-  ) {
+  constructor(surroundings: Surroundings, wanted: WantedState, actual: Actual) {
     this.#surroundings = surroundings;
-    this.#filter = filter;
-    this.#answeringOf = answeringOf;
+    this.#wanted = wanted;
+    this.#actual = actual;
     this.#dirty = new Dirty(surroundings.now);
   }
 
   mark(service: VirtualServiceKey, now: number): void {
     if (!isLookedThrough(service.protocol)) return;
-    if (this.#filter.has(elementOf(service, 'localClients'))) this.#sendingOn.add(service.id);
+    if (this.#actual.filter.has(elementOf(service, 'localClients'))) this.#sendingOn.add(service.id);
     this.#dirty.mark(service.id, service, now);
   }
 
@@ -67,8 +65,9 @@ export class Flows {
   }
 
   /**
-   * Deletes stale flows of those virtual services that are in the kernel as they should be by now. Where the kernel's flows cannot be
-   * read, each virtual service is tried again later, and the pass goes on: others must not wait for that.
+   * Deletes stale flows of those virtual services that are in the kernel as they should be by now, and within reach: their clients may send
+   * all the time, and what they send before makes stale flows. Where the kernel's flows cannot be read, each virtual service is tried again
+   * later, and the pass goes on: others must not wait for that.
    */
   async forget(turn: Turn, unsettled: Dirty<VirtualServiceKey>): Promise<FlowOutcome> {
     const { now } = this.#surroundings;
@@ -76,7 +75,8 @@ export class Flows {
     for (const ticket of this.#dirty.due(now())) {
       // one that is kept though nobody is known to want it keeps its clients, and is marked when it goes
       if (unsettled.isHeld(ticket.id)) this.#dirty.done(ticket);
-      else if (unsettled.has(ticket.id)) this.#dirty.failed(ticket, now());
+      else if (unsettled.has(ticket.id) || isOutOfReach(ticket.key, this.#wanted, this.#actual))
+        this.#dirty.failed(ticket, now());
       else ready.push(ticket);
     }
     try {
@@ -107,12 +107,17 @@ export class Flows {
     }
   }
 
+  /** Ids of all destinations that may answer for a virtual service; undefined for one that nobody wants. */
+  #answeringOf(id: string): ReadonlySet<string> | undefined {
+    return this.#wanted.wanted(id)?.answering;
+  }
+
   async #search(turn: Turn, ready: readonly VirtualServiceKey[]): Promise<FlowSearch[]> {
     const { kernel, now } = this.#surroundings;
     const keys = ready.filter(({ id }) => this.#sendingOn.has(id) || (this.#answeringOf(id)?.size ?? 0) > 0);
     if (keys.length === 0) return [];
     const start = now();
-    const stale = staleFlows(await kernel.flows(keys), this.#answeringOf, this.#sendingOn);
+    const stale = staleFlows(await kernel.flows(keys), (id) => this.#answeringOf(id), this.#sendingOn);
     const before = turn.report().applied.length;
     await turn.apply(stale.map((flow): Op => ({ kind: 'flow', verb: 'delete', flow })));
     this.#error = undefined;

@@ -20,7 +20,7 @@ import { DirtyKeys, earliest, type Tickets } from './dirty-keys.ts';
 import type { Drift } from '../model/drift.ts';
 import { Flows } from './flows.ts';
 import { PassOutcome, type PassReport, type TurnOutcome } from './pass-report.ts';
-import { type Draining, operations, type Plan, plan } from './plan.ts';
+import { type Draining, isOutOfReach, operations, type Plan, plan } from './plan.ts';
 import { unsettable } from './plan-node.ts';
 import { type Size, sizeOf, viewOf } from './view.ts';
 import { Reader } from './reader.ts';
@@ -76,7 +76,7 @@ export class Reconciler {
     this.#reader = new Reader(surroundings.kernel, this.#actual, surroundings.signal);
     this.#scrub = new Scrub(surroundings.kernel, this.#reader, this.#actual);
     this.#dirty = new DirtyKeys(surroundings.now);
-    this.#flows = new Flows(surroundings, this.#actual.filter, (id) => this.#wanted.wanted(id)?.answering);
+    this.#flows = new Flows(surroundings, this.#wanted, this.#actual);
   }
 
   /** Nothing is decided before. */
@@ -362,7 +362,7 @@ export class Reconciler {
   #suspectFlows(): void {
     const now = this.#surroundings.now();
     for (const key of this.#wanted.services()) {
-      if (!this.#actual.holds(key.address) && this.#wanted.holds(key.address)) this.#flows.mark(key, now);
+      if (isOutOfReach(key, this.#wanted, this.#actual)) this.#flows.mark(key, now);
     }
   }
 

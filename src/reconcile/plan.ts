@@ -163,6 +163,11 @@ export function isKeptElsewhere(address: Address, desired: Desired, actual: Actu
   return desired.isHeldElsewhere(address) && actual.marksAllAt(address);
 }
 
+/** Whether the node should hold the address of the virtual service, and does not. */
+export function isOutOfReach({ address }: VirtualServiceKey, desired: Desired, actual: Actual): boolean {
+  return !actual.holds(address) && desired.holds(address);
+}
+
 /** A plan while it is written. */
 class Draft implements Plan {
   readonly ops = Object.fromEntries(phases.map((phase) => [phase, [] as Op[]])) as Record<Phase, Op[]>;

@@ -194,6 +194,19 @@ for (const [what, lines] of absences) {
   });
 }
 
+test('a client that sent before the address of a new Service could be bound is forgotten once it is', async () => {
+  const { node, kernel, store } = started(storeOf());
+  await node.converge();
+  // the virtual service, its destination, the address
+  kernel.faults = faultsAt(new Map([[2, { kind: 'refused', errno: 'ENOMEM' }]]));
+  store.apply(setService(dns));
+  store.apply(dnsSlice('10.244.0.1'));
+  await node.spend(1);
+  kernel.track(flow('192.0.2.7:4000 > 10.96.0.10:53 > 10.96.0.10:53'));
+  await node.rest();
+  assert.deepEqual(kernel.tracked(), []);
+});
+
 test('a deletion that fails is tried again', async () => {
   const { node, kernel, store } = await served();
   // two destinations change, then the flow
