@@ -379,7 +379,6 @@ export class Reconciler {
   }
 
   async #readUnknown(): Promise<void> {
-    const { now } = this.#surroundings;
     if (this.#actual.settingsUnknown) await this.#reader.settings(this.#wishes.settings);
     if (this.#actual.filter.unknown) {
       await this.#readFilter();
@@ -388,8 +387,9 @@ export class Reconciler {
     if (this.#actual.bindingsUnknown) {
       await this.#reader.bindings();
       this.#suspectBindings();
+      this.#suspectFlows();
     }
-    await this.#reader.unknown(this.#pass, now);
+    await this.#reader.unknown(this.#pass, this.#surroundings.now);
   }
 
   async #readFilter(): Promise<void> {

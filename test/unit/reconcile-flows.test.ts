@@ -194,6 +194,15 @@ for (const [what, lines] of absences) {
   });
 }
 
+test('a client that sent while kube-ipvs0 was gone is forgotten, too, where no look but a new Service finds it gone', async () => {
+  const { node, kernel, store } = await served();
+  kernel.run('ip link delete kube-ipvs0');
+  kernel.track(flow('192.0.2.7:4002 > 10.96.0.10:53 > 10.96.0.10:53', 3));
+  store.apply(setService(service('default/web', { vips: ['10.96.0.20'] })));
+  await node.rest();
+  assert.deepEqual(kernel.tracked().map(flowId), [toFirst, toSecond].map(flowId));
+});
+
 test('a client that sent before the address of a new Service could be bound is forgotten once it is', async () => {
   const { node, kernel, store } = started(storeOf());
   await node.converge();
