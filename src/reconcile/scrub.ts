@@ -76,7 +76,7 @@ export class Scrub {
     yield { ...nothing, elements: filter.elements, tables: filter.tables.length };
     yield { ...nothing, services: this.#doubt((await this.#reader.services()).filter(concerns)) };
     const bindings = await this.#reader.bindings();
-    yield { ...nothing, bindings, services: bindings.length === 0 ? [] : this.#doubt(this.#takenOver()) };
+    yield { ...nothing, bindings, services: this.#doubt(this.#takenOver(isClaimed)) };
     let spent = 0;
     do {
       this.#due ??= this.#next(concerns);
@@ -88,10 +88,14 @@ export class Scrub {
     } while (this.#round !== undefined && spent < budget);
   }
 
-  /** What an address makes ours that somebody else bound to our device. O(virtual services). */
-  #takenOver(): VirtualServiceKey[] {
-    const known = [...this.#actual.services.values()];
-    return known.filter((one) => !one.ours && this.#actual.isOurs(one)).map(({ service }) => service);
+  /** What an address makes ours that somebody else bound to our device, or an element of our set. O(virtual services). */
+  #takenOver(isClaimed: Expected['isClaimed']): VirtualServiceKey[] {
+    const taken: VirtualServiceKey[] = [];
+    for (const known of this.#actual.services.values()) {
+      const { service, ours } = known;
+      if (!ours && !isClaimed(service.id) && this.#actual.isOurs(known)) taken.push(service);
+    }
+    return taken;
   }
 
   /** They are read with their destinations by the next pass, and stay ours whatever became of their address. */

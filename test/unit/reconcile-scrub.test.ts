@@ -162,13 +162,30 @@ test('passes between the reads of a scrub mend what was found, and what the rest
   assert.deepEqual(await node.scrub(0), noDrift);
 });
 
-test("somebody else's virtual service is ours, and goes, with the address that somebody bound to our device", async () => {
-  const { node, kernel } = await serving('10.244.0.1');
-  const before = kernel.text();
-  kernel.run('-A -t 10.96.7.7:80 -s rr');
-  assert.deepEqual(await node.scrub(0), noDrift);
-  kernel.run('ip addr add 10.96.7.7/32 dev kube-ipvs0');
-  assert.deepEqual(await node.scrub(0), { ...noDrift, service: 1, binding: 1 });
+const takings: readonly [how: string, line: string, found: Partial<Drift>][] = [
+  ['the address that somebody bound to our device', 'ip addr add 10.96.7.7/32 dev kube-ipvs0', { binding: 1 }],
+  ['the element that names it', 'nft add element ip kube-ipvs services { 10.96.7.7 . tcp . 80 }', { element: 1 }],
+];
+for (const [how, line, found] of takings) {
+  test(`somebody else's virtual service is ours, and goes, with ${how}`, async () => {
+    const { node, kernel } = await serving('10.244.0.1');
+    const before = kernel.text();
+    const elements = kernel.filter.lines();
+    kernel.run('-A -t 10.96.7.7:80 -s rr');
+    assert.deepEqual(await node.scrub(0), noDrift);
+    kernel.run(line);
+    assert.deepEqual(await node.scrub(0), { ...noDrift, service: 1, ...found });
+    await node.rest();
+    assert.deepEqual([kernel.text(), kernel.filter.lines()], [before, elements]);
+  });
+}
+
+test("a virtual service that was somebody else's until a Service claimed it is nobody's change", async () => {
+  const { node, kernel, store } = await serving('10.244.0.1');
+  kernel.run('-A -t 10.96.0.20:80 -s rr');
+  await node.scrub(0);
+  store.apply(setService(service('default/other', { vips: ['10.96.0.20'] })));
   await node.rest();
-  assert.equal(kernel.text(), before);
+  kernel.run('ip addr add 10.96.7.7/32 dev kube-ipvs0');
+  assert.deepEqual(await node.scrub(0), { ...noDrift, binding: 1 });
 });
