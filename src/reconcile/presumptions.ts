@@ -113,10 +113,15 @@ export class Presumptions {
 
   #mayUnbind(binding: Binding): boolean {
     if (isReplaced(binding, this.#desired)) return true;
-    const mayGo = (address: Address) =>
-      this.#staysHeld(address) || isKeptElsewhere(address, this.#desired, this.#actual);
-    if (!this.#actual.servedBy(binding).every(mayGo)) return false;
+    if (!this.#isNeedless(binding)) return false;
     return binding.form === 'route' || familyOf(binding.address) === 6 || this.#mayDropRoutes();
+  }
+
+  /** Something else holds all that it serves. */
+  #isNeedless(binding: Binding): boolean {
+    const isHeld = (address: Address) =>
+      this.#staysHeld(address) || isKeptElsewhere(address, this.#desired, this.#actual);
+    return this.#actual.servedBy(binding).every(isHeld);
   }
 
   #wants(binding: Binding): boolean {
@@ -130,10 +135,10 @@ export class Presumptions {
 
   /**
    * With its last IPv4 address the device loses its IPv4 routes. Those that are wanted are made again by the next pass; the others
-   * may go only when they serve nobody. Costs once a turn a look at the bindings up to the first IPv4 address that stays.
+   * may go only when nobody needs them. Costs once a turn a look at the bindings up to the first IPv4 address that stays.
    */
   #mayDropRoutes(): boolean {
-    this.#routesMayGo ??= this.#keepsIPv4Address() || this.#unwantedIPv4RoutesServeNobody();
+    this.#routesMayGo ??= this.#keepsIPv4Address() || this.#unwantedIPv4RoutesAreNeedless();
     return this.#routesMayGo;
   }
 
@@ -144,11 +149,11 @@ export class Presumptions {
     return false;
   }
 
-  #unwantedIPv4RoutesServeNobody(): boolean {
+  #unwantedIPv4RoutesAreNeedless(): boolean {
     const routes = [...this.#actual.bindings.values()].filter(
       ({ form, address }) => form === 'route' && familyOf(address) === 4,
     );
-    return routes.every((route) => this.#wants(route) || this.#actual.servedBy(route).length === 0);
+    return routes.every((route) => this.#wants(route) || this.#isNeedless(route));
   }
 }
 

@@ -199,6 +199,13 @@ const rows: readonly Row[] = [
     holds: true,
   },
   {
+    what: 'the last IPv4 address goes when a wanted route holds all that others serve which go with it',
+    known: [device, web, route, wide, other],
+    op: deletion(other),
+    wanted: [route],
+    holds: true,
+  },
+  {
     what: 'the last IPv4 address goes whatever IPv6 routes mark, which do not go with it',
     known: [device, web6, route6, other],
     op: deletion(other),
