@@ -40,11 +40,13 @@ export async function settle(reconciler: Reconciler, now: () => number): Promise
   const { flowError } = reports.at(-1)!;
   if (flowError !== undefined) throw flowError;
   const first = reports[0]!;
+  // what one turn left unsent, or without an answer, may be as it should be since the next
+  const isDone = reconciler.nextDue() === undefined;
   return {
     applied: reports.flatMap(({ applied }) => applied),
-    failures: unresolved(reports, ({ failures }) => failures.map((failure) => [failure.op, failure])),
-    blocked: unresolved(reports, ({ blocked }) => blocked.map((op) => [op, op])),
-    open: reports.at(-1)!.open,
+    failures: reconciler.failing(),
+    blocked: isDone ? [] : undone(reports, ({ blocked }) => blocked),
+    open: isDone ? [] : undone(reports, ({ open }) => open),
     unchanged: first.unchanged,
     held: heldTexts(first),
     draining: reconciler.draining(),
@@ -52,14 +54,14 @@ export async function settle(reconciler: Reconciler, now: () => number): Promise
   };
 }
 
-/** What went wrong in some pass and right in none after it, once each. */
-function unresolved<T>(reports: readonly PassReport[], troubles: (report: PassReport) => readonly [Op, T][]): T[] {
-  const left = new Map<string, T>();
+/** What was not done in some pass, and in none after it, once each. */
+function undone(reports: readonly PassReport[], left: (report: PassReport) => readonly Op[]): Op[] {
+  const ops = new Map<string, Op>();
   for (const report of reports) {
-    if (left.size > 0) for (const op of report.applied) left.delete(opText(op));
-    for (const [op, trouble] of troubles(report)) left.set(opText(op), trouble);
+    if (ops.size > 0) for (const op of report.applied) ops.delete(opText(op));
+    for (const op of left(report)) ops.set(opText(op), op);
   }
-  return [...left.values()];
+  return [...ops.values()];
 }
 
 function isDue(reconciler: Reconciler, now: number): boolean {

@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Fault, noFaults } from '../../src/kernel/faults.ts';
 import type { WeightRule } from '../../src/model/cluster.ts';
+import type { Op } from '../../src/model/op.ts';
 import { opText } from '../../src/model/text.ts';
 import { settle } from '../../src/reconcile/settle.ts';
-import { cidr, setService, tuning } from '../support/cluster.ts';
+import { cidr, service, setService, setSlice, slice, storeOf, tuning } from '../support/cluster.ts';
 import { NodeLoop } from '../support/node-loop.ts';
-import { serving, web } from '../support/served-node.ts';
+import { serving, started, web } from '../support/served-node.ts';
 
 test('a virtual service that a dump left out is there all the same: it is read again at once, and nothing is left to do', async () => {
   const { kernel, store } = await serving('10.244.0.1', '10.244.0.2');
@@ -41,3 +43,39 @@ test('where one endpoint takes the whole weight of another, one run does it', as
     '-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 0',
   ]);
 });
+
+/** Six Services are more than one turn; each exchange takes 60 ms. */
+async function settledWith(fault: Fault, kind: Op['kind']) {
+  const names = [1, 2, 3, 4, 5, 6].map((i) => `10.96.0.${i}`);
+  const facts = names.map((vip) => setService(service(`default/${vip}`, { vips: [vip] })));
+  const members = names.map((vip) => setSlice(slice(`default/${vip}`, ['10.244.0.1'])));
+  const { kernel, node } = started(storeOf(...facts, ...members));
+  let isFirst = true;
+  kernel.faults = {
+    ...noFaults,
+    ofOperation: (op) => {
+      if (op.kind !== kind || !isFirst) return undefined;
+      isFirst = false;
+      return fault;
+    },
+  };
+  const apply = kernel.apply.bind(kernel);
+  kernel.apply = (ops) => {
+    node.clock.pass(60);
+    return apply(ops);
+  };
+  const { failures, blocked, open } = await settle(node.reconciler, node.clock.now);
+  assert.equal(node.reconciler.nextDue(), undefined);
+  return [failures, blocked, open];
+}
+
+for (const kind of ['table', 'element', 'service', 'destination', 'binding', 'device'] as const) {
+  test(`what a later turn made good of the first ${kind} is no trouble in the end`, async () => {
+    const faults: readonly Fault[] = [
+      { kind: 'refused', errno: 'ENOMEM' },
+      { kind: 'lost', applied: false },
+      { kind: 'lost', applied: true },
+    ];
+    for (const fault of faults) assert.deepEqual(await settledWith(fault, kind), [[], [], []]);
+  });
+}
