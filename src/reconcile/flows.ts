@@ -76,7 +76,7 @@ export class Flows {
       // one that is kept though nobody is known to want it keeps its clients, and is marked when it goes
       if (unsettled.isHeld(ticket.id)) this.#dirty.done(ticket);
       else if (unsettled.has(ticket.id) || isOutOfReach(ticket.key, this.#wanted, this.#actual))
-        this.#dirty.failed(ticket, now());
+        this.#dirty.again(ticket, now());
       else ready.push(ticket);
     }
     try {

@@ -184,10 +184,13 @@ export class Turn {
   #isPossible(op: Op): boolean {
     if (this.#presumptions.hold(op)) return true;
     const key = keyOf(op);
-    // what its key surprised with comes first, and then it may be needless: a destination of a virtual service that was there already
-    if (this.#openKeys.has(key)) return false;
-    this.#blocked.push(op);
-    this.#failedKeys.add(key);
+    // what surprised comes first, and then this may be possible, or needless: a destination of a virtual service that was there already
+    const isUnknown = this.#openKeys.has(key) || (this.#openKeys.size > 0 && this.#failedKeys.size === 0);
+    if (isUnknown) this.#openKeys.add(key);
+    else {
+      this.#blocked.push(op);
+      this.#failedKeys.add(key);
+    }
     return false;
   }
 }

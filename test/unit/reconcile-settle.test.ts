@@ -7,7 +7,7 @@ import type { WeightRule } from '../../src/model/cluster.ts';
 import type { Op } from '../../src/model/op.ts';
 import { opText } from '../../src/model/text.ts';
 import { settle } from '../../src/reconcile/settle.ts';
-import { cidr, service, setService, setSlice, slice, storeOf, tuning } from '../support/cluster.ts';
+import { cidr, port, service, setService, setSlice, slice, storeOf, tuning } from '../support/cluster.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import { serving, started, web } from '../support/served-node.ts';
 
@@ -44,11 +44,14 @@ test('where one endpoint takes the whole weight of another, one run does it', as
   ]);
 });
 
-/** Six Services are more than one turn; each exchange takes 60 ms. */
-async function settledWith(fault: Fault, kind: Op['kind']) {
-  const names = [1, 2, 3, 4, 5, 6].map((i) => `10.96.0.${i}`);
-  const facts = names.map((vip) => setService(service(`default/${vip}`, { vips: [vip] })));
-  const members = names.map((vip) => setSlice(slice(`default/${vip}`, ['10.244.0.1'])));
+const udp = { name: 'dns', protocol: 'UDP' } as const;
+
+/** A run in which that happens to the first operation of the kind; each exchange takes so many milliseconds. What is left then. */
+async function settledWith(fault: Fault, kind: Op['kind'], services: number, milliseconds: number) {
+  const vips = Array.from({ length: services }, (_, i) => `10.96.0.${i + 1}`);
+  const facts = vips.map((vip) => setService(service(`default/${vip}`, { vips: [vip], ports: [port(53, udp)] })));
+  const ports = [{ ...udp, port: 53 }];
+  const members = vips.map((vip) => setSlice(slice(`default/${vip}`, ['10.244.0.1'], { ports })));
   const { kernel, node } = started(storeOf(...facts, ...members));
   let isFirst = true;
   kernel.faults = {
@@ -61,13 +64,15 @@ async function settledWith(fault: Fault, kind: Op['kind']) {
   };
   const apply = kernel.apply.bind(kernel);
   kernel.apply = (ops) => {
-    node.clock.pass(60);
+    node.clock.pass(milliseconds);
     return apply(ops);
   };
   const { failures, blocked, open } = await settle(node.reconciler, node.clock.now);
-  assert.equal(node.reconciler.nextDue(), undefined);
-  return [failures, blocked, open];
+  return { failures, blocked, open, due: node.reconciler.nextDue() };
 }
+
+const done = { failures: [], blocked: [], open: [], due: undefined };
+/** Six Services are more than one turn. */
 
 for (const kind of ['table', 'element', 'service', 'destination', 'binding', 'device'] as const) {
   test(`what a later turn made good of the first ${kind} is no trouble in the end`, async () => {
@@ -76,6 +81,12 @@ for (const kind of ['table', 'element', 'service', 'destination', 'binding', 'de
       { kind: 'lost', applied: false },
       { kind: 'lost', applied: true },
     ];
-    for (const fault of faults) assert.deepEqual(await settledWith(fault, kind), [[], [], []]);
+    for (const fault of faults) assert.deepEqual(await settledWith(fault, kind, 6, 60), done);
+  });
+
+  test(`where the answer to the first ${kind} is lost, what waits for it does not wait for a retry`, async () => {
+    for (const applied of [false, true]) {
+      assert.deepEqual(await settledWith({ kind: 'lost', applied }, kind, 1, 0), done);
+    }
   });
 }
