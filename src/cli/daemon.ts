@@ -24,7 +24,7 @@ import { levelOf, type Logger } from './log.ts';
 import { Proxy } from './proxy.ts';
 import { inFamilies, servedFamilies } from './served-families.ts';
 import { Servers } from './servers.ts';
-import { openSources, type Sources } from './sources.ts';
+import { openSources, placeOf, type Sources } from './sources.ts';
 import { productVersion } from './version.ts';
 
 export interface DaemonOptions {
@@ -55,6 +55,8 @@ export class Daemon {
   readonly #proxy: Proxy;
   #config: Config;
   #sources: Sources | undefined;
+  /** Of the sources. */
+  #place: unknown;
   #served: readonly Family[] = [];
   #addresses: NodeAddresses | undefined;
   #addressState: Pick<SourceState, 'objects' | 'since' | 'heardAt' | 'synced'>;
@@ -146,6 +148,7 @@ export class Daemon {
       onError: (error) =>
         this.#log.warn(`the node's addresses cannot be read: ${(error as Error).message}; it is tried again`),
     });
+    this.#place = await placeOf(this.#config);
     this.#take(await openSources(this.#config, this.#listener()));
     if (!this.#isClosed) this.#servers.listen(this.#config);
     if (this.#config.manifests.length === 0) this.#events.started();
@@ -157,10 +160,17 @@ export class Daemon {
     await this.#proxy.run();
   }
 
+  /** Once it is open: whether the facts would come from elsewhere by this configuration, or the kubeconfig that it names. */
+  async isElsewhere(config: Config): Promise<boolean> {
+    return !isDeepStrictEqual(await placeOf(config), this.#place);
+  }
+
   /** What does not change is not touched. Rejects, and all stays as it is, when new sources cannot be opened. One at a time. */
   async reload(config: Config): Promise<void> {
-    const isElsewhere = !isDeepStrictEqual(placeOf(this.#config), placeOf(config));
+    const place = await placeOf(config);
+    const isElsewhere = !isDeepStrictEqual(place, this.#place);
     const sources = isElsewhere ? await openSources(config, this.#listener()) : undefined;
+    this.#place = place;
     this.#config = config;
     this.#log.level = levelOf(config.verbosity);
     if (!this.#isClosed) this.#servers.listen(config);
@@ -322,9 +332,4 @@ export class Daemon {
       lastError: undefined,
     };
   }
-}
-
-/** What decides where the facts come from. */
-function placeOf({ nodeName, cluster, manifests }: Config): unknown {
-  return { nodeName, cluster, manifests };
 }

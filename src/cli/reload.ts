@@ -15,6 +15,8 @@ export interface ReloadOptions {
   readonly invocation: Pick<Invocation, 'flags' | 'given' | 'config' | 'signal'>;
   readonly kernel: Pick<Kernel, 'schedulers'>;
   readonly log: Logger;
+  /** Whether this configuration means other sources than those in use: the kubeconfig that it names may have changed. */
+  readonly isElsewhere: (config: Config) => Promise<boolean>;
   /** Rejects, with all as it was, where the configuration cannot be used. */
   readonly reload: (config: Config) => Promise<void>;
 }
@@ -27,7 +29,7 @@ const lasting = ['netns', 'loggingFormat', 'oomScoreAdj'] as const;
  * logged, and the one before stays in force; where the kernel or this process was short of something, and that may pass, it is read again
  * later without a call. The function never rejects.
  */
-export function reloader({ invocation, kernel, log, reload }: ReloadOptions): () => Promise<void> {
+export function reloader({ invocation, kernel, log, isElsewhere, reload }: ReloadOptions): () => Promise<void> {
   let current: Config = invocation.config;
   let last = Promise.resolve();
   let isRefused = false;
@@ -44,7 +46,7 @@ export function reloader({ invocation, kernel, log, reload }: ReloadOptions): ()
     const problems = 'problems' in loaded ? loaded.problems : daemonProblems(loaded.config);
     if ('problems' in loaded || problems.length > 0) return keep(problems.map(({ message }) => message));
     const { config, remarks } = loaded;
-    if (isDeepStrictEqual(config, current)) {
+    if (isDeepStrictEqual(config, current) && !(await isElsewhere(config))) {
       // whoever was told that something is wrong wants to know that it is mended
       log[isRefused ? 'info' : 'debug']('the configuration was read again, and says the same as the one in force');
       isRefused = false;

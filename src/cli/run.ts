@@ -60,11 +60,19 @@ async function serve(invocation: Invocation, kernel: Kernel, log: Logger): Promi
     { node: config.nodeName, pid: process.pid },
     'kube-ipvs begins; the kernel stays as it is until all is known',
   );
-  const opened = daemon.open();
+  const opened = daemon.open().catch((error: Error) => {
+    // whoever waits for it to read the configuration again has nothing more to say
+    end.abort(error);
+    throw error;
+  });
   const again = reloader({
     invocation: { ...invocation, signal: ended },
     kernel,
     log,
+    isElsewhere: async (read) => {
+      await opened;
+      return daemon.isElsewhere(read);
+    },
     reload: async (changed) => {
       await opened;
       await daemon.reload(changed);

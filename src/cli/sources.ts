@@ -1,5 +1,6 @@
 /** Where the facts come from, by configuration: an API server, or files in its place. */
 
+import { readFile, stat } from 'node:fs/promises';
 import type { Config } from '../config/config.ts';
 import type { ClusterEvent } from '../model/cluster.ts';
 import type { SourceState } from '../model/status.ts';
@@ -28,6 +29,21 @@ export interface Sources {
 /** Rejects when the credentials or the place of the API server cannot be made out; not when it does not answer: that is waited for. */
 export async function openSources(config: Config, listener: SourceListener): Promise<Sources> {
   return config.manifests.length > 0 ? manifestSources(config, listener) : clusterSources(config, listener);
+}
+
+/** What decides where the facts come from, to be compared: a kubeconfig may name another server, and lie where it lay. */
+export async function placeOf({ nodeName, cluster, manifests }: Config): Promise<unknown> {
+  const kubeconfig = manifests.length > 0 ? undefined : await textOf(cluster.kubeconfig);
+  return { nodeName, cluster, manifests, kubeconfig };
+}
+
+/** undefined where it cannot be read, which who uses it will tell; and of a pipe, which can be read once. */
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return (await stat(path)).isFile() ? await readFile(path, 'utf8') : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function manifestSources(config: Config, { onEvent, onRemark }: SourceListener): Sources {

@@ -122,7 +122,7 @@ describe('a running kube-ipvs whose configuration file changes', () => {
     );
   });
 
-  it('goes to another cluster: nothing is deleted before all of that is known', async () => {
+  it('goes to another cluster, and back by another kubeconfig in its place: nothing is deleted before all is known', async () => {
     const other = await ApiServer.start();
     try {
       other.apply(serviceObject('web', { clusterIPs: ['10.96.0.10'] }), sliceObject('web', ['10.244.0.1']));
@@ -141,10 +141,13 @@ describe('a running kube-ipvs whose configuration file changes', () => {
       assert.equal(await connection.ask(), 'web');
       server.apply(serviceObject('late', { clusterIPs: ['10.96.0.12'] }));
       other.apply(serviceObject('here', { clusterIPs: ['10.96.0.13'] }));
-      await daemon.until(
-        () => ipvsLines(network.node).filter((line) => /10\.96\.0\.1[1-9]:/.test(line)),
-        ['-A -t 10.96.0.13:80 -s sh'],
-      );
+      const added = () => ipvsLines(network.node).filter((line) => /10\.96\.0\.1[1-9]:/.test(line));
+      await daemon.until(added, ['-A -t 10.96.0.13:80 -s sh']);
+
+      workplace.write('other', server.kubeconfig());
+      daemon.signal('SIGHUP');
+      await daemon.until(added, ['-A -t 10.96.0.11:80 -s sh', '-A -t 10.96.0.12:80 -s sh']);
+      assert.equal(await connection.ask(), 'web');
       assert.deepEqual(await daemon.stop(), { status: 0, signal: null });
     } finally {
       await other.close();

@@ -25,14 +25,14 @@ function write(scheduler: string, lines: string): void {
   writeFileSync(file, `${head}${ports}ipvs: {scheduler: ${scheduler}}\n${lines}\n`);
 }
 
-function started(reload: (config: Config) => Promise<void>) {
+function started(reload: (config: Config) => Promise<void>, isElsewhere = () => Promise.resolve(false)) {
   const parsed = parseArguments(['run', '--config', file]);
   const loaded = loadConfig(parsed, thisHost);
   assert.ok('config' in loaded);
   const { log, lines, line } = logged();
   const kernel = new FakeKernel({ faults: noFaults });
   const invocation = { ...parsed, config: loaded.config, signal: new AbortController().signal };
-  return { again: reloader({ invocation, kernel, log, reload }), kernel, lines, line };
+  return { again: reloader({ invocation, kernel, log, isElsewhere, reload }), kernel, lines, line };
 }
 
 const noBuffers = () => Promise.reject(new KernelError('ENOBUFS', 'ENOBUFS'));
@@ -71,6 +71,30 @@ describe('a configuration that is read again', () => {
       taken.map(({ netns }) => netns),
       ['blue', 'blue'],
     );
+  });
+
+  test('is taken where it says the same, and the kubeconfig that it names does not', async () => {
+    write('rr', '');
+    let elsewhere = 1;
+    const taken: Config[] = [];
+    const { again, lines } = started(
+      async (config) => void taken.push(config),
+      async () => elsewhere-- > 0,
+    );
+    await again();
+    await again();
+    assert.equal(taken.length, 1);
+    assert.deepEqual(lines, ['info the configuration was read again, and is in force\n']);
+  });
+
+  test('is left where the kubeconfig that it names cannot be used, though it says the same', async () => {
+    write('rr', '');
+    const { again, lines } = started(
+      () => Promise.reject(new Error('kubeconfig: is no YAML')),
+      () => Promise.resolve(true),
+    );
+    await again();
+    assert.deepEqual(lines, ['error kubeconfig: is no YAML\n', kept]);
   });
 
   test('that goes back to what is in force waits for no other start', async () => {

@@ -1,8 +1,10 @@
 /** The daemon's parts together, over a fake kernel. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,6 +69,43 @@ test('a daemon whose new API server cannot be made out goes on with what it watc
   write(['web', '10.96.0.10'], ['api', '10.96.0.20']);
   assert.equal(await added, '10.96.0.20:80/TCP');
   await ended();
+});
+
+test('a daemon whose kubeconfig names another API server goes there when it reads its configuration again', async (context) => {
+  const [before, after] = [await ApiServer.start(), await ApiServer.start()];
+  context.after(() => Promise.all([before.close(), after.close()]));
+  before.apply(serviceObject('web', { clusterIPs: ['10.96.0.10'] }));
+  after.apply(serviceObject('api', { clusterIPs: ['10.96.0.20'] }));
+  const kubeconfig = join(folder, 'moved');
+  writeFileSync(kubeconfig, before.kubeconfig());
+  const same = config(`--healthz-bind-address= --kubeconfig ${kubeconfig}`);
+  const { daemon, kernel, line, ended } = started(`--healthz-bind-address= --kubeconfig ${kubeconfig}`);
+  context.after(ended);
+  await line(/^info ready/);
+  assert.equal(await daemon.isElsewhere(same), false);
+
+  writeFileSync(kubeconfig, after.kubeconfig());
+  assert.equal(await daemon.isElsewhere(same), true);
+  const added = new Promise<string>((resolve) => {
+    kernel.onChange = (op) => {
+      if (op.kind === 'service' && op.verb === 'add') resolve(op.service.id);
+    };
+  });
+  await daemon.reload(same);
+  assert.equal(await added, '10.96.0.20:80/TCP');
+  assert.equal(await daemon.isElsewhere(same), false);
+});
+
+test('a daemon reads a kubeconfig in a pipe once, also when it reads its configuration again', async (context) => {
+  const server = await ApiServer.start();
+  context.after(() => server.close());
+  const kubeconfig = join(folder, 'pipe');
+  execFileSync('mkfifo', [kubeconfig]);
+  const { daemon, line, ended } = started(`--healthz-bind-address= --kubeconfig ${kubeconfig}`);
+  context.after(ended);
+  await writeFile(kubeconfig, server.kubeconfig());
+  await line(/^info ready/);
+  assert.equal(await daemon.isElsewhere(config(`--healthz-bind-address= --kubeconfig ${kubeconfig}`)), false);
 });
 
 test('a daemon that is given other sources asks the kernel for no notifications that it has', async () => {
