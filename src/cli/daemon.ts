@@ -140,9 +140,13 @@ export class Daemon {
     );
   }
 
-  /** Opens the sources, and listens: why it cannot is told by way of them. Rejects when they cannot be opened at all. */
+  /**
+   * Opens the sources, and listens: why it cannot is told by way of them. Rejects when they cannot be opened at all. It may be closed
+   * meanwhile.
+   */
   async open(): Promise<void> {
     this.#served = await servedFamilies(this.#kernel, this.#log);
+    if (this.#isClosed) return;
     this.#addresses = new NodeAddresses(this.#kernel, {
       onEvent: (event) => this.#hear(event),
       onError: (error) =>

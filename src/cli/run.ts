@@ -1,6 +1,7 @@
 /** `kube-ipvs run`: the daemon, from its configuration to its end. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { aborted } from 'node:util';
 import type { Config } from '../config/config.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { randomFaults } from '../kernel/faults.ts';
@@ -84,7 +85,8 @@ async function serve(invocation: Invocation, kernel: Kernel, log: Logger): Promi
   // the file may have changed while we started
   if (watch !== undefined) reload();
   try {
-    await opened;
+    // a file on a server that is away, or a pipe that nobody fills, is read for ever
+    await Promise.race([opened, aborted(signal, daemon)]);
     await daemon.run();
   } finally {
     process.off('SIGHUP', reload);

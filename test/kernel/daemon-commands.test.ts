@@ -1,6 +1,7 @@
 /** The other ways to run it: files in place of a cluster, only its beginning, its configuration, and its end. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -64,6 +65,24 @@ it('files in place of a cluster are followed, and broken ones change nothing', a
   } finally {
     await daemon.kill();
   }
+});
+
+it('ends when it is told to, although it waits for a kubeconfig that nobody writes', { timeout: 60_000 }, async () => {
+  const kubeconfig = join(workplace.folder, 'pipe');
+  execFileSync('mkfifo', [kubeconfig]);
+  const daemon = await Daemon.start({ netns: node.name, source: { kubeconfig } });
+  try {
+    await daemon.line(/kube-ipvs begins/);
+    assert.deepEqual(await daemon.stop(), { status: 0, signal: null });
+  } finally {
+    await daemon.kill();
+  }
+});
+
+it('says once that a kubeconfig is not there, and ends', async () => {
+  const daemon = await Daemon.start({ netns: node.name, source: { kubeconfig: '/nowhere' }, config: {} });
+  assert.deepEqual(await daemon.exited, { status: 1, signal: null });
+  assert.match(daemon.lines.join('\n'), /^[^\n]* kube-ipvs begins[^\n]*\nkube-ipvs: \/nowhere: cannot be read [^\n]*$/);
 });
 
 describe('without staying', () => {

@@ -127,6 +127,28 @@ test('a daemon that is given other sources asks the kernel for no notifications 
   await ended();
 });
 
+test('a daemon that is closed while it opens asks nobody for anything more', async () => {
+  const manifests = join(folder, 'never.json');
+  writeFileSync(manifests, list([serviceObject('web', { clusterIPs: ['10.96.0.10'] })]));
+  const kernel = new FakeKernel({ faults: noFaults });
+  const settings = kernel.settings.bind(kernel);
+  const asked = new Promise<() => void>((resolve) => {
+    kernel.settings = (names) => new Promise((answer) => resolve(() => answer(settings(names))));
+  });
+  const { log, lines } = logged();
+  const signal = AbortSignal.abort();
+  const flags = `--healthz-bind-address= --manifests ${manifests}`;
+  const daemon = new Daemon({ config: config(flags), kernel, log, signal, onFatal: assert.fail });
+  const opened = daemon.open();
+  const answer = await asked;
+  daemon.close();
+  answer();
+  kernel.close();
+  await opened;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(lines, []);
+});
+
 test('a daemon whose tracked connections cannot be looked through says so once', async () => {
   const manifests = join(folder, 'dns.json');
   const udp = { name: 'dns', port: 53, protocol: 'UDP' };
