@@ -60,6 +60,9 @@ export class Daemon {
   #served: readonly Family[] = [];
   #addresses: NodeAddresses | undefined;
   #addressState: Pick<SourceState, 'objects' | 'since' | 'heardAt' | 'synced'>;
+  #onAnswered: () => void = () => {};
+  /** Once the API server has told of the Node: who starts while it is away tells that it starts, too. */
+  readonly #answered = new Promise<void>((resolve) => (this.#onAnswered = resolve));
   #isReady = false;
   #isClosed = false;
   #remarks: readonly string[] = [];
@@ -85,7 +88,10 @@ export class Daemon {
       more: () => this.#traffic(),
     });
     this.#events = new Events({
-      post: async (path, body) => this.#sources?.post(path, body),
+      post: async (path, body) => {
+        await this.#answered;
+        await this.#sources?.post(path, body);
+      },
       nodeName: () => this.#config.nodeName,
       instance: () => `kube-ipvs-${this.#config.nodeName}`,
       now: Date.now,
@@ -222,8 +228,9 @@ export class Daemon {
     this.#journal.heard(event, this.#proxy.store);
     this.#proxy.apply(event);
     // other sources than before may know no Node, and say so by having told all
-    const isOfNode = event.kind === 'node' || (event.kind === 'synced' && event.source === 'node');
-    if (isOfNode) this.#health.setNode(this.#proxy.store.node?.eligible);
+    const isAllOfNode = event.kind === 'synced' && event.source === 'node';
+    if (isAllOfNode) this.#onAnswered();
+    if (event.kind === 'node' || isAllOfNode) this.#health.setNode(this.#proxy.store.node?.eligible);
     // no pass follows before all is known, and waiting for that is no illness
     if (!this.#proxy.synced) return;
     this.#health.queued();

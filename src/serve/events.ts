@@ -8,7 +8,7 @@ import { printable } from '../model/printable.ts';
 import { rfc3339Micro } from './time-text.ts';
 
 export interface EventsOptions {
-  /** POSTs a JSON object; rejects unless the API server took it, and ends by itself when that takes too long. */
+  /** POSTs a JSON object; rejects unless the API server took it. May wait for a server that is away, but for none that does not answer. */
   readonly post: (path: string, body: object) => Promise<void>;
   /** That of now: a reload may bring another. */
   readonly nodeName: () => string;

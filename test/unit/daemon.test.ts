@@ -366,6 +366,21 @@ test('a daemon that must listen and cannot says so by Events before it ends', as
   await server.close();
 });
 
+test('a daemon that starts while its API server is away tells that it starts once that is there', async (context) => {
+  const port = await freePort();
+  const { line, lines, ended } = started(`--healthz-bind-address= --master http://127.0.0.1:${port}`);
+  context.after(ended);
+  await line(/^warn nodes: .*ECONNREFUSED/);
+  const server = await ApiServer.start({ port });
+  context.after(() => server.close());
+  await server.audit.next(({ resource, code }) => resource === 'events' && code === 201);
+  assert.deepEqual(
+    server.keys('Event').map((key) => server.get('Event', key)!['reason']),
+    ['Starting'],
+  );
+  assert.ok(!lines.some((text) => text.includes('events cannot be told')));
+});
+
 test('of more conflicts than Events may tell at once the others are told later', async (context) => {
   const server = await ApiServer.start();
   context.after(() => server.close());
