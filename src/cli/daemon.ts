@@ -135,7 +135,10 @@ export class Daemon {
         onPlan: (plan) => journal.planned(plan),
         onApplied: (op) => journal.applied(op),
         onPass: (report, milliseconds) => this.#passed(report, milliseconds),
-        onScrub: (drift, milliseconds) => journal.scrubbed(drift, milliseconds),
+        onScrub: (drift, milliseconds) => {
+          journal.scrubbed(drift, milliseconds);
+          void this.#servers.restore();
+        },
         onError: (error, delay) => {
           journal.broke(error, delay);
           // nobody can move our sockets into another

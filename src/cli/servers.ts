@@ -53,10 +53,22 @@ export class Servers {
     this.#health?.server.ready();
   }
 
+  /** Whoever empties /run takes the status socket, too: it is made again. */
+  async restore(): Promise<void> {
+    const lost = this.#status;
+    if (!lost?.server.isLost) return;
+    // it removes whatever is at its path by then
+    await lost.server.close();
+    if (this.#status !== lost) return;
+    this.#status = undefined;
+    this.#listenForStatus({ statusSocket: lost.path });
+  }
+
   close(): void {
     this.#health?.server.close();
     this.#metrics?.server.close();
     void this.#status?.server.close();
+    this.#status = undefined;
   }
 
   /** All that change their place, before any is opened: one may come to where another was. */
@@ -102,7 +114,7 @@ export class Servers {
     this.#metrics = { at, server };
   }
 
-  #listenForStatus({ statusSocket: path }: Config): void {
+  #listenForStatus({ statusSocket: path }: Pick<Config, 'statusSocket'>): void {
     if (path === '' || this.#status !== undefined) return;
     const { log, report } = this.#options;
     const onError = (error: Error) => log.warn(`kube-ipvs status will not answer at ${path}: ${error.message}`);

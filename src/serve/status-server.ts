@@ -4,7 +4,7 @@
  */
 
 import { once } from 'node:events';
-import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -49,6 +49,11 @@ export class StatusServer {
     this.#server.timeout = options.idleTimeout ?? 30_000;
     answerHalfClosed(this.#server);
     this.listening = this.#open();
+  }
+
+  /** Whether it listens where nobody can ask it any more: somebody has removed the socket's file. */
+  get isLost(): boolean {
+    return this.#server.listening && !existsSync(this.#options.path);
   }
 
   /** Ends every connection and removes the socket. */

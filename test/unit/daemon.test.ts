@@ -308,6 +308,19 @@ test('how long ago something happened is told right after the clock was set', as
   await ended();
 });
 
+test('a daemon whose status socket somebody has removed can be asked again after its next look', async (context) => {
+  const manifests = join(folder, 'asked.json');
+  writeFileSync(manifests, list([serviceObject('web', { clusterIPs: ['10.96.0.10'] })]));
+  const { line, ended } = started(`--healthz-bind-address= --ipvs-sync-period=50ms --manifests ${manifests}`);
+  context.after(ended);
+  await line(/^info ready/);
+  const socket = join(folder, 'socket');
+  const asked = () => askDaemon(socket, { signal: context.signal });
+  assert.notEqual(await asked(), undefined);
+  rmSync(socket);
+  while ((await asked()) === undefined) await new Promise((resolve) => setImmediate(resolve));
+});
+
 test('a daemon that waits for an API server is alive, however long, and not ready', async (context) => {
   const time = Date.now;
   let ahead = 0;

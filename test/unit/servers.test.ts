@@ -1,7 +1,11 @@
 /** The daemon's own listeners, as the configuration says. */
 
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { mock, type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Servers } from '../../src/cli/servers.ts';
 import { Metrics } from '../../src/serve/metrics.ts';
 import { ProxyHealth } from '../../src/serve/proxy-health.ts';
@@ -20,14 +24,12 @@ function servers(context: TestContext, configuration: () => object = () => ({}))
     health: new ProxyHealth({ now: () => 0, steadyNow: () => 0, limit: () => 60_000, families }),
     metrics: new Metrics({ families, version: '1.2.3', sample: () => quiet }),
     configuration,
-    report: () => Promise.reject(new Error('not asked')),
+    report: () => Promise.reject(new Error('no report')),
     onFatal: (server, { message }) => fatal.add(`${server}: ${message}`),
   });
   context.after(() => all.close());
-  const listen = (flags: string) =>
-    // a test has no use for the socket
-    all.listen({ ...configured(`run ${flags}`), statusSocket: '' });
-  return { listen, line, lines, fatal };
+  const listen = (flags: string, statusSocket = '') => all.listen({ ...configured(`run ${flags}`), statusSocket });
+  return { all, listen, line, lines, fatal };
 }
 
 test('an answer that fails does not end a daemon that must listen, and does', async (context) => {
@@ -88,4 +90,35 @@ test('an address of IPv6 stands in brackets before its port', async (context) =>
   const port = await freePort();
   listen(`--healthz-bind-address=[::1]:${port} --metrics-bind-address=`);
   await line(/^info the health server listens at \[::1\]:\d+$/m);
+});
+
+test('a status socket that somebody has removed is made again, and no other is touched', async (context) => {
+  const { all, listen, lines } = servers(context);
+  const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'run', 'status.sock');
+  const none = '--healthz-bind-address= --metrics-bind-address=';
+  const made = async () => {
+    while (!existsSync(path)) await setImmediate();
+  };
+  const asked = () => ask({ socketPath: path, path: '/status' });
+  listen(none, path);
+  await made();
+  const first = (await asked()).body;
+  await all.restore();
+  rmSync(join(folder, 'run'), { recursive: true });
+  await Promise.all([all.restore(), all.restore()]);
+  await made();
+  assert.deepEqual((await asked()).body, first);
+
+  rmSync(path);
+  const restored = all.restore();
+  all.close();
+  await restored;
+  for (let turns = 0; turns < 10; turns++) await setImmediate();
+  assert.equal(existsSync(path), false);
+  assert.deepEqual(
+    lines.filter((text) => !text.endsWith(': no report\n')),
+    [],
+  );
 });
