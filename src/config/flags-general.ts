@@ -91,7 +91,7 @@ export const generalFlags = {
     default: '/run/kube-ipvs/status.sock',
     value: 'PATH',
     summary: 'the local socket by which kube-ipvs status asks the daemon',
-    commands: ['run', 'status'],
+    commands: ['run', 'cleanup', 'status'],
     overFile: true,
   },
   watch: {

@@ -173,24 +173,27 @@ describe('kube-ipvs', () => {
     assert.deepEqual([ipvsLines(network.node), boundAddresses(network.node)], [[], ['10.97.0.1/32']]);
   });
 
-  it('says that a daemon which runs will make again what is cleaned up', async () => {
-    await reconcile(list(web));
-    const [socket, file] = [join(folder, 'status.sock'), join(folder, 'config.conf')];
-    const identity = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
-    writeFileSync(file, `${identity}kubeIpvs: {statusSocket: ${socket}}\n`);
-    const server = new StatusServer({ path: socket, report: async () => sampleReport, onError: assert.fail });
-    await server.listening;
-    const command = ['netns', 'exec', network.node, process.execPath, bundle, 'cleanup', '--config', file];
-    const { status, stderr } = await new Promise<{ readonly status: unknown; readonly stderr: string }>((resolve) =>
-      execFile('ip', command, (error, _, text) => resolve({ status: error?.code ?? 0, stderr: text })),
-    );
-    await server.close();
-    assert.deepEqual([status, ipvsLines(network.node)], [3, []]);
-    assert.match(
-      stderr,
-      /^warn kube-ipvs runs here and makes all of it again within syncPeriod: stop it, and run again\n$/,
-    );
-  });
+  for (const named of ['file', 'flag'] as const) {
+    it(`says that a daemon which runs, at the socket that a ${named} names, will make again what is cleaned up`, async () => {
+      await reconcile(list(web));
+      const [socket, file] = [join(folder, 'status.sock'), join(folder, 'config.conf')];
+      const identity = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+      writeFileSync(file, `${identity}kubeIpvs: {statusSocket: ${socket}}\n`);
+      const server = new StatusServer({ path: socket, report: async () => sampleReport, onError: assert.fail });
+      await server.listening;
+      const flags = named === 'file' ? ['--config', file] : ['--status-socket', socket];
+      const command = ['netns', 'exec', network.node, process.execPath, bundle, 'cleanup', ...flags];
+      const { status, stderr } = await new Promise<{ readonly status: unknown; readonly stderr: string }>((resolve) =>
+        execFile('ip', command, (error, _, text) => resolve({ status: error?.code ?? 0, stderr: text })),
+      );
+      await server.close();
+      assert.deepEqual([status, ipvsLines(network.node)], [3, []]);
+      assert.match(
+        stderr,
+        /^warn kube-ipvs runs here and makes all of it again within syncPeriod: stop it, and run again\n$/,
+      );
+    });
+  }
 
   it('protects what lies in excluded networks, addresses and virtual services alike', async () => {
     onNode('ip', 'link', 'add', 'kube-ipvs0', 'type', 'dummy');
