@@ -7,7 +7,7 @@ import { type Address, type Family, familyOf } from '../model/address.ts';
 import type { Endpoint, EndpointSlice, Node, Service, ServicePort, TrafficPolicy } from '../model/cluster.ts';
 import { type Destination, type DestinationKey, destinationKey } from '../model/destination.ts';
 import { isLookedThrough } from '../model/node-state.ts';
-import { weightOf } from './weights.ts';
+import { weightRules } from './weights.ts';
 
 /** An endpoint as one service port sees it: with the slice's port. */
 export interface Candidate {
@@ -44,13 +44,14 @@ export function backendsOf(
 ): Backends {
   const all = candidates(slices, port, familyOf(clusterIP));
   const chosen = chooseEndpoints(all, locality);
+  const ruleOf = weightRules(tuning.weights);
   const destinationsFor = (policy: TrafficPolicy) =>
     endpointsFor(policy, chosen).map(
       ({ key: { id, address, port }, endpoint }): Destination => ({
         id,
         address,
         port,
-        weight: weightOf(endpoint, tuning.weights),
+        weight: ruleOf(endpoint)?.weight ?? 1,
         forwarding: 'masquerade',
       }),
     );

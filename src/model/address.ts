@@ -45,9 +45,14 @@ export function parseCidr(text: string): Cidr | undefined {
   const family = familyOf(address);
   const prefix = Number(digits) - (family === 4 && text.slice(0, slash).includes(':') ? 96 : 0);
   if (prefix < 0 || prefix > hostPrefix(family)) return undefined;
+  return networkOf(address, prefix);
+}
+
+/** The network of that length that holds the address. */
+export function networkOf(address: Address, prefix: number): Cidr {
   const bytes = addressBytes(address);
   for (let bit = prefix; bit < bytes.length * 8; bit++) bytes[bit >> 3]! &= ~(0x80 >> (bit & 7));
-  return { address: addressFromBytes(bytes, 0, family), prefix };
+  return { address: addressFromBytes(bytes, 0, familyOf(address)), prefix };
 }
 
 export function cidrContains(cidr: Cidr, address: Address): boolean {

@@ -70,7 +70,7 @@ function parseTimeout(text: string): Parsed<number> {
   return { why: 'it is no duration from 0s; write one such as 30s or 1m30s' };
 }
 
-/** Each is compared with each endpoint; an annotation has room for tens of thousands. */
+/** All are read again at each change of an endpoint; an annotation has room for tens of thousands. */
 const mostRules = 1_000;
 
 function parseWeights(text: string): Parsed<WeightRule[]> {

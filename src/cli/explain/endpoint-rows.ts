@@ -2,10 +2,9 @@
 
 import { type EndpointReason, endpointReasons } from '../../desired/endpoint-reasons.ts';
 import { type FrontEnd, trafficPolicy } from '../../desired/front-ends.ts';
-import { weightRuleOf } from '../../desired/weights.ts';
-import { networkText } from '../../model/address.ts';
+import { selectorText, weightRules } from '../../desired/weights.ts';
 import { type Destination, sameDestination } from '../../model/destination.ts';
-import type { Service, WeightRule } from '../../model/cluster.ts';
+import type { Service } from '../../model/cluster.ts';
 import type { ActualDestination, ActualService } from '../../reconcile/actual.ts';
 import type { WantedState } from '../../reconcile/wanted.ts';
 import type { Store } from '../../store/store.ts';
@@ -93,9 +92,11 @@ function candidateRows(
   const { behind, site, facts } = found;
   const targets = new Map(frontEnd.destinations.map((destination) => [destination.id, destination]));
   const reasons = endpointReasons(trafficPolicy(site, service), behind.all, facts);
+  const ruleOf = weightRules(service.tuning.weights);
   return behind.all.map(({ key: { id }, endpoint }, i): EndpointRow => {
     const actual = known?.destinations.get(id);
     const target = targets.get(id);
+    const rule = target && ruleOf(endpoint);
     return {
       id,
       nodeName: endpoint.nodeName,
@@ -103,28 +104,11 @@ function candidateRows(
       hints: [...endpoint.nodes, ...endpoint.zones],
       ...reasons[i]!,
       weight: target?.weight,
-      weightRule: target && selectorText(weightRuleOf(endpoint, service.tuning.weights)),
+      weightRule: rule && selectorText(rule.endpoints),
       kernel: actual && kernelDestination(actual),
       state: stateOf(target, actual?.destination),
     };
   });
-}
-
-/** `zone=eu-1a`, `10.244.0.0/16`, `*`. */
-function selectorText(rule: WeightRule | undefined): string | undefined {
-  if (rule === undefined) return undefined;
-  const { endpoints } = rule;
-  switch (endpoints.of) {
-    case 'zone':
-    case 'node':
-      return `${endpoints.of}=${endpoints.name}`;
-    case 'network':
-      return networkText(endpoints.cidr);
-    case 'all':
-      return '*';
-    default:
-      return endpoints satisfies never;
-  }
 }
 
 function kernelDestination({ destination, connections }: ActualDestination): KernelDestination {
