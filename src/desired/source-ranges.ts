@@ -24,7 +24,7 @@ export function allowedSources(ranges: readonly Cidr[], vip: Address, nodeIPs: R
 }
 
 /** Two networks are either disjoint or one holds the other. In the order of their first addresses, the wider first. */
-function withoutNested(ranges: readonly Cidr[]): Cidr[] {
+export function withoutNested(ranges: readonly Cidr[]): Cidr[] {
   const sorted = ranges
     .map((cidr) => ({ cidr, first: addressBytes(cidr.address) }))
     .toSorted((a, b) => Buffer.compare(a.first, b.first) || a.cidr.prefix - b.cidr.prefix);

@@ -2,6 +2,7 @@
 
 import type { NodeFacts } from '../../desired/node-facts.ts';
 import type { PodDetector } from '../../desired/ruleset.ts';
+import { withoutNested } from '../../desired/source-ranges.ts';
 import {
   type Address,
   addressFromBytes,
@@ -159,12 +160,14 @@ function holds(outer: Cidr, inner: Cidr): boolean {
   return outer.prefix <= inner.prefix && cidrContains(outer, inner.address);
 }
 
-/** The first address of the network that none of the others has; undefined: they have all. Costs O(others²). */
+/** The first address of the network that none of the others has; undefined: they have all. */
 function addressIn(network: Cidr, others: readonly Cidr[]): Address | undefined {
-  const candidates = [network.address, ...others.flatMap((cidr) => addressBehind(cidr) ?? [])];
-  return candidates.find(
-    (address) => cidrContains(network, address) && !others.some((cidr) => cidrContains(cidr, address)),
-  );
+  let first: Address | undefined = network.address;
+  for (const cidr of withoutNested(others)) {
+    if (cidrContains(cidr, first)) first = addressBehind(cidr);
+    if (first === undefined || !cidrContains(network, first)) return undefined;
+  }
+  return first;
 }
 
 /** The address that follows the last one of the network; undefined behind the very last. */
