@@ -12,6 +12,7 @@ import { sameService, type VirtualService, type VirtualServiceKey } from '../mod
 import type { Actual, ActualService } from './actual.ts';
 import { type ActualFilter, elementOf, isOfService, serviceOf } from './actual-filter.ts';
 import { drain } from './drain.ts';
+import { withLostRoutes } from './lost-routes.ts';
 import { settingOps, tableOps } from './plan-node.ts';
 
 export interface Wanted {
@@ -144,6 +145,7 @@ export function plan(keys: Keys, desired: Desired, actual: Actual, limits: Limit
   for (const binding of keys.bindings) {
     if (!isReplaced(binding, desired)) draft.binding(binding, desired, actual);
   }
+  draft.ops.unbind = withLostRoutes(draft.ops.unbind, draft.ops.bind, desired, actual);
   draft.device(desired.device, actual);
   draft.tables(desired.tables, actual.filter);
   return draft;

@@ -9,20 +9,22 @@ import { type Binding, bindingId, type Op } from '../model/op.ts';
 import type { Actual, ActualService } from './actual.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import { elementOf, serviceOf } from './actual-filter.ts';
+import { keepsIPv4Address } from './lost-routes.ts';
 import { type Desired, isKeptElsewhere, isReplaced, type Plan } from './plan.ts';
 
 export class Presumptions {
   readonly #actual: Actual;
   readonly #desired: Desired;
-  readonly #leaving: ReadonlySet<string>;
+  readonly #unbind: readonly Op[];
   #routesMayGo: boolean | undefined;
+  #keepsIPv4Address = false;
   /** By virtual service, how many destinations take connections and were not let go. Counted when the first leaves, after the new ones. */
   readonly #servers = new Map<string, number>();
 
   constructor(actual: Actual, { ops }: Plan, desired: Desired) {
     this.#actual = actual;
     this.#desired = desired;
-    this.#leaving = new Set(ops.unbind.map((op) => (op.kind === 'binding' ? bindingId(op.binding) : '')));
+    this.#unbind = ops.unbind;
   }
 
   /**
@@ -32,6 +34,7 @@ export class Presumptions {
    * - A destination is added when its virtual service is there. It leaves only when another one takes connections, or when none is wanted
    *   that would take any.
    * - An address is bound when a virtual service answers on it, and unbound when none is left or something else holds the address.
+   * - A route that goes with the last IPv4 address is made again when that one goes.
    * - An element that marks a virtual service as ours goes after the virtual service, and sources that may reach it after what keeps all
    *   others away. None comes or goes in a table that is to be made anew, which is empty then.
    */
@@ -43,8 +46,7 @@ export class Presumptions {
       case 'destination':
         return this.#mayChangeDestination(op);
       case 'binding':
-        if (op.verb !== 'delete') return actual.device !== 'absent' && this.#isServed(op.binding);
-        return this.#mayUnbind(op.binding);
+        return op.verb === 'delete' ? this.#letsUnbind(op.binding) : this.#mayBind(op.binding);
       case 'device':
         return op.verb !== 'delete' || actual.bindings.size === 0;
       case 'table':
@@ -85,6 +87,17 @@ export class Presumptions {
     const { filter } = this.#actual;
     const restriction = this.#desired.wantedElement(elementOf(service, 'restricted').id);
     return filter.marks(service) && (restriction === undefined || filter.has(restriction));
+  }
+
+  #mayBind(binding: Binding): boolean {
+    const stays = this.#keepsIPv4Address && this.#actual.bindings.has(bindingId(binding));
+    return this.#actual.device !== 'absent' && this.#isServed(binding) && !stays;
+  }
+
+  #letsUnbind(binding: Binding): boolean {
+    const lets = this.#mayUnbind(binding);
+    if (!lets && binding.form === 'address' && familyOf(binding.address) === 4) this.#keepsIPv4Address = true;
+    return lets;
   }
 
   /** A route for a whole network holds addresses that virtual services will have. */
@@ -134,19 +147,12 @@ export class Presumptions {
   }
 
   /**
-   * With its last IPv4 address the device loses its IPv4 routes. Those that are wanted are made again by the next pass; the others
-   * may go only when nobody needs them. Costs once a turn a look at the bindings up to the first IPv4 address that stays.
+   * With its last IPv4 address the device loses its IPv4 routes. Those that are wanted are made again right behind; the others may go
+   * only when nobody needs them. Costs once a turn a look at the bindings up to the first IPv4 address that stays.
    */
   #mayDropRoutes(): boolean {
-    this.#routesMayGo ??= this.#keepsIPv4Address() || this.#unwantedIPv4RoutesAreNeedless();
+    this.#routesMayGo ??= keepsIPv4Address(this.#actual, this.#unbind) || this.#unwantedIPv4RoutesAreNeedless();
     return this.#routesMayGo;
-  }
-
-  #keepsIPv4Address(): boolean {
-    for (const [id, { form, address }] of this.#actual.bindings) {
-      if (form === 'address' && familyOf(address) === 4 && !this.#leaving.has(id)) return true;
-    }
-    return false;
   }
 
   #unwantedIPv4RoutesAreNeedless(): boolean {

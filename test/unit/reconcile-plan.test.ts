@@ -103,6 +103,8 @@ const webRoute = 'ip route add local 10.96.0.10/32 dev kube-ipvs0 table local';
 const old = '-A -t 10.96.0.99:80 -s rr';
 const oldPod = '-a -t 10.96.0.99:80 -r 10.244.0.9:8080 -m -w 1';
 const oldAddress = 'ip addr add 10.96.0.99/32 dev kube-ipvs0';
+const old6Address = 'ip addr add fd00::99/128 dev kube-ipvs0';
+const wideRoute = 'ip route add local 10.97.0.0/16 dev kube-ipvs0 table local';
 
 const rows: (Case & { readonly what: string; readonly ops: readonly string[] })[] = [
   {
@@ -198,10 +200,33 @@ const rows: (Case & { readonly what: string; readonly ops: readonly string[] })[
     ],
   },
   {
-    what: 'a change of the binding binds anew before it unbinds',
+    what: 'a change of the binding binds anew before it unbinds, and brings back at once what goes with the last IPv4 address',
+    wanted: [web, webRoute, wideRoute],
+    there: [device, web, webAddress, oldAddress, wideRoute, old6Address],
+    ops: [
+      webRoute,
+      'ip addr delete 10.96.0.10/32 dev kube-ipvs0',
+      'ip addr delete 10.96.0.99/32 dev kube-ipvs0',
+      wideRoute,
+      webRoute,
+      'ip addr delete fd00::99/128 dev kube-ipvs0',
+    ],
+  },
+  {
+    what: 'IPv4 routes are not made again while an IPv4 address stays',
     wanted: [web, webRoute],
-    there: [device, web, webAddress],
-    ops: [webRoute, 'ip addr delete 10.96.0.10/32 dev kube-ipvs0'],
+    there: [device, web, webRoute, wideRoute, oldAddress, 'ip addr add 192.0.2.1/32 dev kube-ipvs0'],
+    limits: { excluded: (one) => one === '192.0.2.1' },
+    ops: [
+      'ip route delete local 10.97.0.0/16 dev kube-ipvs0 table local',
+      'ip addr delete 10.96.0.99/32 dev kube-ipvs0',
+    ],
+  },
+  {
+    what: 'routes stay when an IPv4 address comes as the last one goes',
+    wanted: [web, webAddress, wideRoute],
+    there: [device, web, wideRoute, oldAddress],
+    ops: [webAddress, 'ip addr delete 10.96.0.99/32 dev kube-ipvs0'],
   },
   {
     what: 'an IPv6 address with another prefix, which Linux has instead of ours, goes right before ours comes',

@@ -324,6 +324,30 @@ test('an address is unbound without a look at all the others', () => {
   assert.equal(looks, 1);
 });
 
+test('routes that go with the last IPv4 address are made again only when it goes', () => {
+  const elsewhere = 'ip route add local 10.97.0.0/16 dev kube-ipvs0 table local';
+  for (const [left, goes] of [
+    [[web], false],
+    [[], true],
+  ] as const) {
+    const actual = new Actual();
+    actual.deleteDevice();
+    for (const line of [device, address, elsewhere, ...left]) fold(actual, parseOp(line), 'done', 0);
+    const ops = [parseOp(deletion(address)), parseOp(elsewhere)];
+    const presumptions = new Presumptions(actual, planTo(ops), { ...nothing, wantedBinding: wantsOnly(elsewhere) });
+    assert.deepEqual(
+      ops.map((op) => presumptions.hold(op)),
+      [goes, goes],
+    );
+  }
+});
+
+function wantsOnly(line: string): Desired['wantedBinding'] {
+  const op = parseOp(line);
+  const id = op.kind === 'binding' ? bindingId(op.binding) : '';
+  return (binding) => (bindingId(binding) === id ? binding : undefined);
+}
+
 const nothing: Desired = {
   device: true,
   wanted: () => undefined,
