@@ -161,6 +161,17 @@ const rows: (Case & { readonly what: string; readonly ops: readonly string[] })[
     ops: ['-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1'],
   },
   {
+    what: 'an endpoint that takes connections again does so before another one ceases, after all else that serves',
+    wanted: [web, webPod(1, 0), webPod(2, 3), webPod(3), webAddress],
+    there: [device, web, webPod(1), webPod(2, 0)],
+    ops: [
+      webPod(3),
+      '-e -t 10.96.0.10:80 -r 10.244.0.2:8080 -m -w 3',
+      webAddress,
+      '-e -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 0',
+    ],
+  },
+  {
     what: 'when all endpoints are replaced the new ones come before the old ones go',
     wanted: [web, webPod(3), webPod(4), webAddress],
     there: [device, web, webPod(1), webPod(2), webAddress],
