@@ -3,7 +3,7 @@
  * people who ask why. Costs O(rules) for a packet; the index of elements O(elements).
  */
 
-import { type Address, cidrContains, type Family, parseCidr } from '../model/address.ts';
+import { type Address, cidrContains, type Family, networkOf } from '../model/address.ts';
 import {
   type BaseChain,
   type Chain,
@@ -62,7 +62,7 @@ export class ElementIndex {
     if (spec.interval !== true) return this.#elements.get(element(this.#family, set, values).id);
     const before = values.slice(0, -1);
     for (const prefix of this.#prefixes.get(element(this.#family, set, before).id) ?? []) {
-      const network = parseCidr(`${values.at(-1) as Address}/${prefix}`)!;
+      const network = networkOf(values.at(-1) as Address, prefix);
       const found = this.#elements.get(element(this.#family, set, [...before, network]).id);
       if (found !== undefined) return found;
     }
