@@ -10,13 +10,14 @@ const stages = repositoryText('deploy/Dockerfile')
   .split(/^(?=FROM )/m)
   .map((stage) => stage.split('\n'));
 const lines = stages.at(-1)!;
+const build = stages.find(([first]) => first!.endsWith(' AS build'))!;
 const takeover = stages.find(([first]) => first!.endsWith(' AS takeover'))!;
 
 function copies(
   lines: readonly string[],
 ): { readonly fromBuild: boolean; readonly sources: readonly string[]; readonly target: string }[] {
   return lines
-    .filter((line) => line.startsWith('COPY '))
+    .filter((line) => line.startsWith('COPY ') && !line.startsWith('COPY --from=runtime '))
     .map((line) => {
       const words = line.split(' ').slice(1);
       const fromBuild = words[0] === '--from=build';
@@ -55,6 +56,19 @@ describe('the image', () => {
     assert.equal(node, '/nodejs/bin/node');
     assert.equal(words.pop(), '/opt/kube-ipvs/dist/bundle/kube-ipvs.mjs');
     assert.equal(firstLine, `#!/usr/bin/env -S node ${words.join(' ')}`);
+  });
+
+  it('has compiled code of its own Node.js', () => {
+    assert.equal(lines[0], 'FROM runtime');
+    const steps = [
+      'RUN scripts/build',
+      'COPY --from=runtime /nodejs /nodejs',
+      'RUN PATH=/nodejs/bin:$PATH scripts/lib/bundle.mjs',
+    ];
+    assert.deepEqual(
+      build.filter((line) => steps.includes(line)),
+      steps,
+    );
   });
 
   it('for a takeover has the programs that it uses, and the program by its name', () => {
