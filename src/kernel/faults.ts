@@ -30,12 +30,6 @@ export interface Faults {
   delay(): number;
 }
 
-export const noFaults: Faults = {
-  ofOperation: () => undefined,
-  ofRead: () => undefined,
-  delay: () => 0,
-};
-
 /** Errnos that Linux 6.1 may have for any operation of the kind, whatever is there. */
 const errnos: Readonly<Record<Op['kind'], readonly string[]>> = {
   service: ['ENOMEM', 'EBUSY', 'EINTR', 'EPERM'],

@@ -10,7 +10,7 @@ import { tuneForChanges, tuneForStart } from '../../src/cli/engine.ts';
 import { wishesOf } from '../../src/cli/wishes.ts';
 import { ask } from '../../src/desired/front-ends.ts';
 import { nodeFacts } from '../../src/desired/node-facts.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import { FaultyKernel } from '../../src/kernel/faulty.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';

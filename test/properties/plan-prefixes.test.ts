@@ -11,7 +11,8 @@ import { found, kernelWith, nothingFound } from '../support/arbitrary-kernel.ts'
 import { storeOf } from '../support/cluster.ts';
 import { asked, type Asked } from '../support/expected.ts';
 import type { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults, randomFaults } from '../../src/kernel/faults.ts';
+import { randomFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import fc from '../support/property.ts';
 

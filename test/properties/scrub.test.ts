@@ -7,7 +7,8 @@ import { kernelWith, nothingFound } from '../support/arbitrary-kernel.ts';
 import { storeOf } from '../support/cluster.ts';
 import type { FakeKernel } from '../support/fake-kernel.ts';
 import { stateOf } from '../support/fake-state.ts';
-import { noFaults, randomFaults } from '../../src/kernel/faults.ts';
+import { randomFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import fc from '../support/property.ts';
 

@@ -18,7 +18,8 @@ import { type Manifests, problemText, readManifests } from '../../src/watch/mani
 import { Clock } from './clock.ts';
 import { synced } from './cluster.ts';
 import { FakeKernel } from './fake-kernel.ts';
-import { type Faults, noFaults, randomFaults } from '../../src/kernel/faults.ts';
+import { type Faults, randomFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from './faults.ts';
 import { NodeLoop } from './node-loop.ts';
 import { FakeNetwork } from './fake-network.ts';
 import { stateText } from './kernel-state.ts';

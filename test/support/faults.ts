@@ -1,7 +1,13 @@
-/** Faults at places that a test chooses; those at random are the program's own (src/kernel/faults.ts). */
+/** No faults, or some at places that a test chooses; those at random are the program's own (src/kernel/faults.ts). */
 
-import { type Fault, type Faults, noFaults } from '../../src/kernel/faults.ts';
+import type { Fault, Faults } from '../../src/kernel/faults.ts';
 import type { Op } from '../../src/model/op.ts';
+
+export const noFaults: Faults = {
+  ofOperation: () => undefined,
+  ofRead: () => undefined,
+  delay: () => 0,
+};
 
 /** We die after that many operations: nothing more reaches the kernel. */
 export function crashAfter(operations: number): Faults {

@@ -5,7 +5,7 @@ import { opText } from '../../src/model/text.ts';
 import type { Store } from '../../src/store/store.ts';
 import { service, setService, setSlice, slice, storeOf } from './cluster.ts';
 import { FakeKernel, type FakeOptions } from './fake-kernel.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from './faults.ts';
 import { NodeLoop } from './node-loop.ts';
 
 export const device = 'ip link add kube-ipvs0 type dummy';

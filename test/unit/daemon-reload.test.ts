@@ -11,7 +11,7 @@ import { parseArguments } from '../../src/config/arguments.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { KernelError } from '../../src/kernel/kernel.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import { logged } from '../support/logged.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));

@@ -16,7 +16,7 @@ import { list, serviceObject, sliceObject } from '../support/cluster-objects.ts'
 import { configured } from '../support/configured.ts';
 import { KernelError } from '../../src/kernel/kernel.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import { ask, freePort } from '../support/http.ts';
 import { listening } from '../support/http-servers.ts';
 import { logged } from '../support/logged.ts';

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { applyWith, type Fault, type Faults, noFaults, randomFaults } from '../../src/kernel/faults.ts';
+import { applyWith, type Fault, type Faults, randomFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import { FaultyKernel } from '../../src/kernel/faulty.ts';
 import { KernelError } from '../../src/kernel/kernel.ts';
 import type { Answer, Op } from '../../src/model/op.ts';

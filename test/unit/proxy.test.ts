@@ -10,7 +10,7 @@ import { operations } from '../../src/reconcile/plan.ts';
 import { address, deleteService, service, setService, setSlice, slice, synced, tuning } from '../support/cluster.ts';
 import { configured } from '../support/configured.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 
 const [web, sed] = [
   service('default/web'),

@@ -5,7 +5,6 @@ import { test } from 'node:test';
 import { KernelError } from '../../src/kernel/kernel.ts';
 import { type Flow, flowId } from '../../src/model/node-state.ts';
 import { opText } from '../../src/model/text.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
 import type { Address } from '../../src/model/address.ts';
 import { staleFlows } from '../../src/reconcile/flows.ts';
 import { settle } from '../../src/reconcile/settle.ts';
@@ -20,7 +19,7 @@ import {
   slice,
   storeOf,
 } from '../support/cluster.ts';
-import { faultsAt } from '../support/faults.ts';
+import { faultsAt, noFaults } from '../support/faults.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import { started } from '../support/served-node.ts';
 

@@ -20,7 +20,7 @@ import {
   tuning,
 } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import { stateText } from '../support/kernel-state.ts';
 import { NodeLoop } from '../support/node-loop.ts';
 import { device, filterTexts, serving, started, texts, web, webSlice } from '../support/served-node.ts';

@@ -7,7 +7,7 @@ import { Actual } from '../../src/reconcile/actual.ts';
 import { Reader } from '../../src/reconcile/reader.ts';
 import { address } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 
 test('tables of any size are read', async () => {
   const kernel = new FakeKernel({ faults: noFaults });

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { KernelError } from '../../src/kernel/kernel.ts';
 import { type Drift, noDrift, sum } from '../../src/model/drift.ts';
 import { scrubSize } from '../../src/reconcile/scrub.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import { service, setService, setSlice, slice, storeOf, tuning } from '../support/cluster.ts';
 import { serving, started, texts, web, webSlice } from '../support/served-node.ts';
 

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Fault, noFaults } from '../../src/kernel/faults.ts';
+import type { Fault } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import type { WeightRule } from '../../src/model/cluster.ts';
 import type { Op } from '../../src/model/op.ts';
 import { opText } from '../../src/model/text.ts';

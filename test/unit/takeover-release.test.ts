@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { planRelease } from '../../src/cli/takeover/release.ts';
-import { noFaults } from '../../src/kernel/faults.ts';
+import { noFaults } from '../support/faults.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import { element, setSpecs, type Table } from '../../src/model/filter.ts';
 import type { Op } from '../../src/model/op.ts';
