@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from '../support/property.ts';
 import { cidrContains, parseCidr, type Address } from '../../src/model/address.ts';
+import { opText } from '../../src/model/text.ts';
+import { settle } from '../../src/reconcile/settle.ts';
 import { clusters, eventsOf, wishes } from '../support/arbitrary-cluster.ts';
 import { excludedCidr, type Found, found, kernelWith } from '../support/arbitrary-kernel.ts';
 import { storeOf } from '../support/cluster.ts';
@@ -61,6 +63,19 @@ test('a second run, of the same or of a new process, changes nothing', async () 
       await node.converge();
       await new NodeLoop(kernel, store(), { ...by, excluded }).converge();
       assert.equal(kernel.writes, 0);
+    }),
+  );
+});
+
+test('where the kernel does as it is told one run does all there is, whatever was there and is asked now', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.option(clusters), clusters, wishes, wishes, found, async (before, cluster, past, by, state) => {
+      const kernel = kernelWith(state, { faults: noFaults });
+      if (before !== null) await new NodeLoop(kernel, storeOf(...eventsOf(before)), past).converge();
+      const node = new NodeLoop(kernel, storeOf(...eventsOf(cluster)), by);
+      const { failures, blocked, open } = await settle(node.reconciler, node.clock.now);
+      assert.deepEqual([failures, blocked.map(opText), open], [[], [], []]);
+      assert.equal(node.reconciler.nextDue(), undefined);
     }),
   );
 });

@@ -26,6 +26,7 @@ type What =
   | 'device'
   | 'element'
   | 'rules'
+  | 'sets'
   | 'tables';
 
 interface Damage {
@@ -47,6 +48,7 @@ const damages: fc.Arbitrary<Damage> = fc.record({
     'device',
     'element',
     'rules',
+    'sets',
     'tables',
   ),
   at: fc.nat(),
@@ -130,6 +132,12 @@ function inflict(kernel: FakeKernel, { what, at }: Damage): void {
     case 'rules':
       attempt(kernel, 'nft flush table ip kube-ipvs');
       return;
+    case 'sets': {
+      const sets = kernel.filter.table(4)?.sets.slice(0, -1) ?? [];
+      kernel.filter.execute({ kind: 'table', verb: 'add', table: { family: 4, sets, chains: [] } });
+      kernel.filter.otherChanges++;
+      return;
+    }
     case 'tables':
       attempt(kernel, 'nft flush ruleset');
       return;
