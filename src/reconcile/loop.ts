@@ -24,7 +24,7 @@ import { type Draining, isOutOfReach, operations, type Plan, plan } from './plan
 import { unsettable } from './plan-node.ts';
 import { type Size, sizeOf, viewOf } from './view.ts';
 import { Reader } from './reader.ts';
-import { type Differing, type Expected, Scrub } from './scrub.ts';
+import { type Differing, Scrub } from './scrub.ts';
 import { type Failure, fixturesOf, keyOf, type Surroundings, Turn, usualTurnSize } from './turn.ts';
 import { type MissingScheduler, type Touched, WantedState, type Wishes } from './wanted.ts';
 
@@ -120,14 +120,7 @@ export class Reconciler {
    */
   async *scrub(budget: number): AsyncGenerator<Drift, void, void> {
     await this.#learnSchedulers(this.#wanted.lackingSchedulers());
-    const { settings, timeouts } = this.#wishes;
-    const expected: Expected = {
-      settings,
-      timeouts,
-      tables: () => this.#wanted.tables,
-      isClaimed: (id) => this.#wanted.isClaimed(id),
-    };
-    for await (const found of this.#scrub.run(expected, () => this.#pass, this.#surroundings.now, budget)) {
+    for await (const found of this.#scrub.run(this.#wanted, () => this.#pass, this.#surroundings.now, budget)) {
       const drift = this.#dirty.driftOf(found);
       this.#suspect(found);
       yield drift;

@@ -5,23 +5,17 @@
 
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Element, Table } from '../model/filter.ts';
-import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import type { Binding } from '../model/op.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Actual } from './actual.ts';
 import type { Reader } from './reader.ts';
+import type { WantedState } from './wanted.ts';
 
 /** Virtual services whose destinations are read before the clock is looked at: a dump each. */
 export const scrubSize = 32;
 
-/** What should be there, as far as a scrub must know it. */
-export interface Expected {
-  readonly settings: readonly WantedSetting[];
-  readonly timeouts: Timeouts | undefined;
-  /** As of now: passes may change them. */
-  readonly tables: () => readonly Table[];
-  readonly isClaimed: (id: string) => boolean;
-}
+/** What should be there, as far as a scrub must know it: as of now, since passes may change it. */
+export type Expected = Pick<WantedState, 'settings' | 'timeouts' | 'tables' | 'isClaimed'>;
 
 /** What one read found other than it was believed to be. */
 export interface Differing {
@@ -62,21 +56,21 @@ export class Scrub {
    * ended. Throws where a read fails, and is then to be run again.
    */
   async *run(
-    { settings, timeouts, tables, isClaimed }: Expected,
+    expected: Expected,
     pass: () => number,
     now: () => number,
     budget: number,
   ): AsyncGenerator<Differing, void, void> {
     const concerns = (key: VirtualServiceKey) => {
       const known = this.#actual.service(key.id);
-      return isClaimed(key.id) || (known !== undefined && this.#actual.isOurs(known));
+      return expected.isClaimed(key.id) || (known !== undefined && this.#actual.isOurs(known));
     };
-    yield { ...nothing, settings: await this.#reader.settings(settings, timeouts) };
-    const filter = await this.#changedFilter(tables());
+    yield { ...nothing, settings: await this.#reader.settings(expected.settings, expected.timeouts) };
+    const filter = await this.#changedFilter(expected.tables);
     yield { ...nothing, elements: filter.elements, tables: filter.tables.length };
     yield { ...nothing, services: this.#doubt((await this.#reader.services()).filter(concerns)) };
     const bindings = await this.#reader.bindings();
-    yield { ...nothing, bindings, services: this.#doubt(this.#takenOver(isClaimed)) };
+    yield { ...nothing, bindings, services: this.#doubt(this.#takenOver(expected)) };
     let spent = 0;
     do {
       this.#due ??= this.#next(concerns);
@@ -89,11 +83,11 @@ export class Scrub {
   }
 
   /** What an address makes ours that somebody else bound to our device, or an element of our set. O(virtual services). */
-  #takenOver(isClaimed: Expected['isClaimed']): VirtualServiceKey[] {
+  #takenOver(expected: Expected): VirtualServiceKey[] {
     const taken: VirtualServiceKey[] = [];
     for (const known of this.#actual.services.values()) {
       const { service, ours } = known;
-      if (!ours && !isClaimed(service.id) && this.#actual.isOurs(known)) taken.push(service);
+      if (!ours && !expected.isClaimed(service.id) && this.#actual.isOurs(known)) taken.push(service);
     }
     return taken;
   }
