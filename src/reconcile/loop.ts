@@ -97,6 +97,7 @@ export class Reconciler {
     await this.#reader.settings(this.#wishes.settings);
     await this.#readFilter();
     await this.#reader.services();
+    await this.#reader.leftOut(this.#pass, now);
     await this.#reader.bindings();
     await this.#actual.rememberOurs(this.#wishes.adopts);
     const read: VirtualServiceKey[] = [];

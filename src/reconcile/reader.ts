@@ -6,9 +6,9 @@ import { families, type Family } from '../model/address.ts';
 import type { Element, Table } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
 import { inPieces } from '../model/pieces.ts';
-import type { VirtualServiceKey } from '../model/virtual-service.ts';
+import { parseVirtualServiceKey, type VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Actual } from './actual.ts';
-import type { FilterDrift } from './actual-filter.ts';
+import { type FilterDrift, serviceOf } from './actual-filter.ts';
 import type { Binding } from '../model/op.ts';
 
 /** Services whose destinations one read asks for. */
@@ -55,6 +55,22 @@ export class Reader {
 
   async services(): Promise<VirtualServiceKey[]> {
     return this.#actual.observeServices(await this.#kernel.services());
+  }
+
+  /**
+   * Those that are marked as ours and no dump told of: where a dump goes on, the kernel counts what other network namespaces have, too, and
+   * leaves some out when that changes (ip_vs_genl_dump_services in ip_vs_ctl.c, 6.1). Costs O(elements). Arguments as of `unknown`.
+   */
+  async leftOut(pass: number, now: () => number): Promise<void> {
+    await inPieces(this.#actual.filter.elements.values(), (element) => {
+      if (element.set !== 'services') return;
+      const { id } = serviceOf(element);
+      if (this.#actual.service(id) !== undefined) return;
+      // what somebody else put there may name none
+      const key = parseVirtualServiceKey(id);
+      if (key !== undefined) this.#actual.unknown.set(id, key);
+    });
+    await this.unknown(pass, now);
   }
 
   async bindings(): Promise<Binding[]> {

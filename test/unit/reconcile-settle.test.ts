@@ -25,6 +25,18 @@ test('a virtual service that a dump left out is there all the same: it is read a
   assert.deepEqual([applied, failures, blocked, open], [[], [], [], []]);
 });
 
+test('a virtual service of ours that a dump left out goes with what marks it, when nobody wants it any more', async () => {
+  const { kernel } = await serving('10.244.0.1');
+  const services = kernel.services.bind(kernel);
+  kernel.services = async () => {
+    kernel.services = services;
+    return [];
+  };
+  const { reconciler, clock } = new NodeLoop(kernel, storeOf(), { device: false });
+  await settle(reconciler, clock.now);
+  assert.equal(kernel.text(), '');
+});
+
 test('where one endpoint takes the whole weight of another, one run does it', async () => {
   const { kernel, store, node } = await serving('10.244.0.1', '10.244.0.2');
   const weighted = (...weights: readonly number[]) => {
