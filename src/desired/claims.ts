@@ -66,12 +66,16 @@ export class Claims {
   /** Replaces all that one Service asks. Costs O(what it asked before and asks now, and who else claims that). */
   replace(owner: ObjectName, createdAt: string, { frontEnds, shared }: Asked): Touched {
     const before = this.#held.get(owner) ?? nothing;
-    const claims = frontEnds.map(
-      ({ service, bound, elements }): Claim => ({ owner, createdAt, key: service, bound, elements }),
-    );
+    const known = new Map(before.claims.map((claim) => [claim.key.id, claim]));
+    const claims = frontEnds.map(({ service, bound, elements }): Claim => {
+      const claim = { owner, createdAt, key: service, bound, elements };
+      const was = known.get(service.id);
+      return was !== undefined && sameClaim(was, claim) ? was : claim;
+    });
+    const kept = new Set(claims.filter((claim) => known.get(claim.key.id) === claim));
     const changes = new Changes(this.#elements);
-    for (const claim of before.claims) this.#drop(claim, changes);
-    for (const claim of claims) this.#add(claim, changes);
+    for (const claim of before.claims) if (!kept.has(claim)) this.#drop(claim, changes);
+    for (const claim of claims) if (!kept.has(claim)) this.#add(claim, changes);
     for (const one of before.shared) changes.unwant(one);
     for (const one of shared) changes.want(one);
     if (claims.length === 0 && shared.length === 0) this.#held.delete(owner);
@@ -193,6 +197,12 @@ class Changes {
     if (!this.#before.has(element.id)) this.#before.set(element.id, { element, was: known?.element });
     return known;
   }
+}
+
+/** Whether both claim one virtual service alike; most changes are of endpoints, and a load balancer may have thousands of sources. */
+function sameClaim(a: Claim, b: Claim): boolean {
+  if (a.createdAt !== b.createdAt || a.bound !== b.bound || a.elements.length !== b.elements.length) return false;
+  return a.elements.every((one, i) => sameElement(one, b.elements[i]!));
 }
 
 function olderFirst(a: Claim, b: Claim): number {

@@ -163,6 +163,20 @@ test('the elements of a claimed virtual service are wanted, and touched once', (
   assert.deepEqual(texts(claims.elements()), all);
 });
 
+test('of a virtual service that is claimed as before the elements stay the very ones that they were', () => {
+  const claims = new Claims();
+  const [known] = replace(claims, older).elements;
+  const touched = replace(claims, service('shop/older', { createdAt: '2026-01-01T00:00:00Z' }), [
+    slice('shop/older', ['10.244.9.8', '10.244.9.9']),
+  ]);
+  assert.deepEqual(
+    touched.services.map((key) => key.id),
+    [id],
+  );
+  assert.deepEqual(touched.elements, []);
+  assert.ok(known !== undefined && claims.wantedElement(known.id) === known);
+});
+
 test('an element is wanted as the owner of its virtual service says', () => {
   const claims = new Claims();
   replace(claims, second);
