@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Kernel, TableState } from '../kernel/kernel.ts';
+import { isMet } from '../desired/settings.ts';
 import { families, type Family } from '../model/address.ts';
 import type { Element, Table } from '../model/filter.ts';
 import type { Timeouts, WantedSetting } from '../model/node-state.ts';
@@ -26,7 +27,7 @@ export class Reader {
     this.#signal = signal;
   }
 
-  /** Answers how many are not as they were believed to be; timeouts count where somebody wants any. */
+  /** Answers how many are neither as they were believed to be nor as they should; timeouts count where somebody wants any. */
   async settings(wanted: readonly WantedSetting[], wantedTimeouts?: Timeouts): Promise<number> {
     const names = wanted.map(({ name }) => name);
     const observed = await this.#kernel.settings(names);
@@ -37,7 +38,11 @@ export class Reader {
     const sameTimeouts = wantedTimeouts === undefined || isDeepStrictEqual(timeouts, this.#actual.timeouts);
     this.#actual.timeouts = timeouts;
     this.#actual.settingsUnknown = false;
-    const others = names.filter((name, i) => before.get(name)?.value !== observed[i]!.value);
+    const others = wanted.filter((setting, i) => {
+      const { value } = observed[i]!;
+      // the kernel may round up what it was given
+      return value !== before.get(setting.name)?.value && !(value !== undefined && isMet(setting, value));
+    });
     return others.length + (sameTimeouts ? 0 : 1);
   }
 

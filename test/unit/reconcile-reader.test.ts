@@ -8,6 +8,7 @@ import { Reader } from '../../src/reconcile/reader.ts';
 import { address } from '../support/cluster.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 import { noFaults } from '../support/faults.ts';
+import { hashsize } from '../support/wanted-settings.ts';
 
 test('tables of any size are read', async () => {
   const kernel = new FakeKernel({ faults: noFaults });
@@ -18,3 +19,16 @@ test('tables of any size are read', async () => {
   await new Reader(kernel, actual).filter([]);
   assert.equal(actual.filter.count(4), many.length);
 });
+
+for (const [what, observed, others] of [
+  ['rounded up by the kernel was changed by nobody', '33280', 0],
+  ['smaller than it was made was changed by somebody', '16384', 1],
+] as const) {
+  test(`a setting that is ${what}`, async () => {
+    const settings = new Map([[hashsize.name, { value: observed, writable: true }]]);
+    const actual = new Actual();
+    actual.settings.set(hashsize.name, { value: hashsize.value, writable: true });
+    const reader = new Reader(new FakeKernel({ faults: noFaults, settings }), actual);
+    assert.equal(await reader.settings([hashsize]), others);
+  });
+}
