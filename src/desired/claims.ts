@@ -72,10 +72,10 @@ export class Claims {
       const was = known.get(service.id);
       return was !== undefined && sameClaim(was, claim) ? was : claim;
     });
-    const kept = new Set(claims.filter((claim) => known.get(claim.key.id) === claim));
+    const wanted = new Set(claims);
     const changes = new Changes(this.#elements);
-    for (const claim of before.claims) if (!kept.has(claim)) this.#drop(claim, changes);
-    for (const claim of claims) if (!kept.has(claim)) this.#add(claim, changes);
+    for (const claim of before.claims) if (!wanted.has(claim)) this.#drop(claim, changes);
+    for (const claim of claims) if (known.get(claim.key.id) !== claim) this.#add(claim, changes);
     for (const one of before.shared) changes.unwant(one);
     for (const one of shared) changes.want(one);
     if (claims.length === 0 && shared.length === 0) this.#held.delete(owner);
