@@ -18,9 +18,9 @@ export function keepsIPv4Address(actual: Actual, unbind: readonly Op[]): boolean
  */
 export function withLostRoutes(unbind: Op[], bind: readonly Op[], desired: Desired, actual: Actual): Op[] {
   const last = unbind.findLastIndex((op) => deletes(op, 'address') && familyOf(op.binding.address) === 4);
+  if (last < 0) return unbind;
   const bound = bind.flatMap((op) => (op.kind === 'binding' && op.verb !== 'delete' ? [op.binding] : []));
-  if (last < 0 || bound.some((binding) => isIPv4(binding, 'address')) || keepsIPv4Address(actual, unbind))
-    return unbind;
+  if (bound.some((binding) => isIPv4(binding, 'address')) || keepsIPv4Address(actual, unbind)) return unbind;
   const routes = new Map<string, Binding>();
   for (const binding of [...actual.bindings.values(), ...bound]) {
     const wanted = isIPv4(binding, 'route') ? desired.wantedBinding(binding) : undefined;
