@@ -7,7 +7,7 @@ import { type Address, type Family, familyOf } from '../model/address.ts';
 import type { Endpoint, EndpointSlice, Node, Service, ServicePort, TrafficPolicy } from '../model/cluster.ts';
 import { type Destination, type DestinationKey, destinationKey } from '../model/destination.ts';
 import { isLookedThrough } from '../model/node-state.ts';
-import { weightRules } from './weights.ts';
+import type { WeightRuleOf } from './weights.ts';
 
 /** An endpoint as one service port sees it: with the slice's port. */
 export interface Candidate {
@@ -36,15 +36,15 @@ export type Locality = Pick<Node, 'name' | 'zone'>;
 
 /** All that the front ends of one port share in the family of `clusterIP`. */
 export function backendsOf(
-  { tuning, internalTrafficPolicy, externalTrafficPolicy }: Service,
+  { internalTrafficPolicy, externalTrafficPolicy }: Service,
   port: ServicePort,
   clusterIP: Address,
   slices: readonly EndpointSlice[],
   locality: Locality,
+  ruleOf: WeightRuleOf,
 ): Backends {
   const all = candidates(slices, port, familyOf(clusterIP));
   const chosen = chooseEndpoints(all, locality);
-  const ruleOf = weightRules(tuning.weights);
   const destinationsFor = (policy: TrafficPolicy) =>
     endpointsFor(policy, chosen).map(
       ({ key: { id, address, port }, endpoint }): Destination => ({

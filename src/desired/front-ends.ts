@@ -17,6 +17,7 @@ import { type Backends, backendsOf, type Locality } from './endpoints.ts';
 import { sharedElements, siteElements } from './filter-elements.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { type Site, siteKinds, sites } from './sites.ts';
+import { weightRules } from './weights.ts';
 
 export interface FrontEnd {
   readonly owner: ObjectName;
@@ -69,8 +70,9 @@ export function ask(service: Service, slices: readonly EndpointSlice[], node: No
 
 /** What serves each service port of a Service in each of its families. */
 export function allBackends(service: Service, slices: readonly EndpointSlice[], locality: Locality): Backends[] {
+  const ruleOf = weightRules(service.tuning.weights);
   return service.ports.flatMap((port) =>
-    service.clusterIPs.map((clusterIP) => backendsOf(service, port, clusterIP, slices, locality)),
+    service.clusterIPs.map((clusterIP) => backendsOf(service, port, clusterIP, slices, locality, ruleOf)),
   );
 }
 
