@@ -130,6 +130,17 @@ describe('the server of a cluster', () => {
     await server.close();
   });
 
+  test('is known by a name of its own with --master, and not by the one that the kubeconfig has for another', async () => {
+    const server = await serve('h2', answerNothing, certificates);
+    const named = { server: 'https://127.0.0.1:1', 'tls-server-name': 'elsewhere.test' };
+    const kubeconfig = kubeconfigFile(folder, named, { token: 'x' });
+    const client = await clientOf({ kubeconfig, master: `https://127.0.0.1:${server.port}` });
+    await textOf(await get(client, '/'));
+    assert.equal(server.served[0]!.headers.authorization, 'Bearer x');
+    client.close();
+    await server.close();
+  });
+
   const proxyTo = (port: number, address: string) => {
     const asked: string[] = [];
     const proxy = net.createServer((near) => {

@@ -122,11 +122,13 @@ async function readFileOf(file: string, master: string): Promise<Kubeconfig> {
     throw new AccessError(`${file}: current-context is ${quoted(current)}, and no context has that name; add it`);
   }
   const clusterIndex = indexOf(clusters, context.cluster, file, `the cluster of context ${quoted(current)}`);
-  const cluster = checked(clusterShape, clusters![clusterIndex]!.cluster ?? {}, file, [
+  const named = checked(clusterShape, clusters![clusterIndex]!.cluster ?? {}, file, [
     'clusters',
     clusterIndex,
     'cluster',
   ]);
+  // the name is that of the file's server, and another one has its own (getCluster of clientcmd/client_config.go)
+  const cluster = master === '' ? named : { ...named, 'tls-server-name': undefined };
   const field = `${file}: clusters[${clusterIndex}].cluster`;
   const server = master === '' ? serverUrl(cluster.server ?? '', `${field}.server`) : serverUrl(master, '--master');
   checkProxy(cluster['proxy-url'] ?? '', `${field}.proxy-url`);
