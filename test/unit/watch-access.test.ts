@@ -354,6 +354,28 @@ test('a plugin gives the token, knows what it is for, and runs again only when i
   await server.close();
 });
 
+describe('no plugin is run for a user who has', () => {
+  writeFileSync(join(folder, 'own-token'), 'secret');
+  const rows: readonly (readonly [string, object, Partial<Served>, string | undefined])[] = [
+    ['a token', { token: 'secret' }, {}, 'Bearer secret'],
+    ['a file with one', { tokenFile: '../own-token' }, {}, 'Bearer secret'],
+    ['name and password', { username: 'me', password: 'x' }, {}, 'Basic bWU6eA=='],
+    [
+      'a certificate',
+      { 'client-certificate': '../client.crt', 'client-key': '../client.key' },
+      { client: 'node-a' },
+      undefined,
+    ],
+  ];
+  for (const [what, own, expected, authorization] of rows) {
+    test(what, async () => {
+      const { headers, client } = await told({ ...own, exec: { command: '/bin/false' } });
+      assert.equal(headers.authorization, authorization);
+      assert.deepEqual({ client }, { client: undefined, ...expected });
+    });
+  }
+});
+
 test('a plugin that fails is told with its words, and run again with the next request', async () => {
   const exec = { command: '/bin/sh', args: ['-c', 'echo "no role for you" >&2; exit 1'] };
   const kubeconfig = kubeconfigFile(folder, { server: 'https://127.0.0.1:1' }, { exec });

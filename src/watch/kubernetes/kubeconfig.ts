@@ -239,9 +239,13 @@ function absolute(fields: Readonly<Record<string, unknown>>, file: string): Reco
   return resolved;
 }
 
+/** Whoever has one of these is asked for nothing more: its plugin is not run (UpdateTransportConfig of client-go's exec authenticator). */
+const ownCredentials = ['token', 'tokenFile', 'username', 'password', 'client-certificate', 'client-certificate-data'];
+
 /** What a credential plugin expects of its caller and client-node leaves out (client.authentication.k8s.io, KEP-541). */
 function withExec(user: Record<string, unknown>, folder: string, server: URL): Record<string, unknown> {
   if (user.exec === undefined || user.exec === null) return user;
+  if (ownCredentials.some((field) => user[field])) return { ...user, exec: undefined };
   const exec = user.exec as { command: string; apiVersion?: string | null; env?: readonly object[] | null };
   const { command, env } = exec;
   const apiVersion = exec.apiVersion ?? 'client.authentication.k8s.io/v1';
