@@ -354,6 +354,32 @@ test('a plugin gives the token, knows what it is for, and runs again only when i
   await server.close();
 });
 
+test('a plugin that asks for it is told of the cluster, as far as it needs to ask the server itself, and what is for it alone', async () => {
+  const told = join(mkdtempSync(join(folder, 'plugin-')), 'told');
+  const server = await serve('h2', answerNothing, certificates);
+  const cluster = {
+    server: `https://127.0.0.1:${server.port}`,
+    'tls-server-name': 'api.test',
+    extensions: [
+      { name: 'other', extension: { audience: 'others' } },
+      { name: 'client.authentication.k8s.io/exec', extension: { audience: 'nodes' } },
+    ],
+  };
+  const script = `printf %s "$KUBERNETES_EXEC_INFO" >${told}; echo '{"status":{"token":"given"}}'`;
+  const exec = { command: '/bin/sh', args: ['-c', script], provideClusterInfo: true };
+  const client = await clientOf({ kubeconfig: kubeconfigFile(folder, cluster, { exec }) });
+  await textOf(await get(client, '/'));
+  assert.equal(server.served[0]!.headers.authorization, 'Bearer given');
+  assert.deepEqual(JSON.parse(readFileSync(told, 'utf8')).spec.cluster, {
+    server: `https://127.0.0.1:${server.port}/`,
+    'tls-server-name': 'api.test',
+    'certificate-authority-data': base64(certificates.ca),
+    config: { audience: 'nodes' },
+  });
+  client.close();
+  await server.close();
+});
+
 describe('no plugin is run for a user who has', () => {
   writeFileSync(join(folder, 'own-token'), 'secret');
   const rows: readonly (readonly [string, object, Partial<Served>, string | undefined])[] = [

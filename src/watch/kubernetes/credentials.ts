@@ -9,7 +9,7 @@ import { createSecureContext } from 'node:tls';
 import { quoted } from '../problem.ts';
 import { AccessError } from './access-error.ts';
 import { keepUntilRefused, limitPlugins } from './credential-plugins.ts';
-import type { Kubeconfig } from './kubeconfig.ts';
+import { contentOf, type Kubeconfig } from './kubeconfig.ts';
 import { whyNotOf } from './server-identity.ts';
 import type { HeaderFields, Patience } from './transport.ts';
 import { tamed } from './tunnels.ts';
@@ -130,9 +130,10 @@ async function load(kubeconfig: Kubeconfig, limits: Limits, closing: AbortSignal
 
 async function apply({ kubeconfig, keeper, tame }: LoadedConfig): Promise<Credentials> {
   const { origin, server, cluster, user, userName } = kubeconfig;
-  await checkFile(origin, cluster, 'certificate-authority');
-  await checkFile(origin, user, 'client-certificate');
-  await checkFile(origin, user, 'client-key');
+  // client-node would not say which field names a file that cannot be read
+  await contentOf(origin, cluster, 'certificate-authority');
+  await contentOf(origin, user, 'client-certificate');
+  await contentOf(origin, user, 'client-key');
   const options: RequestOptions = { headers: {} };
   try {
     await keeper.applyToHTTPSOptions(options);
@@ -219,19 +220,6 @@ async function readToken({ origin, user }: Kubeconfig): Promise<string | undefin
   if (typeof user.token === 'string' && user.token !== '') return undefined;
   const cure = 'let it hold a token of a service account (automountServiceAccountToken in a Pod)';
   throw new AccessError(`${origin}: tokenFile ${tokenFile} has no token (${found}); ${cure}`, { cause });
-}
-
-async function checkFile(origin: string, fields: Readonly<Record<string, unknown>>, field: string): Promise<void> {
-  const path = fields[field];
-  if (typeof path !== 'string') return;
-  try {
-    await readFile(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new AccessError(`${origin}: ${field} ${path} cannot be read (${code}); put a file in PEM form there`, {
-      cause: error,
-    });
-  }
 }
 
 function checkHeaders(headers: HeaderFields, { origin, userName }: Kubeconfig): void {

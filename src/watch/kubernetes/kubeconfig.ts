@@ -50,6 +50,8 @@ const clusterShape = z.looseObject({
   'insecure-skip-tls-verify': z.boolean().nullish(),
   'tls-server-name': text,
   'proxy-url': text,
+  'disable-compression': z.boolean().nullish(),
+  extensions: z.array(z.looseObject({ name: z.string() })).nullish(),
 });
 
 const userShape = z.looseObject({
@@ -71,6 +73,7 @@ const userShape = z.looseObject({
       apiVersion: text,
       args: z.array(z.string()).nullish(),
       env: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),
+      provideClusterInfo: z.boolean().nullish(),
     })
     .nullish(),
   'auth-provider': z.looseObject({ name: z.string() }).nullish(),
@@ -138,13 +141,8 @@ async function readFileOf(file: string, master: string): Promise<Kubeconfig> {
   const userIndex = indexOf(users, context.user, file, `the user of context ${quoted(current)}`);
   const user = checked(userShape, users![userIndex]!.user ?? {}, file, ['users', userIndex, 'user']);
   checkImpersonation(user, `${file}: users[${userIndex}].user`);
-  return {
-    origin: file,
-    server,
-    cluster: absolute(cluster, file),
-    user: withExec(absolute(user, file), dirname(file), server),
-    userName: users![userIndex]!.name,
-  };
+  const access = { origin: file, server, cluster: absolute(cluster, file), userName: users![userIndex]!.name };
+  return { ...access, user: await withExec(absolute(user, file), access) };
 }
 
 async function readDocument(file: string): Promise<unknown> {
@@ -243,15 +241,59 @@ function absolute(fields: Readonly<Record<string, unknown>>, file: string): Reco
 const ownCredentials = ['token', 'tokenFile', 'username', 'password', 'client-certificate', 'client-certificate-data'];
 
 /** What a credential plugin expects of its caller and client-node leaves out (client.authentication.k8s.io, KEP-541). */
-function withExec(user: Record<string, unknown>, folder: string, server: URL): Record<string, unknown> {
+async function withExec(user: Record<string, unknown>, access: Omit<Kubeconfig, 'user'>): Promise<Kubeconfig['user']> {
   if (user.exec === undefined || user.exec === null) return user;
   if (ownCredentials.some((field) => user[field])) return { ...user, exec: undefined };
-  const exec = user.exec as { command: string; apiVersion?: string | null; env?: readonly object[] | null };
+  const exec = user.exec as Exec;
   const { command, env } = exec;
   const apiVersion = exec.apiVersion ?? 'client.authentication.k8s.io/v1';
-  const about = { apiVersion, kind: 'ExecCredential', spec: { interactive: false, cluster: { server: server.href } } };
+  const cluster = exec.provideClusterInfo === true ? await toldOf(access) : { server: access.server.href };
+  const about = { apiVersion, kind: 'ExecCredential', spec: { interactive: false, cluster } };
   const own = { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(about) };
   const isRelative = command.includes('/') && !isAbsolute(command);
-  const resolved = isRelative ? join(folder, command) : command;
+  const resolved = isRelative ? join(dirname(access.origin), command) : command;
   return { ...user, exec: { ...exec, command: resolved, env: [...(env ?? []), own] } };
+}
+
+interface Exec {
+  readonly command: string;
+  readonly apiVersion?: string | null;
+  readonly env?: readonly object[] | null;
+  readonly provideClusterInfo?: boolean | null;
+}
+
+/** What a plugin is told of a cluster as the file has it. */
+const toldFields = ['tls-server-name', 'insecure-skip-tls-verify', 'proxy-url', 'disable-compression'];
+
+/** All that a plugin needs to ask the server itself, and what the file has for it alone (Cluster of client.authentication.k8s.io/v1). */
+async function toldOf({ origin, server, cluster }: Omit<Kubeconfig, 'user'>): Promise<object> {
+  const authorities = await contentOf(origin, cluster, 'certificate-authority');
+  const extensions = cluster.extensions as
+    | readonly { readonly name: string; readonly extension?: unknown }[]
+    | null
+    | undefined;
+  return {
+    server: server.href,
+    ...Object.fromEntries(toldFields.filter((field) => cluster[field]).map((field) => [field, cluster[field]])),
+    'certificate-authority-data': authorities?.toString('base64') ?? cluster['certificate-authority-data'],
+    config: extensions?.find(({ name }) => name === 'client.authentication.k8s.io/exec')?.extension,
+  };
+}
+
+/** What is in the file that a field names; undefined where it names none. Rejects with an {@link AccessError}. */
+export async function contentOf(
+  origin: string,
+  fields: Readonly<Record<string, unknown>>,
+  field: string,
+): Promise<Buffer | undefined> {
+  const path = fields[field];
+  if (typeof path !== 'string') return undefined;
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new AccessError(`${origin}: ${field} ${path} cannot be read (${code}); put a file in PEM form there`, {
+      cause: error,
+    });
+  }
 }
