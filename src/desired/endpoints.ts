@@ -69,8 +69,8 @@ function idsOf(destinations: readonly Destination[]): ReadonlySet<string> {
 }
 
 /**
- * Every endpoint of the port in the family, whatever its state, one per ip:port. Where slices repeat one (a Pod that moves
- * between slices), one that is not terminating wins.
+ * Every endpoint of the port in the family, whatever its state, one per ip:port. Where slices repeat one (a Pod that moves between
+ * slices, Pods of the host's network of which one only could take the port), a ready one wins, then one that is not terminating.
  */
 export function candidates(slices: readonly EndpointSlice[], port: ServicePort, family: Family): Candidate[] {
   const found = new Map<string, Candidate>();
@@ -80,12 +80,17 @@ export function candidates(slices: readonly EndpointSlice[], port: ServicePort, 
       if (slicePort.name !== port.name || slicePort.protocol !== port.protocol) continue;
       for (const endpoint of slice.endpoints) {
         const key = destinationKey(endpoint.address, slicePort.port);
-        if (endpoint.terminating && found.has(key.id)) continue;
-        found.set(key.id, { key, endpoint });
+        const known = found.get(key.id)?.endpoint;
+        if (known === undefined || !isWorse(endpoint, known)) found.set(key.id, { key, endpoint });
       }
     }
   }
   return [...found.values()];
+}
+
+/** Of two of one ip:port the later counts, unless it is worse. */
+function isWorse(endpoint: Endpoint, known: Endpoint): boolean {
+  return endpoint.ready === known.ready ? endpoint.terminating : known.ready;
 }
 
 export function chooseEndpoints(all: readonly Candidate[], locality: Locality): ChosenEndpoints {

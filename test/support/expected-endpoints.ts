@@ -29,7 +29,9 @@ export function endpointsOf(
     );
   return [...new Set(all.map(({ text }) => text))].map((text) => {
     const same = all.filter((member) => member.text === text);
-    return same.findLast(({ endpoint }) => !endpoint.terminating) ?? same[0]!;
+    const ready = same.filter(({ endpoint }) => endpoint.ready);
+    const best = ready.length > 0 ? ready : same;
+    return best.findLast(({ endpoint }) => !endpoint.terminating) ?? best[0]!;
   });
 }
 

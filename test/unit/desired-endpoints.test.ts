@@ -185,7 +185,9 @@ test('one slice port name on two numbers gives each endpoint twice', () => {
 const repeated: readonly [what: string, first: Partial<Endpoint>, second: Partial<Endpoint>, ready: boolean][] = [
   ['of one ip:port in two slices the one that does not terminate wins', leaving, {}, true],
   ['of one ip:port in two slices a terminating one does not replace another', {}, leaving, true],
-  ['of one ip:port in two slices the later wins, when neither terminates', {}, notReady, false],
+  ['of one ip:port in two slices the ready one wins, and not the later', {}, notReady, true],
+  ['of one ip:port in two slices the ready one wins, and not the earlier', notReady, {}, true],
+  ['of one ip:port in two slices the ready one wins, although it terminates', readyAndLeaving, notReady, true],
 ];
 
 for (const [what, first, second, ready] of repeated) {
