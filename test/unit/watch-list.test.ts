@@ -243,6 +243,31 @@ test('a streamed list that ends without its end is asked for once more, and then
   watch.close();
 });
 
+test('a server that can stream no list, whatever it says of that, is asked for one in pages after three tries, and for streams again', async () => {
+  const { client, told, waits, watch } = watched(services);
+  for (let round = 0; round < 2; round++) {
+    for (const status of [500, 502, 504]) {
+      const stream = await client.next();
+      assert.equal(stream.query.sendInitialEvents, 'true');
+      stream.begin(status).end();
+    }
+    const pages = await client.next();
+    assert.equal(pages.query.limit, '500');
+    if (round === 0) pages.begin(503).end();
+    else
+      pages
+        .begin()
+        .send(page([service('a', '8')], '20'))
+        .end();
+  }
+  const changes = await client.next();
+  assert.equal(changes.query.resourceVersion, '20');
+  assert.deepEqual([told(), waits.length], [['set default/a', 'synced services'], 7]);
+  changes.begin(410).send('{}').end();
+  assert.equal((await client.next()).query.sendInitialEvents, 'true');
+  watch.close();
+});
+
 test('a Node that is deleted keeps what was last known of it, and takes no new traffic', async () => {
   const { client, told, events, watch } = watched(nodeResource('node-a'));
   const node = { metadata: { name: 'node-a', resourceVersion: '3', labels: { 'topology.kubernetes.io/zone': 'a' } } };

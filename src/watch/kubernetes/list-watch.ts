@@ -57,6 +57,8 @@ export class ListWatch {
   /** What was read so far; undefined: a list is needed. */
   #version: string | undefined;
   #streamsLists = true;
+  /** The list that comes next is asked for in pages all the same. */
+  #isPagesTurn = false;
   #pageSize: number | undefined = pageSize;
   /** The list under way has something that says not which object it is: it may be any that the list does not name. */
   #hasUnnamed = false;
@@ -93,6 +95,8 @@ export class ListWatch {
       if (this.#isClosed) return;
       if (ending.kind === 'unsupported') this.#giveUpStreaming(ending.message);
       const { wait, relists, restart } = this.#retries.after(ending, this.#options.steadyNow() - this.#watchingSince);
+      // What does not come in a stream, however often it is asked for, may come in pages; a server that was only in trouble streams again.
+      this.#isPagesTurn = relists && ending.kind === 'failed' && this.#version === undefined;
       if (relists) this.#version = undefined;
       // Where etcd was restored from a backup, versions are given out a second time.
       if (relists && ending.kind !== 'expired') this.#objects.distrust();
@@ -111,7 +115,7 @@ export class ListWatch {
       if (this.#version !== undefined) return await this.#watch(this.#version);
       this.#progress.enter('listing');
       this.#hasUnnamed = false;
-      return this.#streamsLists ? await this.#streamList() : await this.#pageList();
+      return this.#streamsLists && !this.#isPagesTurn ? await this.#streamList() : await this.#pageList();
     } catch (error) {
       const isMalformed = error instanceof MalformedAnswer;
       const reason = isMalformed ? 'malformed' : 'connection';

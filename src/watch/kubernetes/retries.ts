@@ -30,7 +30,7 @@ export type Ending =
   | {
       readonly kind: 'failed';
       readonly reason: 'refused' | 'connection' | 'malformed';
-      /** With the version asked for it will not go better the next time. */
+      /** With the version asked for, or in a stream, it will not go better the next time. */
       readonly isFutile: boolean;
       readonly message: string;
       /** Milliseconds. */
@@ -40,7 +40,7 @@ export type Ending =
 export interface Next {
   /** Milliseconds; undefined: at once. */
   readonly wait: number | undefined;
-  /** The version is given up: a list comes next. */
+  /** The version is given up: a list comes next. Of a streamed list: the next is to be had otherwise. */
   readonly relists: boolean;
   /** Undefined where nothing went wrong. */
   readonly restart: { readonly reason: RestartReason; readonly message: string } | undefined;
@@ -49,7 +49,7 @@ export interface Next {
 /** Milliseconds. A watch that ends earlier did not live: it is no sign that all is well. */
 const shortLife = 5_000;
 
-/** So many times in a row a version is asked for that leads nowhere. */
+/** So many times in a row a version, or a streamed list, is asked for that leads nowhere. */
 const mostFutileTries = 3;
 
 export class Retries {
@@ -129,6 +129,9 @@ export function endingOf(refusal: Refusal, asked: 'stream' | 'list' | 'watch' | 
   if (asked === 'stream' && isOurFault) return { kind: 'unsupported', message };
   // a server that grants the watch is well: it stumbles over a change behind the version, and will do so again
   const isStuck = asked === 'changes' && code === 500;
-  const isFutile = isStuck || ((asked === 'watch' || asked === 'changes') && (isOurFault || isAhead));
+  const isFutile =
+    isStuck ||
+    (asked === 'stream' && code >= 500) ||
+    ((asked === 'watch' || asked === 'changes') && (isOurFault || isAhead));
   return { kind: 'failed', reason: 'refused', isFutile, message, retryAfter };
 }
