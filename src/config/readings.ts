@@ -12,6 +12,16 @@ import { quoted } from './spelling.ts';
 /** Bytes, without the closing zero (IFNAMSIZ, linux/if.h). */
 const longestDeviceName = 15;
 
+const none: ReadonlyMap<string, readonly Cidr[]> = new Map();
+
+/** What kube-proxy's nodePortAddresses may have in place of networks, since Kubernetes 1.37. */
+const nodePortWords: ReadonlyMap<string, readonly Cidr[]> = new Map(
+  Object.entries({ all: ['0.0.0.0/0', '::/0'], localhost: ['127.0.0.0/8', '::1/128'] }).map(([word, networks]) => [
+    word,
+    networks.map((network) => Object.freeze(parseCidr(network)!)),
+  ]),
+);
+
 /** Where something listens. */
 export interface ListenAddress {
   readonly host: Address;
@@ -44,8 +54,11 @@ export class Readings {
     this.complain(key, `is missing; ${this.#origin(other).name} ${value} needs it`);
   }
 
-  cidrs(key: FlagKey, written: readonly string[]): readonly Cidr[] {
+  /** `words` stand for networks of their own. */
+  cidrs(key: FlagKey, written: readonly string[], words: ReadonlyMap<string, readonly Cidr[]> = none): readonly Cidr[] {
     const cidrs = written.flatMap((value, item) => {
+      const meant = words.get(value);
+      if (meant !== undefined) return meant;
       const cidr = parseCidr(value);
       if (cidr !== undefined) return [Object.freeze(cidr)];
       this.refuse(key, value, 'which is no network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64', item);
@@ -65,8 +78,9 @@ export class Readings {
   }
 
   nodePortAddresses(key: FlagKey, written: readonly string[]): 'primary' | readonly Cidr[] {
-    if (!written.includes('primary')) return this.cidrs(key, written);
-    if (written.length > 1) {
+    if (!written.includes('primary')) return this.cidrs(key, written, nodePortWords);
+    // at loopback addresses there are none in any case
+    if (written.some((value) => value !== 'primary' && value !== 'localhost')) {
       this.refuse(key, written.join(','), 'where primary must stand alone; write primary, or networks');
     }
     return 'primary';

@@ -88,6 +88,15 @@ describe('a field', () => {
       },
     ],
     ['nodePortAddresses: [primary]', { nodePortAddresses: 'primary' }],
+    [
+      'nodePortAddresses: [all]',
+      {
+        nodePortAddresses: [
+          { address: '0.0.0.0', prefix: 0 },
+          { address: '::', prefix: 0 },
+        ],
+      },
+    ],
     ['nodePortAddresses: [192.0.2.0/24]', { nodePortAddresses: [{ address: '192.0.2.0', prefix: 24 }] }],
     ['oomScoreAdj: 0', { oomScoreAdj: 0 }],
     ['oomScoreAdj: -1000', { oomScoreAdj: -1000 }],

@@ -90,6 +90,17 @@ describe('the config of flags', () => {
     ],
     ['--nodeport-addresses=192.0.2.77/24', { nodePortAddresses: [{ address: '192.0.2.0', prefix: 24 }] }],
     ['--nodeport-addresses=primary', { nodePortAddresses: 'primary' }],
+    ['--nodeport-addresses=primary,localhost', { nodePortAddresses: 'primary' }],
+    [
+      '--nodeport-addresses=10.0.0.0/8,localhost',
+      {
+        nodePortAddresses: [
+          { address: '10.0.0.0', prefix: 8 },
+          { address: '127.0.0.0', prefix: 8 },
+          { address: '::1', prefix: 128 },
+        ],
+      },
+    ],
     ['--drain-timeout=500ms', { drainTimeout: 500 }],
     ['--drain-timeout=0s', { drainTimeout: 0 }],
     [
