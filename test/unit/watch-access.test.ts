@@ -289,6 +289,32 @@ test('tokenFile of a kubeconfig goes before its token, and is read anew when it 
   await server.close();
 });
 
+test('files that cannot be read any more are as good as what they said last, until that is refused', async () => {
+  const token = { accepted: 'first' };
+  const server = await guarded(token);
+  for (const port of [1, server.port]) {
+    const own = mkdtempSync(join(folder, 'own-'));
+    writeFileSync(join(own, 'ca.crt'), certificates.ca);
+    writeFileSync(join(own, 'token'), 'first');
+    const cluster = { server: `https://127.0.0.1:${port}`, 'certificate-authority': join(own, 'ca.crt') };
+    const client = await clientOf({ kubeconfig: kubeconfigFile(folder, cluster, { tokenFile: join(own, 'token') }) });
+    const ask = async () => (await get(client, '/')).status;
+    rmSync(own, { recursive: true });
+    if (port === 1) {
+      // whoever is not reached has the files read again
+      await assert.rejects(ask(), /ECONNREFUSED/);
+      await assert.rejects(ask(), /ECONNREFUSED/);
+    } else {
+      assert.equal(await ask(), 200);
+      token.accepted = 'second';
+      assert.equal(await ask(), 401);
+      await assert.rejects(ask(), { code: 'NO_ACCESS', message: /ca\.crt cannot be read \(ENOENT\)/ });
+    }
+    client.close();
+  }
+  await server.close();
+});
+
 test('a certificate that was replaced is shown on a new connection once the old one is refused', async () => {
   let accepted = 'server';
   const server = await serve(

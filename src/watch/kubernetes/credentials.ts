@@ -46,6 +46,8 @@ export class CredentialSource {
   #config: Promise<LoadedConfig> | undefined;
   #credentials: Promise<Credentials> | undefined;
   #fetchedAt = 0;
+  /** Those that files gave last; undefined once the server refused them. */
+  #good: Credentials | undefined;
 
   constructor(read: () => Promise<Kubeconfig>, limits: Limits) {
     this.#read = read;
@@ -55,7 +57,7 @@ export class CredentialSource {
   /** Rejects with an AccessError for what is wrong with files and plugins. Asked by many at once it is fetched once. */
   current(): Promise<Credentials> {
     if (this.#credentials !== undefined && performance.now() - this.#fetchedAt < lifetime) return this.#credentials;
-    const credentials = this.#loaded().then(apply);
+    const credentials = this.#fetched();
     this.#credentials = credentials;
     this.#fetchedAt = performance.now();
     credentials.catch(() => {
@@ -73,6 +75,7 @@ export class CredentialSource {
   renew(): void {
     this.#credentials = undefined;
     this.#config = undefined;
+    this.#good = undefined;
   }
 
   /** Ends plugins that run, and leaves proxies that were asked for a way. */
@@ -82,8 +85,18 @@ export class CredentialSource {
 
   /** Whether asking runs a program or another server, which may fail now and not later. */
   async isDynamic(): Promise<boolean> {
-    const { user } = (await this.#loaded()).kubeconfig;
-    return (user.exec ?? user['auth-provider'] ?? undefined) !== undefined;
+    return isDynamic(await this.#loaded());
+  }
+
+  /** A file that cannot be read for a while takes nothing away, as in client-go (cachingTokenSource of transport/token_source.go). */
+  async #fetched(): Promise<Credentials> {
+    const config = await this.#loaded();
+    try {
+      this.#good = await apply(config);
+    } catch (error) {
+      if (this.#good === undefined || isDynamic(config)) throw error;
+    }
+    return this.#good;
   }
 
   #loaded(): Promise<LoadedConfig> {
@@ -102,6 +115,10 @@ interface LoadedConfig {
   readonly keeper: KubeConfig;
   /** Of a proxy. */
   readonly tame: (agent: Agent) => Agent;
+}
+
+function isDynamic({ kubeconfig: { user } }: LoadedConfig): boolean {
+  return (user.exec ?? user['auth-provider'] ?? undefined) !== undefined;
 }
 
 async function load(kubeconfig: Kubeconfig, limits: Limits, closing: AbortSignal): Promise<LoadedConfig> {
