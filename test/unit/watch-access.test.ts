@@ -669,7 +669,12 @@ describe('what is wrong is told with file, field and cure:', () => {
       /^FILE: certificate-authority cannot be used \(.*\); give it in PEM form$/,
     ],
     [
-      'a certificate without its key',
+      'a certificate alone',
+      ofUser({ 'client-certificate': join(folder, 'client.crt') }),
+      'FILE: user "u" has a certificate without its key; give client-key too',
+    ],
+    [
+      'a certificate with the key of another',
       ofUser({ 'client-certificate': join(folder, 'client.crt'), 'client-key': join(folder, 'server.key') }),
       /^FILE: client-certificate and client-key of user "u" cannot be used \(.*key values mismatch\); give it in PEM form$/,
     ],

@@ -263,7 +263,11 @@ function checkTls({ ca, cert, key }: TlsOptions, { origin, userName }: Kubeconfi
   // OpenSSL takes an authority that it cannot read for none
   if (ca !== undefined) check('certificate-authority', () => new X509Certificate(ca as Buffer));
   if (cert === undefined && key === undefined) return;
+  // node:tls would show none, and leave us anonymous without a word
+  if (key === undefined) {
+    throw new AccessError(`${origin}: user "${userName}" has a certificate without its key; give client-key too`);
+  }
   check(`client-certificate and client-key of user "${userName}"`, () =>
-    createSecureContext({ ...(cert && { cert }), ...(key && { key }) }),
+    createSecureContext({ ...(cert && { cert }), key }),
   );
 }
