@@ -63,11 +63,13 @@ const deepest = 1000;
 
 /**
  * The value of the one document in the text, or the first error. Does not throw for any text. An alias gives the same object as
- * its anchor, perhaps one that it is in itself: whoever walks through all of a value must expect to come by again.
+ * its anchor, perhaps one that it is in itself: whoever walks through all of a value must expect to come by again. A key that is there
+ * twice is an error, unless the last one is to count.
  */
-export function readYaml(text: string): YamlReading {
+export function readYaml(text: string, options: { readonly lastOfKeyCounts?: true } = {}): YamlReading {
+  const json = options.lastOfKeyCounts === true;
   try {
-    return { value: load(text, { schema: kubectlSchema, maxDepth: deepest, maxAliases: 100 }) };
+    return { value: load(text, { schema: kubectlSchema, maxDepth: deepest, maxAliases: 100, json }) };
   } catch (error) {
     if (error instanceof RangeError) return { offset: 0, message: 'it is nested too deeply', unresolvedAlias: false };
     if (!(error instanceof YAMLException)) return { offset: 0, message: String(error), unresolvedAlias: false };

@@ -590,6 +590,28 @@ describe('whoever gives no credentials', () => {
   }
 });
 
+for (const [what, around] of [
+  ['documents', (text: string) => `# of a template\n---\n${text}---\nkind: Other\n`],
+  ['keys that are there twice', (text: string) => `preferences: {}\ncurrent-context: none\n${text}preferences: {}\n`],
+] as const) {
+  test(`a file with more ${what} is read as kubectl reads it`, async () => {
+    const server = await serve('http', answerNothing);
+    const text = [
+      'current-context: c',
+      'contexts: [{name: c, context: {cluster: k, user: u}}]',
+      `clusters: [{name: k, cluster: {server: "http://127.0.0.1:${server.port}"}}]`,
+      'users: [{name: u, user: {token: x}}]\n',
+    ].join('\n');
+    const kubeconfig = join(mkdtempSync(join(folder, 'kubeconfig-')), 'config');
+    writeFileSync(kubeconfig, around(text));
+    const client = await clientOf({ kubeconfig });
+    await textOf(await get(client, '/'));
+    assert.equal(server.served[0]!.headers.authorization, 'Bearer x');
+    client.close();
+    await server.close();
+  });
+}
+
 describe('what is wrong is told with file, field and cure:', () => {
   const work = mkdtempSync(join(tmpdir(), 'kube-ipvs-kubeconfig-'));
   after(() => rmSync(work, { recursive: true }));

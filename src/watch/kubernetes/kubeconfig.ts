@@ -3,8 +3,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import * as z from 'zod';
+import { documents } from '../documents.ts';
 import { quoted } from '../problem.ts';
 import { readShape } from '../shapes.ts';
+import { SourceText } from '../source-text.ts';
 import { readYaml } from '../yaml-text.ts';
 import { AccessError } from './access-error.ts';
 import { type Environment, environmentProxy } from './environment-proxy.ts';
@@ -155,9 +157,11 @@ async function readDocument(file: string): Promise<unknown> {
       cause: error,
     });
   }
-  const reading = readYaml(content);
+  // as client-go reads it: the first of several documents counts, and the last of a key that is there twice
+  const [first] = documents(new SourceText(file, content));
+  const reading = readYaml(first?.text ?? '', { lastOfKeyCounts: true });
   if ('value' in reading) return reading.value;
-  const line = content.slice(0, reading.offset).split('\n').length;
+  const line = content.slice(0, (first?.start ?? 0) + reading.offset).split('\n').length;
   throw new AccessError(`${file}:${line}: is no YAML: ${reading.message}`);
 }
 
