@@ -86,7 +86,7 @@ function readEndpoint(raw: RawEndpoint, { index, family, shared, problems }: Rea
   const text = raw.addresses?.[0];
   if (text === undefined) return undefined;
   const path: Path = ['endpoints', index, 'addresses', 0];
-  const address = readAddress(text, path, problems);
+  const address = readAddress(text, path, problems, 'routable');
   if (address === undefined) return undefined;
   if (familyOf(address) !== family) {
     const why = `not an IPv${family} address, which addressType says it is; put it into a slice of its own type`;

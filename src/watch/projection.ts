@@ -97,19 +97,20 @@ export function valueFinding(path: Path, found: string, why: string): Finding {
   return { class: 'value', path, message: `${fieldText(path)} is ${found}: ${why}` };
 }
 
-/** The address, or undefined after adding what is wrong with it. A Node's may be any; Services and endpoints need a routable one. */
-export function readAddress(
-  text: string,
-  path: Path,
-  problems: Finding[],
-  range: 'routable' | 'any' = 'routable',
-): Address | undefined {
+/**
+ * A Node's address may be any; those of endpoints and external IPs are routable ones. A cluster IP or one of a load balancer
+ * may be an IPv4 link-local one too: no API server refuses that, and kube-proxy serves it.
+ */
+type AddressRange = 'routable' | 'assigned' | 'any';
+
+/** The address, or undefined after adding what is wrong with it. */
+export function readAddress(text: string, path: Path, problems: Finding[], range: AddressRange): Address | undefined {
   const address = parseAddress(text);
   if (address === undefined) {
     problems.push(valueFinding(path, quoted(text), `not an IP address; ${addressCure(text)}`));
     return undefined;
   }
-  const special = range === 'any' ? undefined : specialRange(address);
+  const special = range === 'any' ? undefined : specialRange(address, range);
   if (special === undefined) return address;
   problems.push(valueFinding(path, quoted(text), `${special} address, which no Service can use; write a routable one`));
   return undefined;
@@ -161,8 +162,8 @@ function timeText(time: string): string | undefined {
   return Number.isNaN(date.getTime()) ? undefined : `${date.toISOString().slice(0, 19)}Z`;
 }
 
-/** What an API server refuses as the address of a Service or an endpoint (ValidateNonSpecialIP of Kubernetes 1.36), and all multicast. */
-function specialRange(address: Address): string | undefined {
+/** What an API server refuses as the address of an endpoint or an external IP (ValidateNonSpecialIP of Kubernetes 1.36), and all multicast. */
+function specialRange(address: Address, range: Exclude<AddressRange, 'any'>): string | undefined {
   if (address.includes(':')) {
     if (address === '::') return 'the unspecified';
     if (address === '::1') return 'the loopback';
@@ -172,7 +173,7 @@ function specialRange(address: Address): string | undefined {
   const first = Number(address.slice(0, address.indexOf('.')));
   if (address === '0.0.0.0') return 'the unspecified';
   if (first === 127) return 'a loopback';
-  if (first === 169 && address.startsWith('169.254.')) return 'a link-local';
+  if (range === 'routable' && address.startsWith('169.254.')) return 'a link-local';
   return first >= 224 && first <= 239 ? 'a multicast' : undefined;
 }
 

@@ -50,13 +50,21 @@ function distinct(addresses: readonly Address[], families: ReadonlySet<Family>):
 }
 
 function readExternalIPs(written: readonly string[], problems: Finding[], warnings: Finding[]): Address[] {
-  return written.flatMap((text, i) => readReachable(text, ['spec', 'externalIPs', i], problems, warnings) ?? []);
+  return written.flatMap(
+    (text, i) => readReachable(text, ['spec', 'externalIPs', i], problems, warnings, 'routable') ?? [],
+  );
 }
 
 /** An address that nobody can route to is left out with a warning: an API server takes some of them. */
-function readReachable(text: string, path: Path, problems: Finding[], warnings: Finding[]): Address | undefined {
+function readReachable(
+  text: string,
+  path: Path,
+  problems: Finding[],
+  warnings: Finding[],
+  range: 'routable' | 'assigned',
+): Address | undefined {
   const address = readAddress(text, path, problems, 'any');
-  return address === undefined ? undefined : readAddress(text, path, warnings);
+  return address === undefined ? undefined : readAddress(text, path, warnings, range);
 }
 
 /** Clients of an address with ipMode Proxy come to the load balancer first. */
@@ -70,7 +78,7 @@ function readIngress(status: RawServiceStatus, problems: Finding[], warnings: Fi
       problems.push(valueFinding([...path, 'ipMode'], quoted(mode), 'not a mode; write VIP or Proxy'));
     }
     if (mode !== 'VIP') continue;
-    const address = readReachable(ip, [...path, 'ip'], problems, warnings);
+    const address = readReachable(ip, [...path, 'ip'], problems, warnings, 'assigned');
     if (address !== undefined) addresses.push(address);
   }
   return addresses;

@@ -84,7 +84,7 @@ function readClusterIPs(spec: RawService, clusterIP: string, problems: Finding[]
     const text = written[i];
     if (text === undefined) return;
     const path: Path = clusterIPs === undefined ? ['spec', 'clusterIP'] : ['spec', 'clusterIPs', i];
-    const address = readAddress(text, path, problems);
+    const address = readAddress(text, path, problems, 'assigned');
     if (address === undefined) return;
     const own = familyOf(address);
     if (family !== undefined && own !== family) {
@@ -111,7 +111,7 @@ function readClusterIPs(spec: RawService, clusterIP: string, problems: Finding[]
 function checkAgreement(clusterIP: string, first: string, problems: Finding[], warnings: Finding[]): void {
   if (clusterIP === first) return;
   const path: Path = ['spec', 'clusterIP'];
-  if (readAddress(clusterIP, path, problems) === undefined || problems.length > 0) return;
+  if (readAddress(clusterIP, path, problems, 'assigned') === undefined || problems.length > 0) return;
   const why = `not spec.clusterIPs[0] ${quoted(first)}, which counts; write the same in both`;
   warnings.push(valueFinding(path, quoted(clusterIP), why));
 }

@@ -234,4 +234,10 @@ describe('a Service that is reached from outside is refused', () => {
       ],
     );
   });
+
+  it('nor when a load balancer’s IP is an IPv4 link-local one: clients on the link reach it', () => {
+    const projection = projectService(written({ type: 'LoadBalancer' }, [{ ip: '169.254.7.9' }]));
+    assert.ok(projection.outcome === 'fact');
+    assert.deepEqual([projection.fact.loadBalancerIPs, projection.warnings], [['169.254.7.9'], []]);
+  });
 });

@@ -50,6 +50,11 @@ describe('a Service becomes a fact', () => {
   const rows: readonly (readonly [string, Written, object])[] = [
     ['as an API server prints it', {}, fact],
     [
+      'with a cluster IP of a range of IPv4 link-local ones',
+      { spec: { clusterIP: '169.254.96.10', clusterIPs: ['169.254.96.10'] } },
+      { ...fact, clusterIPs: ['169.254.96.10'] },
+    ],
+    [
       'in namespace default when it names none',
       { metadata: { namespace: undefined } },
       { ...fact, name: 'default/web' },
