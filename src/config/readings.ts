@@ -132,9 +132,10 @@ export class Readings {
     return value;
   }
 
-  /** As client-go takes it; a path and a query mean nothing to it. */
+  /** As client-go takes it, a URL or `HOST:PORT`, which is without TLS; a path and a query of a URL mean nothing to it. */
   serverAddress(key: FlagKey, written: string): string {
-    if (written !== '' && !(/^https?:\/\/[^/\s]/.test(written) && URL.canParse(written))) {
+    const url = /^[^/\s]+:\d+$/.test(written) ? `http://${written}` : written;
+    if (written !== '' && !(/^https?:\/\/[^/\s]/.test(url) && URL.canParse(url))) {
       this.refuse(key, written, 'which is no address of an API server; write one such as https://192.0.2.1:6443');
     }
     return written;

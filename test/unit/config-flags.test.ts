@@ -70,6 +70,9 @@ describe('the config of flags', () => {
     ['--bind-address=2001:DB8::1', { nodeIP: '2001:db8::1' }],
     ['--bind-address=::', {}],
     ['--bind-address=', {}],
+    ['--master=127.0.0.1:8080', { cluster: { kubeconfig: '', master: '127.0.0.1:8080' } }],
+    ['--master=[::1]:8080', { cluster: { kubeconfig: '', master: '[::1]:8080' } }],
+    ['--master=localhost:8080', { cluster: { kubeconfig: '', master: 'localhost:8080' } }],
     [
       '--kubeconfig=/k --master=https://192.0.2.9:6443',
       { cluster: { kubeconfig: '/k', master: 'https://192.0.2.9:6443' } },
@@ -252,6 +255,14 @@ describe('flags that mean nothing', () => {
     [
       '--master=192.0.2.1',
       '--master is "192.0.2.1", which is no address of an API server; write one such as https://192.0.2.1:6443',
+    ],
+    [
+      '--master=192.0.2.1:99999',
+      '--master is "192.0.2.1:99999", which is no address of an API server; write one such as https://192.0.2.1:6443',
+    ],
+    [
+      '--master=localhost:8080/x',
+      '--master is "localhost:8080/x", which is no address of an API server; write one such as https://192.0.2.1:6443',
     ],
     [
       '--master=https://[',
