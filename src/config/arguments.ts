@@ -55,8 +55,10 @@ export function parseArguments(words: readonly string[]): Arguments {
   });
   let unknownAt = -1;
   for (const token of tokens) {
-    if (token.kind === 'positional') parser.word(token.value);
-    else if (token.kind === 'option') {
+    if (token.kind === 'positional') {
+      // what a script's empty variable leaves is nothing, as for kube-proxy
+      if (token.value !== '') parser.word(token.value);
+    } else if (token.kind === 'option') {
       const key = flagKeys.get(token.name);
       // A group of unknown letters (-abc) is several tokens of one word: one problem is enough.
       if (key !== undefined) parser.flag(key, token.value, token.inlineValue === true, token.rawName);

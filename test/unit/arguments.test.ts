@@ -184,6 +184,23 @@ describe('flags', () => {
     assert.deepEqual([parse('run').command, parse('run').isCommandWritten], ['run', true]);
   });
 
+  it('may have empty words among them, which count for nothing', () => {
+    for (const words of [
+      ['', '--v=2', ''],
+      ['run', '', '--v=2'],
+      ['', 'run', '--v=2'],
+      ['--v=2', '--', ''],
+    ]) {
+      const { command, operands, problems, flags } = parseArguments(words);
+      assert.deepEqual([command, operands, problems], ['run', [], []]);
+      assert.deepEqual({ ...flags }, { ...defaults, verbosity: 2 });
+    }
+    assert.deepEqual(parseArguments(['explain', '', '10.96.0.1:443', '--manifests', 'a', '', 'b']).flags.manifests, [
+      'a',
+      'b',
+    ]);
+  });
+
   it('of manifests take words before a command is known, unless one is a command', () => {
     assert.deepEqual(parse('--manifests a b').flags.manifests, ['a', 'b']);
     assert.deepEqual(parse('--manifests a reconcile --once').command, 'reconcile');
