@@ -220,11 +220,11 @@ function buildLabels(version: string) {
   return {
     major,
     minor,
-    gitVersion: `v${version}`,
-    gitCommit: '',
-    gitTreeState: '',
-    buildDate: '',
-    goVersion: '',
+    git_version: `v${version}`,
+    git_commit: '',
+    git_tree_state: '',
+    build_date: '',
+    go_version: '',
     compiler: `node ${process.version}`,
     platform: `linux/${architectures[process.arch] ?? process.arch}`,
   };

@@ -95,7 +95,8 @@ function kubeProxySeries(registry: Registry) {
 }
 
 function clientSeries(registry: Registry) {
-  const { counter, gauge, histogram } = makers(registry, '', '[ALPHA] ');
+  const { counter, histogram } = makers(registry, '', '[ALPHA] ');
+  const beta = makers(registry, '', '[BETA] ');
   return {
     requests: counter(
       'rest_client_requests_total',
@@ -108,10 +109,20 @@ function clientSeries(registry: Registry) {
       requestBuckets,
       ['verb', 'host'],
     ),
-    build: gauge(
+    build: beta.gauge(
       'kubernetes_build_info',
       "A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.",
-      ['major', 'minor', 'gitVersion', 'gitCommit', 'gitTreeState', 'buildDate', 'goVersion', 'compiler', 'platform'],
+      [
+        'major',
+        'minor',
+        'git_version',
+        'git_commit',
+        'git_tree_state',
+        'build_date',
+        'go_version',
+        'compiler',
+        'platform',
+      ],
     ),
   };
 }

@@ -36,7 +36,7 @@ const described = `
 # TYPE rest_client_requests_total counter
 # HELP rest_client_request_duration_seconds [ALPHA] Request latency in seconds. Broken down by verb, and host.
 # TYPE rest_client_request_duration_seconds histogram
-# HELP kubernetes_build_info [ALPHA] A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.
+# HELP kubernetes_build_info [BETA] A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.
 # TYPE kubernetes_build_info gauge
 # HELP kube_ipvs_operations_total Operations that the kernel answered: errno is OK where it did as asked, unknown where the answer was lost or surprising.
 # TYPE kube_ipvs_operations_total counter
@@ -235,7 +235,7 @@ test('the build names the version, Node and the platform', async () => {
   const found = await lines(metricsOf().text(), (line) => line.startsWith('kubernetes_build_info{'));
   const platform = { x64: 'linux/amd64', arm64: 'linux/arm64' }[process.arch as 'x64' | 'arm64'];
   assert.deepEqual(found, [
-    `kubernetes_build_info{major="1",minor="2",gitVersion="v1.2.3",gitCommit="",gitTreeState="",buildDate="",goVersion="",compiler="node ${process.version}",platform="${platform}"} 1`,
+    `kubernetes_build_info{major="1",minor="2",git_version="v1.2.3",git_commit="",git_tree_state="",build_date="",go_version="",compiler="node ${process.version}",platform="${platform}"} 1`,
   ]);
 });
 
