@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../model/duration.ts';
 import { type CommandName, commandTable, isCommand } from './commands.ts';
+import { fieldOfFlag } from './fields.ts';
 import {
   type AnyFlagValue,
   type FlagKey,
@@ -113,6 +114,8 @@ class Parser {
   readonly #values = new Map<FlagKey, AnyFlagValue>();
   readonly #operands: string[] = [];
   readonly #problems: UsageProblem[] = [];
+  /** Those with a value that can be read and that the file of --config makes pointless. */
+  readonly #overruled = new Set<UsageProblem>();
   readonly #warnings: string[] = [];
   #command: CommandName | undefined;
   #commandSeen = false;
@@ -154,11 +157,9 @@ class Parser {
     if (read.ok) this.#values.set(key, read.value);
     else {
       this.#values.set(key, undefined);
-      this.#problems.push({
-        flag: flag.name,
-        ...(value === undefined ? {} : { value }),
-        message: `${name} ${read.why}`,
-      });
+      const problem = { flag: flag.name, ...(value === undefined ? {} : { value }), message: `${name} ${read.why}` };
+      this.#problems.push(problem);
+      if (read.isReadable === true && fieldOfFlag.has(key) && flag.overFile !== true) this.#overruled.add(problem);
     }
   }
 
@@ -169,6 +170,7 @@ class Parser {
       for (const key of given) this.#checkCommand(flagSpecs.get(key)!, this.#command);
       this.#checkOperands(this.#command);
     }
+    const hasFile = (this.#values.get('config') ?? '') !== '';
     const flags = Object.fromEntries(
       [...flagSpecs].map(([key, flag]) => [key, this.#values.get(key) ?? defaultOf(flag)]),
     ) as unknown as FlagValues;
@@ -178,7 +180,7 @@ class Parser {
       operands: this.#operands,
       flags: Object.freeze(flags),
       given,
-      problems: this.#problems,
+      problems: this.#problems.filter((problem) => !hasFile || !this.#overruled.has(problem)),
       warnings: this.#warnings,
     };
   }
@@ -232,7 +234,10 @@ function unknownCommand(word: string): string {
   return `${quoted(word)} is no command of kube-ipvs; ${cure}`;
 }
 
-type Read = { readonly ok: true; readonly value: AnyFlagValue } | { readonly ok: false; readonly why: string };
+type Read =
+  | { readonly ok: true; readonly value: AnyFlagValue }
+  /** `isReadable`: it is of the flag's type, and only means nothing. */
+  | { readonly ok: false; readonly why: string; readonly isReadable?: boolean };
 
 /** As pflag reads a list, a line of encoding/csv: a part may stand in quotes, which YAML without a shell leaves there. */
 function listParts(text: string): string[] {
@@ -261,7 +266,13 @@ function goInteger(text: string): number | undefined {
 
 function readInteger(text: string, least: number, cure: string): Read {
   const value = goInteger(text);
-  if (value === undefined || value < least) return { ok: false, why: `is ${quoted(text)}; write ${cure}` };
+  if (value === undefined || value < least) {
+    return {
+      ok: false,
+      why: `is ${quoted(text)}; write ${cure}`,
+      isReadable: value !== undefined && value >= -largest,
+    };
+  }
   if (Math.abs(value) <= largest) return { ok: true, value };
   const bound = value > 0 ? `at most ${largest}` : `at least -${largest}`;
   return { ok: false, why: `is ${quoted(text)}; write ${bound}` };
@@ -279,7 +290,7 @@ function readValue(flag: FlagSpec, value: string | undefined): Read {
     case 'choice':
       if (value === '' && flag.emptyIsDefault === true) return { ok: true, value: defaultOf(flag) };
       if (flag.choices?.includes(value) === true) return { ok: true, value };
-      return { ok: false, why: `is ${quoted(value)}; write ${flag.choices?.join(' or ')}` };
+      return { ok: false, why: `is ${quoted(value)}; write ${flag.choices?.join(' or ')}`, isReadable: true };
     case 'number':
       return readInteger(value, 0, 'a whole number from 0');
     case 'integer':
@@ -290,7 +301,8 @@ function readValue(flag: FlagSpec, value: string | undefined): Read {
     case 'duration': {
       const milliseconds = parseDuration(value);
       if (milliseconds !== undefined && milliseconds >= 0) return { ok: true, value: milliseconds };
-      return { ok: false, why: `is ${quoted(value)}; write a duration from 0s, such as 30s or 1h30m` };
+      const why = `is ${quoted(value)}; write a duration from 0s, such as 30s or 1h30m`;
+      return { ok: false, why, isReadable: milliseconds !== undefined };
     }
     case 'string':
     case 'list':

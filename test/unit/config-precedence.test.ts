@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parseArguments } from '../../src/config/arguments.ts';
 import type { Config } from '../../src/config/config.ts';
 import { configured, type Files, fileOf, refused, remarked } from '../support/configured.ts';
 
@@ -93,6 +94,37 @@ kubeIpvs: {vipBinding: route, serviceCIDRs: [10.2.0.0/16], drainTimeout: 2s, man
       ]);
     });
   }
+
+  for (const [line, flag, field] of [
+    ['--detect-local-mode=Pods', '--detect-local-mode', 'detectLocalMode'],
+    ['--conntrack-max-per-core=-1', '--conntrack-max-per-core', 'conntrack.maxPerCore'],
+    ['--conntrack-udp-timeout=-1s', '--conntrack-udp-timeout', 'conntrack.udpTimeout'],
+  ] as const) {
+    it(`${line} is ignored like one that could count`, () => {
+      for (const words of [`--config=config.conf ${line}`, `${line} --config config.conf`]) {
+        assert.deepEqual(effective(`run ${words}`, file), effective('run --config=config.conf', file));
+        assert.deepEqual(remarked(`run ${words}`, file), [
+          `${flag} is ignored: the file of --config decides (${field})`,
+        ]);
+      }
+    });
+  }
+
+  it('what is not of its flag’s type, and what wins, is judged', () => {
+    const line =
+      'run --config=config.conf --conntrack-min=many --conntrack-udp-timeout=1 --ipvs-strict-arp=x --drain-timeout=-1s -v=-1 --kube-api-burst';
+    assert.deepEqual(
+      parseArguments(line.split(' ')).problems.map(({ message }) => message),
+      [
+        '--conntrack-min is "many"; write a whole number from 0',
+        '--conntrack-udp-timeout is "1"; write a duration from 0s, such as 30s or 1h30m',
+        '--ipvs-strict-arp is "x"; write true or false',
+        '--drain-timeout is "-1s"; write a duration from 0s, such as 30s or 1h30m',
+        '-v is "-1"; write a whole number from 0',
+        '--kube-api-burst needs a value; write --kube-api-burst COUNT',
+      ],
+    );
+  });
 
   it('no flag that is ignored is judged, and those that win are', () => {
     assert.deepEqual(refused('run --config=config.conf --ipvs-scheduler=RR --netns=a/b', file), [
