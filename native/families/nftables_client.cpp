@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "../netlink/dump.h"
@@ -57,17 +58,28 @@ Outcome Client::apply(std::span<const Object> objects, Answers& answers) {
 }
 
 Outcome Client::applyElements(std::span<const Element> elements, Answers& answers) {
-  answers = Answers(elements.size());
   const int64_t start = netlink::monotonic();
+  bool named = true;
+  Outcome outcome = sendElements(elements, elements.size(), answers, named);
+  // Before 6.1 the kernel does not say which element of a message it refused. In a message of one it need not.
+  if (outcome.ok() && !named) outcome = sendElements(elements, 1, answers, named);
+  answers.nanoseconds = static_cast<uint64_t>(netlink::monotonic() - start);
+  return outcome;
+}
+
+// At most so many of them to a message. `named` is false if one of several in a message was refused, nobody said which.
+Outcome Client::sendElements(std::span<const Element> elements, size_t together, Answers& answers, bool& named) {
+  answers = Answers(elements.size());
   Transaction transaction(socket_, answers);
   for (uint32_t i = 0; i < elements.size();) {
     const Command command = commandOf(elements[i]);
+    const auto some = elements.subspan(i, std::min(together, elements.size() - i));
     MessageWriter& writer = transaction.begin(i, command.type, command.flags, elementsRoom);
-    packElements(writer, table_, elements.subspan(i), [&] { transaction.mark(i++); });
+    packElements(writer, table_, some, [&] { transaction.mark(i++); });
     transaction.commit(i);
   }
   Outcome outcome = transaction.finish();
-  answers.nanoseconds = static_cast<uint64_t>(netlink::monotonic() - start);
+  named = transaction.named();
   return outcome;
 }
 

@@ -32,6 +32,8 @@ class Client {
   netlink::Outcome generation(uint32_t& generation);
 
  private:
+  netlink::Outcome sendElements(std::span<const Element> elements, size_t together, netlink::Answers& answers,
+                                bool& named);
   netlink::Outcome atOneMoment(netlink::FunctionRef<netlink::Outcome()> read);
   netlink::Outcome table(uint8_t family, std::vector<Object>& objects);
   netlink::Outcome dumpObjects(Kind kind, uint8_t family, std::vector<Object>& objects);

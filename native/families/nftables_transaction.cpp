@@ -140,6 +140,8 @@ void Transaction::refuse(const Slot& slot, const Verdict& verdict) {
   if (marked != marks.end() && marked->offset == verdict.offset) {
     refuse(marked->index, marked->index + 1, verdict);
   } else {
+    // Another attribute, such as the set's name, is of all.
+    if (marks.size() > 1 && verdict.offset == 0) named_ = false;
     refuse(slot.index, slot.end, verdict);
   }
 }

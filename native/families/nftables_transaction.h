@@ -37,6 +37,8 @@ class Transaction {
   void commit(uint32_t end);
   /// Sends it all. Fails only if the kernel did not get it.
   netlink::Outcome finish();
+  /// False if one of several operations of a message was refused and the kernel did not say which: all are told so.
+  bool named() const { return named_; }
 
  private:
   struct Slot {
@@ -73,6 +75,7 @@ class Transaction {
   std::vector<Mark> marks_;
   netlink::MessageWriter writer_{{}};
   bool failed_ = false;  // something did not fit
+  bool named_ = true;
 };
 
 }  // namespace nftables

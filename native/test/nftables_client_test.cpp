@@ -234,6 +234,36 @@ void applyingTests() {
     CHECK(kernel.heard()[0][2].type == (nft | NFT_MSG_DELSETELEM));
   });
 
+  test("where the kernel does not say which element of a message it refused, each is asked for by itself", [] {
+    // Two of five, which a message for all tells without an offset.
+    scripted::Kernel kernel([](const std::vector<Request>& requests) {
+      const size_t last = requests.size() - 2;
+      if (requests.size() == 3) return std::vector<Datagram>{scripted::verdict(requests[1].sequence, ENOENT)};
+      return std::vector<Datagram>{scripted::verdict(requests[2].sequence, ENOENT, "gone"),
+                                   scripted::verdict(requests[4].sequence, EEXIST),
+                                   scripted::verdict(requests[last].sequence, 0)};
+    });
+    Client client = clientOf(kernel);
+    const std::vector<Element> elements(5, records::element("a", "0a000001"));
+    Answers answers;
+    CHECK(client.applyElements(elements, answers).ok());
+    CHECK(answers.errnos == std::vector<int32_t>({ECANCELED, ENOENT, ECANCELED, EEXIST, ECANCELED}));
+    CHECK(answers.texts.size() == 1 && answers.texts[0].index == 1 && answers.texts[0].text == "gone");
+    CHECK(kernel.heard().size() == 2 && kernel.heard()[1].size() == 7);
+  });
+
+  test("a refusal for what all elements of a message have in common is not asked for once more", [] {
+    scripted::Kernel kernel([](const std::vector<Request>& requests) {
+      // The set's name: header 16, nfgenmsg 4, the table's name 16.
+      return std::vector<Datagram>{scripted::verdict(requests[1].sequence, ENOENT, {}, 36)};
+    });
+    Client client = clientOf(kernel);
+    const std::vector<Element> elements(5, records::element("a", "0a000001"));
+    Answers answers;
+    CHECK(client.applyElements(elements, answers).ok() && answers.errnos == std::vector<int32_t>(5, ENOENT));
+    CHECK(kernel.heard().size() == 1);
+  });
+
   test("20 000 elements are one datagram of a few full messages", [] {
     scripted::Kernel kernel(scripted::linuxLike([](const Request&) { return 0; }));
     Client client = clientOf(kernel);
