@@ -24,6 +24,13 @@ struct NftablesSocket {
   std::shared_ptr<Channel<nftables::Client>> channel;
 };
 
+napi_value toTransactionAnswers(napi_env env, const netlink::Answers& answers) {
+  const napi_value value = toValue(env, answers);
+  if (value == nullptr) return nullptr;
+  napi_set_named_property(env, value, "newGeneration", toValue(env, answers.newGeneration));
+  return value;
+}
+
 napi_value construct(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   netlink::SocketOptions options;
@@ -47,7 +54,7 @@ napi_value apply(const Call& call, NftablesSocket& socket) {
     std::vector<nftables::Object> records;
     netlink::Answers answers;
     Outcome run(nftables::Client& client) override { return client.apply(records, answers); }
-    napi_value value(napi_env env) override { return toValue(env, answers); }
+    napi_value value(napi_env env) override { return toTransactionAnswers(env, answers); }
   };
   auto exchange = std::make_unique<Apply>();
   const std::vector<nftables::Object>& records = exchange->records;
@@ -64,7 +71,7 @@ napi_value applyElements(const Call& call, NftablesSocket& socket) {
     std::vector<nftables::Element> records;
     netlink::Answers answers;
     Outcome run(nftables::Client& client) override { return client.applyElements(records, answers); }
-    napi_value value(napi_env env) override { return toValue(env, answers); }
+    napi_value value(napi_env env) override { return toTransactionAnswers(env, answers); }
   };
   auto exchange = std::make_unique<ApplyElements>();
   if (!call.records(0, "elements", exchange->records)) return nullptr;

@@ -67,13 +67,15 @@ Outcome Client::applyElements(std::span<const Element> elements, Answers& answer
   return outcome;
 }
 
-// At most so many of them to a message. `named` is false if one of several in a message was refused, nobody said which.
+// At most `together` of them to a message. `named` is false if one of several in a message was refused, nobody said which.
 Outcome Client::sendElements(std::span<const Element> elements, size_t together, Answers& answers, bool& named) {
   answers = Answers(elements.size());
   Transaction transaction(socket_, answers);
   for (uint32_t i = 0; i < elements.size();) {
     const Command command = commandOf(elements[i]);
-    const auto some = elements.subspan(i, std::min(together, elements.size() - i));
+    // All that the first message changes is told back (NLM_F_ECHO), which takes the kernel as long as the change itself.
+    const size_t most = i == 0 ? 1 : together;
+    const auto some = elements.subspan(i, std::min(most, elements.size() - i));
     MessageWriter& writer = transaction.begin(i, command.type, command.flags, elementsRoom);
     packElements(writer, table_, some, [&] { transaction.mark(i++); });
     transaction.commit(i);

@@ -1,6 +1,7 @@
 #include "nftables_transaction.h"
 
 #include <errno.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
 #include <algorithm>
@@ -65,15 +66,21 @@ void Transaction::append(uint16_t type) {
   used_ += writer.finish();
 }
 
-// BATCH_BEGIN gets the first sequence number, each message the next, and the last message its NLM_F_ACK.
+// BATCH_BEGIN gets the first sequence number, each message the next; the first message its NLM_F_ECHO, the last its
+// NLM_F_ACK.
 void Transaction::number(uint32_t firstSequence) {
   for (size_t i = 0; i < slots_.size(); ++i) {
     const uint32_t sequence = firstSequence + 1 + static_cast<uint32_t>(i);
     std::memcpy(datagram_.data() + slots_[i].offset + offsetof(nlmsghdr, nlmsg_seq), &sequence, sizeof sequence);
   }
   std::memcpy(datagram_.data() + offsetof(nlmsghdr, nlmsg_seq), &firstSequence, sizeof firstSequence);
-  uint8_t* at = datagram_.data() + slots_.back().offset + offsetof(nlmsghdr, nlmsg_flags);
-  const auto flags = static_cast<uint16_t>(netlink::load<uint16_t>(at) | NLM_F_ACK);
+  addFlag(slots_.front(), NLM_F_ECHO);
+  addFlag(slots_.back(), NLM_F_ACK);
+}
+
+void Transaction::addFlag(const Slot& slot, uint16_t flag) {
+  uint8_t* at = datagram_.data() + slot.offset + offsetof(nlmsghdr, nlmsg_flags);
+  const auto flags = static_cast<uint16_t>(netlink::load<uint16_t>(at) | flag);
   std::memcpy(at, &flags, sizeof flags);
 }
 
@@ -113,6 +120,7 @@ void Transaction::read(Bytes datagram, uint32_t firstSequence, Hearing& hearing)
   Message message;
   while (!hearing.last && reader.next(message)) {
     const uint32_t position = message.sequence - firstSequence;
+    if (position == 1 && message.type == typeOf(NFT_MSG_NEWGEN)) answers_.newGeneration = true;
     if (position > slots_.size() || message.type != NLMSG_ERROR) continue;
     Verdict verdict;
     if (!unpackError(message, verdict)) {

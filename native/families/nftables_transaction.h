@@ -1,13 +1,17 @@
 // A transaction: many messages, one datagram, all or nothing (nfnetlink_rcv_batch, 6.1).
 //
-//    one send ─▶ | BATCH_BEGIN | message 0 | … | message n-1, NLM_F_ACK | BATCH_END |
-//    committed ◀─ | acknowledgement of n-1 |
+//    one send ─▶ | BATCH_BEGIN | message 0, NLM_F_ECHO | … | message n-1, NLM_F_ACK | BATCH_END |
+//    committed ◀─ | NEWGEN |   | acknowledgement of n-1 |
 //    aborted   ◀─ | error of 3 |   | error of 17 |   …   | verdict of n-1 |
 //    refused   ◀─ | error of BEGIN |   (| acknowledgement of n-1 |, if it was the commit that failed)
 //
 // The kernel tries every message, whatever became of those before it, and answers in their order once it has committed
 // or aborted. So the last one's acknowledgement means success if nothing before it was an error. It asks for it, and
 // not BATCH_END: 6.18 answers that, 6.1 does not. A module that must be loaded makes the kernel start again by itself.
+//
+// NEWGEN, a new generation of the rule set, is told if the first message asks for it (nf_tables_gen_notify, 6.1), beside
+// what that one changed. A transaction that changes nothing, since all that it adds is there, makes none
+// (nf_tables_commit).
 #pragma once
 
 #include <span>
@@ -60,6 +64,7 @@ class Transaction {
 
   void append(uint16_t type);
   void number(uint32_t firstSequence);
+  void addFlag(const Slot& slot, uint16_t flag);
   int send();
   Hearing listen(uint32_t firstSequence);
   void read(netlink::Bytes datagram, uint32_t firstSequence, Hearing& hearing);

@@ -37,6 +37,7 @@ struct Answers {
   std::vector<int32_t> errnos;  // 0 done, >0 errno, `unknown`
   std::vector<KernelText> texts;
   uint64_t nanoseconds = 0;  // packing, sending, receiving
+  bool newGeneration = false;  // of nf_tables' rule set
 
   explicit Answers(size_t count = 0) : errnos(count, unknown) {}
 };

@@ -217,28 +217,27 @@ void applyingTests() {
   test("elements of one set share messages, and the one at fault is found in them", [] {
     scripted::Kernel kernel([](const std::vector<Request>& requests) {
       // The second element's attribute: header 16, nfgenmsg 4, names 16 and 8, list 4, first element 16.
-      return std::vector<Datagram>{scripted::verdict(requests[1].sequence, EEXIST, {}, 64),
-                                   scripted::verdict(requests[3].sequence, 0)};
+      return std::vector<Datagram>{scripted::verdict(requests[2].sequence, EEXIST, {}, 64),
+                                   scripted::verdict(requests[4].sequence, 0)};
     });
     Client client = clientOf(kernel);
     Element removed = records::element("a", "0a000004");
     removed.verb = records::Verb::remove;
     const std::vector<Element> elements = {
-        records::element("a", "0a000001"), records::element("a", "0a000002"),
-        records::element("a", "0a000003"), removed,
-        records::element("b", "0a000001"),
+        records::element("a", "0a000000"), records::element("a", "0a000001"), records::element("a", "0a000002"),
+        records::element("a", "0a000003"), removed,                           records::element("b", "0a000001"),
     };
     Answers answers;
-    CHECK(client.applyElements(elements, answers).ok() && kernel.heard().at(0).size() == 5);
-    CHECK(answers.errnos == std::vector<int32_t>({ECANCELED, EEXIST, ECANCELED, ECANCELED, ECANCELED}));
-    CHECK(kernel.heard()[0][2].type == (nft | NFT_MSG_DELSETELEM));
+    CHECK(client.applyElements(elements, answers).ok() && kernel.heard().at(0).size() == 6);
+    CHECK(answers.errnos == std::vector<int32_t>({ECANCELED, ECANCELED, EEXIST, ECANCELED, ECANCELED, ECANCELED}));
+    CHECK(kernel.heard()[0][3].type == (nft | NFT_MSG_DELSETELEM));
   });
 
   test("where the kernel does not say which element of a message it refused, each is asked for by itself", [] {
-    // Two of five, which a message for all tells without an offset.
+    // Two of five, which a message of four tells without an offset.
     scripted::Kernel kernel([](const std::vector<Request>& requests) {
       const size_t last = requests.size() - 2;
-      if (requests.size() == 3) return std::vector<Datagram>{scripted::verdict(requests[1].sequence, ENOENT)};
+      if (requests.size() == 4) return std::vector<Datagram>{scripted::verdict(requests[2].sequence, ENOENT)};
       return std::vector<Datagram>{scripted::verdict(requests[2].sequence, ENOENT, "gone"),
                                    scripted::verdict(requests[4].sequence, EEXIST),
                                    scripted::verdict(requests[last].sequence, 0)};
@@ -255,7 +254,8 @@ void applyingTests() {
   test("a refusal for what all elements of a message have in common is not asked for once more", [] {
     scripted::Kernel kernel([](const std::vector<Request>& requests) {
       // The set's name: header 16, nfgenmsg 4, the table's name 16.
-      return std::vector<Datagram>{scripted::verdict(requests[1].sequence, ENOENT, {}, 36)};
+      return std::vector<Datagram>{scripted::verdict(requests[1].sequence, ENOENT, {}, 36),
+                                   scripted::verdict(requests[2].sequence, ENOENT, {}, 36)};
     });
     Client client = clientOf(kernel);
     const std::vector<Element> elements(5, records::element("a", "0a000001"));
@@ -270,7 +270,9 @@ void applyingTests() {
     const std::vector<Element> elements(20'000, records::element("a", "0a000001"));
     Answers answers;
     CHECK(client.applyElements(elements, answers).ok() && answers.errnos == std::vector<int32_t>(20'000, 0));
-    CHECK(kernel.heard().size() == 1 && kernel.heard()[0].size() == 7);
+    CHECK(kernel.heard().size() == 1 && kernel.heard()[0].size() == 8);
+    CHECK(kernel.heard()[0][1].flags == (NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ECHO));
+    CHECK(kernel.heard()[0][1].payload.size() < 100);
     size_t bytes = 0;
     for (const Request& request : kernel.heard()[0]) bytes += request.payload.size();
     CHECK(bytes >= 20'000 * 16);

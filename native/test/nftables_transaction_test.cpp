@@ -1,12 +1,14 @@
 #include "../families/nftables_transaction.h"
 
 #include <errno.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "check.h"
+#include "../families/nftables_message.h"
 #include "faults.h"
 #include "scripted_kernel.h"
 
@@ -64,10 +66,24 @@ void sendingTests() {
     const std::vector<Request>& requests = kernel.heard()[0];
     CHECK(requests[0].type == NFNL_MSG_BATCH_BEGIN && requests[4].type == NFNL_MSG_BATCH_END);
     CHECK(same(requests[0].payload, hex("0000000a")) && same(requests[4].payload, hex("0000000a")));
-    CHECK(requests[1].flags == (NLM_F_REQUEST | NLM_F_CREATE) && requests[2].flags == NLM_F_REQUEST);
+    CHECK(requests[1].flags == (NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ECHO) && requests[2].flags == NLM_F_REQUEST);
     CHECK(requests[3].flags == (NLM_F_REQUEST | NLM_F_ACK) && requests[4].flags == NLM_F_REQUEST);
     for (size_t i = 1; i < 4; ++i) CHECK(requests[i].sequence == requests[0].sequence + i);
     CHECK(same(requests[2].payload, hex("0800 0100 01000000 0800 0100 02000000 0800 0100 03000000")));
+  });
+
+  test("a new generation is told of beside the acknowledgement, as an answer to the first message", [] {
+    for (const uint32_t position : {0, 1, 4}) {
+      scripted::Kernel kernel([=](const std::vector<Request>& requests) {
+        return std::vector<Datagram>{
+            scripted::message(nftables::typeOf(NFT_MSG_NEWGEN), 0, requests[position].sequence, hex("00000000")),
+            scripted::verdict(requests[3].sequence, 0)};
+      });
+      Socket socket = kernel.connect();
+      Answers answers;
+      CHECK(send(socket, answers).ok() && answers.errnos == Errnos(5, 0));
+      CHECK(answers.newGeneration == (position == 1));
+    }
   });
 
   test("nothing to do is no datagram", [] {

@@ -63,23 +63,28 @@ export interface RouteSocket {
   close(): void;
 }
 
+export interface TransactionAnswers extends NativeAnswers {
+  /** Whether the generation counted up by it; not where all that it adds was there. May be told though the answers are lost. */
+  readonly newGeneration: boolean;
+}
+
 /** One nf_tables table, of family ip and of family ip6. */
 export interface NftablesSocket {
   /**
    * Objects in one transaction: all errnos 0 if it was committed. If not, what was refused has its errno (a rule's expressions
    * have their rule's) and the rest ECANCELED; all are -1 if no answer came.
    */
-  apply(objects: Uint8Array): Promise<NativeAnswers>;
+  apply(objects: Uint8Array): Promise<TransactionAnswers>;
   /**
    * Elements in one transaction, likewise; one that is there already is as good as added. Ranges must not overlap: 6.1 takes
    * one that begins within another of the same first four bytes for that other, and says it was added (nft_pipapo_insert).
    */
-  applyElements(elements: Uint8Array): Promise<NativeAnswers>;
+  applyElements(elements: Uint8Array): Promise<TransactionAnswers>;
   /** The table, its chains, sets and rules, each rule followed by its expressions; empty if there is no table. */
   objects(family: 4 | 6): Promise<Uint8Array>;
   /** Empty if there is no such set. */
   elements(family: 4 | 6, set: string): Promise<Uint8Array>;
-  /** Counts up, in 32 bits, with every transaction of the network namespace. */
+  /** Counts up, in 32 bits, with every transaction of the network namespace that changes something. */
   generation(): Promise<number>;
   close(): void;
 }

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import type { Family } from '../model/address.ts';
 import { type Element, type SetKey, setSpecs, type Table, tableName } from '../model/filter.ts';
 import type { Op } from '../model/op.ts';
-import { type NativeAnswers, nftablesElementSize, type NftablesSocket } from './addon.ts';
+import { type NativeAnswers, nftablesElementSize, type NftablesSocket, type TransactionAnswers } from './addon.ts';
 import { unsent } from './answers.ts';
 import { decodeElements, type ElementOp, encodeElements } from './element-records.ts';
 import { inSlices } from './slices.ts';
@@ -36,7 +36,7 @@ const mostRounds = 4;
 export class NativeFilter {
   readonly #open: (table: string) => NftablesSocket;
   #opened: NftablesSocket | undefined;
-  /** Transactions of ours that the kernel has taken: each makes a generation (nf_tables_commit in nf_tables_api.c, 6.1). */
+  /** Transactions of ours of which a generation came. */
   #committed = 0;
 
   constructor(open: (table: string) => NftablesSocket) {
@@ -130,8 +130,8 @@ export class NativeFilter {
     return asOne(answers);
   }
 
-  #count({ errnos }: NativeAnswers): void {
-    if (errnos.every((errno) => errno === 0)) this.#committed++;
+  #count({ newGeneration }: TransactionAnswers): void {
+    if (newGeneration) this.#committed++;
   }
 
   async #request<T>(request: (socket: NftablesSocket) => Promise<T>): Promise<T> {

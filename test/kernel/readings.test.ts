@@ -141,6 +141,12 @@ describe('the generation of the packet filter', () => {
       assert.deepEqual((await kernel.apply([op])).answers, ['done']);
       assert.equal(await kernel.otherFilterChanges(), seen.at(-1));
     }
+    nft('add element ip kube-ipvs services { 10.96.0.11 . tcp . 80 }; flush chain ip kube-ipvs services');
+    assert.deepEqual(
+      (await kernel.apply([parseOp('nft add element ip kube-ipvs services { 10.96.0.11 . tcp . 80 }')])).answers,
+      ['done'],
+    );
+    seen.push(await kernel.otherFilterChanges());
     nft('delete', 'table', 'ip', 'kube-ipvs');
     seen.push(await kernel.otherFilterChanges());
     assert.equal(new Set(seen).size, seen.length, seen.join(' '));

@@ -11,6 +11,7 @@ import {
   nftablesElementSize,
   nftablesObjectSize,
   type SettingReading,
+  type TransactionAnswers,
 } from '../../src/kernel/addon.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
@@ -27,6 +28,8 @@ export interface Script {
   readonly elements?: Readonly<Record<string, Uint8Array>>;
   /** What it says its generation is. */
   readonly generation?: number;
+  /** Whether transactions make one; default: where nothing is refused. */
+  readonly newGeneration?: boolean;
   readonly flows?: Uint8Array;
   readonly settings?: Readonly<Record<string, SettingReading>>;
   readonly links?: readonly NativeLink[];
@@ -75,6 +78,11 @@ export function scriptedKernel(
     const errnos = script.apply?.(records, family) ?? Array.from({ length: count }, () => 0);
     return { errnos: Int32Array.from(errnos), texts: script.texts ?? [], nanoseconds: 1_000_000 };
   };
+  const transact = (records: Uint8Array, family: Request['family']): TransactionAnswers => {
+    const answers = answer(records, family);
+    const newGeneration = script.newGeneration ?? answers.errnos.every((errno) => errno === 0);
+    return { ...answers, newGeneration };
+  };
   class Socket {
     constructor() {
       if (script.openError !== undefined) throw Object.assign(new Error(), script.openError);
@@ -106,8 +114,8 @@ export function scriptedKernel(
       localRoutes = async () => (say(), script.localRoutes ?? new Uint8Array());
     },
     NftablesSocket: class extends Socket {
-      apply = async (records: Uint8Array) => answer(records, 'table');
-      applyElements = async (records: Uint8Array) => answer(records, 'element');
+      apply = async (records: Uint8Array) => transact(records, 'table');
+      applyElements = async (records: Uint8Array) => transact(records, 'element');
       objects = async () => (say(), script.objects ?? new Uint8Array());
       generation = async () => (say(), script.generation ?? 1);
       elements = async (_family: number, set: string) => (say(), script.elements?.[set] ?? new Uint8Array());

@@ -233,6 +233,22 @@ test('the generation of the packet filter is what the kernel says', async () => 
   assert.equal(await scriptedKernel({ generation: 4_294_967_295 }).kernel.otherFilterChanges(), 4_294_967_295);
 });
 
+test('a change of others is seen beside a transaction of ours that found all there, and beside one whose answers are lost', async () => {
+  for (const [errnos, newGeneration] of [
+    [[0], false],
+    [[-1], true],
+  ] as const) {
+    const script = { generation: 7, newGeneration, apply: () => errnos };
+    const { kernel } = scriptedKernel(script);
+    const before = await kernel.otherFilterChanges();
+    script.generation += newGeneration ? 1 : 0;
+    await kernel.apply(services.slice(0, 1));
+    assert.equal(await kernel.otherFilterChanges(), before);
+    script.generation++;
+    assert.notEqual(await kernel.otherFilterChanges(), before);
+  }
+});
+
 test('who may not use the packet filter is told that it is this', async () => {
   const { kernel } = scriptedKernel({ error: { code: 'EPERM', message: '' } });
   await assert.rejects(kernel.elements(4), { code: 'EPERM', message: /nf_tables.*CAP_NET_ADMIN/ });
