@@ -71,12 +71,12 @@ class NativeKernel implements Kernel {
   readonly #node: NativeNode;
   readonly #namespace: NetworkNamespace | undefined;
   readonly #services = new Reading<readonly ObservedVirtualService[]>();
-  readonly #bindings = new Reading<readonly Binding[]>();
+  readonly #bindings = new Reading<Bindings>();
   readonly #monitors = new Set<AddressMonitor>();
   /** Index of kube-ipvs0 as of the last look; 0: look first. Never that of another kind of device of its name, which is not ours. */
   #ifindex = 0;
-  /** Each binding as of the last look: a route of somebody else's may have any protocol (`ip route add` says boot, 3), an address a peer. */
-  #lastSeen: ReadonlyMap<string, RouteEntry> = new Map();
+  /** What the last look found of {@link Bindings.seen}, but for what we have deleted or changed since: what comes there is as we make it. */
+  #lastSeen = new Map<string, RouteEntry>();
 
   constructor(addon: Addon, netns: string | undefined) {
     this.#addon = addon;
@@ -142,24 +142,8 @@ class NativeKernel implements Kernel {
     if (link?.kind !== deviceKind) return [];
     const addresses = await this.#records(() => this.#route.addresses(link.index));
     const routes = await this.#records(() => this.#route.localRoutes(link.index));
-    return this.#bindings.of([addresses, routes], () => this.#toBindings(addresses, routes));
-  }
-
-  async #toBindings(addresses: Uint8Array, local: Uint8Array): Promise<Binding[]> {
-    const bindings: Binding[] = [];
-    const lastSeen = new Map<string, RouteEntry>();
-    const see = (form: Binding['form'], entry: RouteEntry) => {
-      const binding = asBinding(form, entry);
-      bindings.push(binding);
-      if (form === 'route' || entry.source !== undefined) lastSeen.set(bindingId(binding), entry);
-    };
-    await inSlices(addresses, routeRecordSize, (slice) => {
-      for (const entry of decodeRoutes(slice)) if (!isLinkScoped(entry.address)) see('address', entry);
-    });
-    await inSlices(local, routeRecordSize, (slice) => {
-      for (const entry of decodeRoutes(slice)) if (entry.protocol !== kernelRoute) see('route', entry);
-    });
-    this.#lastSeen = lastSeen;
+    const { bindings, seen } = await this.#bindings.of([addresses, routes], () => toBindings(addresses, routes));
+    this.#lastSeen = new Map(seen);
     return bindings;
   }
 
@@ -261,7 +245,12 @@ class NativeKernel implements Kernel {
     // What the kernel says to bindings of a device that is not there; without its index it cannot even be asked.
     if (this.#ifindex === 0) return unsent(ops.length, constants.errno.ENODEV);
     const lastSeen = (binding: Binding) => this.#lastSeen.get(bindingId(binding));
-    return this.#route.apply(encodeRoutes(ops, this.#ifindex, lastSeen));
+    const answers = await this.#route.apply(encodeRoutes(ops, this.#ifindex, lastSeen));
+    ops.forEach((op, i) => {
+      if (op.kind === 'binding' && op.verb !== 'add' && answers.errnos[i] === 0)
+        this.#lastSeen.delete(bindingId(op.binding));
+    });
+    return answers;
   }
 
   async #link(): Promise<NativeLink | undefined> {
@@ -329,6 +318,29 @@ function* runs(ops: readonly Op[]): Generator<Run> {
 function unanswered(errno: number): KernelError {
   const code = errno < 0 ? 'ENOBUFS' : errnoName(errno);
   return new KernelError(code, `the kernel did not say whether a virtual service exists (${code}): run again`);
+}
+
+interface Bindings {
+  readonly bindings: readonly Binding[];
+  /** Routes, which somebody else may have made with any protocol (`ip route add` says boot, 3), and addresses that have a peer. */
+  readonly seen: ReadonlyMap<string, RouteEntry>;
+}
+
+async function toBindings(addresses: Uint8Array, local: Uint8Array): Promise<Bindings> {
+  const bindings: Binding[] = [];
+  const seen = new Map<string, RouteEntry>();
+  const see = (form: Binding['form'], entry: RouteEntry) => {
+    const binding = asBinding(form, entry);
+    bindings.push(binding);
+    if (form === 'route' || entry.source !== undefined) seen.set(bindingId(binding), entry);
+  };
+  await inSlices(addresses, routeRecordSize, (slice) => {
+    for (const entry of decodeRoutes(slice)) if (!isLinkScoped(entry.address)) see('address', entry);
+  });
+  await inSlices(local, routeRecordSize, (slice) => {
+    for (const entry of decodeRoutes(slice)) if (entry.protocol !== kernelRoute) see('route', entry);
+  });
+  return { bindings, seen };
 }
 
 /** Loopback and IPv6 link-local addresses on the device are the kernel's own doing, never ours. */

@@ -124,6 +124,40 @@ test('an address that has a peer is deleted by both, and what replaces it by its
   ]);
 });
 
+test('once it was deleted or changed, a binding is deleted as ours, until it is seen again', async () => {
+  const bind = (text: string): Binding => ({ form: 'address', address: address(text), prefix: 32 });
+  const peered = shown(bind('10.96.0.99'), 0);
+  peered.set([10, 1, 0, 2], 32);
+  const { kernel, requests } = scriptedKernel({ links: [link], addresses: peered, localRoutes: shown(routed, 3) });
+  for (let look = 0; look < 2; look++) {
+    await kernel.bindings();
+    const verbs = [
+      ['delete', 'edit'],
+      ['delete', 'delete'],
+    ] as const;
+    for (const [ofAddress, ofRoute] of verbs) {
+      await kernel.apply([
+        { kind: 'binding', verb: ofAddress, binding: bind('10.96.0.99') },
+        { kind: 'binding', verb: ofRoute, binding: routed },
+      ]);
+    }
+  }
+  const told = requests.map(({ records }) => [...records.subarray(32, 36), records[routeRecordSize + 9]]);
+  const asSeen = [10, 1, 0, 2, 0];
+  const asOurs = [0, 0, 0, 0, 0];
+  assert.deepEqual(told, [asSeen, asOurs, asSeen, asOurs]);
+});
+
+test('what was not deleted is still deleted as it was seen', async () => {
+  const { kernel, requests } = scriptedKernel({ links: [link], localRoutes: shown(routed, 3), apply: () => [ENOMEM] });
+  await kernel.bindings();
+  for (let i = 0; i < 2; i++) await kernel.apply([{ kind: 'binding', verb: 'delete', binding: routed }]);
+  assert.deepEqual(
+    requests.map(({ records }) => records[9]),
+    [3, 3],
+  );
+});
+
 test("the kernel's own routes and link-local addresses are no bindings", async () => {
   const own: Binding = { form: 'route', address: address('10.96.0.10'), prefix: 32 };
   const local: Binding = { form: 'address', address: address('fe80::1'), prefix: 64 };
