@@ -3,10 +3,11 @@
 import { constants } from 'node:os';
 import { type Flow, isLookedThrough, type ObservedSetting, type Setting } from '../model/node-state.ts';
 import type { VirtualServiceKey } from '../model/virtual-service.ts';
-import type { Addon, ConntrackSocket, NativeAnswers } from './addon.ts';
+import type { Addon, ConntrackSocket, NativeAnswers, SocketOptions } from './addon.ts';
 import { answerOf, errnoName } from './answers.ts';
 import { decodeFlows, encodeFlowKeys, encodeFlows } from './flow-records.ts';
 import { KernelError } from './kernel.ts';
+import type { NetworkNamespace } from './network-namespace.ts';
 import { explain } from './refusals.ts';
 
 const { EMFILE, ENFILE, ENOMEM, EINTR } = constants.errno;
@@ -15,12 +16,15 @@ const oursToLack: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOMEM, EINTR])
 
 export class NativeNode {
   readonly #addon: Addon;
-  readonly #netns: string | undefined;
+  readonly #options: SocketOptions;
+  readonly #namespace: NetworkNamespace | undefined;
   #conntrack: ConntrackSocket | undefined;
 
-  constructor(addon: Addon, netns: string | undefined) {
+  /** `namespace` is that of the options, undefined where they name none. */
+  constructor(addon: Addon, options: SocketOptions, namespace: NetworkNamespace | undefined) {
     this.#addon = addon;
-    this.#netns = netns;
+    this.#options = options;
+    this.#namespace = namespace;
   }
 
   /** None where the kernel cannot show its tracked connections: they end by themselves, as without us. */
@@ -45,7 +49,8 @@ export class NativeNode {
   }
 
   async settings(names: readonly string[]): Promise<readonly ObservedSetting[]> {
-    const readings = await this.#addon.readSettings(names, this.#netns);
+    this.#namespace?.mustBeThere();
+    const readings = await this.#addon.readSettings(names, this.#options.netns);
     const lacking = readings.find(({ errno }) => oursToLack.has(errno));
     if (lacking !== undefined) {
       const code = errnoName(lacking.errno);
@@ -55,7 +60,8 @@ export class NativeNode {
   }
 
   async applySetting({ name, value }: Setting): Promise<NativeAnswers> {
-    return answerOf(() => this.#addon.writeSetting(name, value, this.#netns));
+    this.#namespace?.mustBeThere();
+    return answerOf(() => this.#addon.writeSetting(name, value, this.#options.netns));
   }
 
   close(): void {
@@ -64,7 +70,10 @@ export class NativeNode {
   }
 
   #socket(): ConntrackSocket {
-    this.#conntrack ??= new this.#addon.ConntrackSocket(this.#netns === undefined ? {} : { netns: this.#netns });
+    if (this.#conntrack === undefined) {
+      this.#namespace?.mustBeThere();
+      this.#conntrack = new this.#addon.ConntrackSocket(this.#options);
+    }
     return this.#conntrack;
   }
 }

@@ -83,9 +83,12 @@ class NativeKernel implements Kernel {
     this.#options = netns === undefined ? {} : { netns };
     this.#ipvs = new addon.IpvsSocket(this.#options);
     this.#route = new addon.RouteSocket(this.#options);
-    this.#filter = new NativeFilter((table) => new addon.NftablesSocket({ ...this.#options, table }));
-    this.#node = new NativeNode(addon, netns);
     this.#namespace = netns === undefined ? undefined : new NetworkNamespace(netns);
+    this.#filter = new NativeFilter((table) => {
+      this.#namespace?.mustBeThere();
+      return new addon.NftablesSocket({ ...this.#options, table });
+    });
+    this.#node = new NativeNode(addon, this.#options, this.#namespace);
   }
 
   async apply(ops: readonly Op[]): Promise<Answers> {
@@ -155,6 +158,7 @@ class NativeKernel implements Kernel {
 
   /** What we do to kube-ipvs0 ourselves is no news: a start would tell of thousands of addresses, each change of one. */
   watchAddresses(onChange: () => void): { close(): void } {
+    this.#namespace?.mustBeThere();
     const monitor = new this.#addon.AddressMonitor(this.#options, onChange);
     monitor.ref();
     monitor.ignore(this.#ifindex);
@@ -187,9 +191,7 @@ class NativeKernel implements Kernel {
     return this.#node.flows(services);
   }
 
-  /** Rejects with NO_NETNS too: settings are found by the name of the namespace, all else is by sockets in it. */
   async settings(names: readonly string[]): Promise<readonly ObservedSetting[]> {
-    this.#namespace?.mustBeThere();
     return this.#guard(() => this.#node.settings(names));
   }
 

@@ -16,7 +16,7 @@ export class NetworkNamespace {
     this.#identity = identityOf(name);
   }
 
-  /** Throws `NO_NETNS` when the name is gone or another's: what is asked by name would be asked of that one. */
+  /** Throws `NO_NETNS` when the name is gone or another's: what is asked by name, or opened by it, would be of that one. */
   mustBeThere(): void {
     const identity = identityOf(this.#name);
     if (identity !== undefined && identity === this.#identity) return;

@@ -8,6 +8,7 @@ import { flowId } from '../../src/model/node-state.ts';
 import type { Op } from '../../src/model/op.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { address } from '../support/cluster.ts';
+import { facts, tableOf } from '../support/filter-tables.ts';
 import { KernelNamespace } from '../support/kernel-namespace.ts';
 
 describe("the node's state", () => {
@@ -76,6 +77,28 @@ describe("the node's state", () => {
     const ops = [edit(name, '1'), edit('net/ipv4/nonesuch', '1'), edit(name, 'many')];
     assert.deepEqual((await kernel.apply(ops)).answers, ['done', { errno: 'ENOENT' }, { errno: 'EINVAL' }]);
     assert.equal(run('sysctl', '-n', 'net.ipv4.conf.all.arp_ignore').trim(), '1');
+  });
+
+  it('nothing of another namespace that has the name by now is read or written', async () => {
+    const first = new KernelNamespace('named');
+    const named = openKernel({ netns: first.name });
+    const name = 'net/ipv4/conf/all/arp_ignore';
+    const setting = { name, value: '1', when: 'different', required: true } as const;
+    const edit: Op = { kind: 'setting', verb: 'edit', setting };
+    const add: Op = { kind: 'table', verb: 'add', table: tableOf(4, facts()) };
+    assert.deepEqual((await named.apply([edit])).answers, ['done']);
+    first.close();
+    await assert.rejects(named.apply([edit]), { code: 'NO_NETNS', message: /is gone/ });
+    const second = new KernelNamespace('named');
+    const another = { code: 'NO_NETNS', message: /is another now/ };
+    for (const op of [edit, add]) await assert.rejects(named.apply([op]), another);
+    await assert.rejects(named.settings([name]), another);
+    await assert.rejects(named.flows([virtualServiceKey('UDP', address('10.96.0.10'), 53)]), another);
+    assert.throws(() => named.watchAddresses(() => {}), another);
+    assert.equal(second.execute(['sysctl', '-n', 'net.ipv4.conf.all.arp_ignore']).trim(), '0');
+    assert.equal(second.execute(['nft', 'list', 'ruleset']), '');
+    named.close();
+    second.close();
   });
 
   it('timeouts are read and set where ipvsadm does; 0 keeps what is', async () => {
