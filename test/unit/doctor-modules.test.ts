@@ -82,6 +82,21 @@ describe('a module', () => {
       { ...loadable, '/proc/sys/kernel/modprobe': '/bin/false\n' },
       { kind: 'not loaded', why: 'modprobe' },
     ],
+    [
+      'cannot be loaded where it has not the name by which the kernel asks for it',
+      { ...loadable, [`${folder}/modules.alias`]: 'alias net-pf-16-proto-16-family-IPVS2 ip_vs2\n' },
+      { kind: 'not loaded', why: 'alias' },
+    ],
+    [
+      'can be loaded where it has that name',
+      { ...loadable, [`${folder}/modules.alias`]: 'alias net-pf-16-proto-16-family-IPVS ip_vs\n' },
+      { kind: 'loadable' },
+    ],
+    [
+      'needs no name once it is loaded',
+      { '/proc/modules': 'ip_vs 217088 0 - Live 0x0\n', [`${folder}/modules.alias`]: '' },
+      { kind: 'loaded' },
+    ],
   ];
   for (const [sentence, files, expected] of rows) {
     it(sentence, async (test) => assert.deepEqual(await stateOf(test, files), expected));
@@ -137,6 +152,23 @@ describe('the doctor', () => {
     });
     assert.equal(findings.at(-1)?.check, 'module:nf_conntrack_netlink');
     assert.equal(findings.at(-1)?.level, 'warn');
+  });
+
+  it('fails for IPVS where the kernel does not load it by itself', async (test) => {
+    const files = hostFolder(test, {
+      '/proc/modules': '',
+      [`${folder}/modules.dep`]: `${ipvs}/ip_vs.ko:\n`,
+      [`${folder}/${ipvs}/ip_vs.ko`]: '',
+      [`${folder}/modules.alias`]: '',
+    });
+    const [first] = moduleFindings(await readModules(files, release, ['ip_vs']));
+    assert.deepEqual(first, {
+      check: 'module:ip_vs',
+      level: 'fail',
+      message:
+        'the module ip_vs is not loaded, and this kernel, unlike those from 5.11 on, does not load it by itself; it is for virtual services',
+      cure: 'modprobe ip_vs, and name it in a file of /etc/modules-load.d, so that it is loaded when the node starts',
+    });
   });
 
   it('advises to load nothing on a kernel without modules', async (test) => {

@@ -105,7 +105,7 @@ function notBuiltIn(name: string, kind: 'missing' | 'unknown'): Problem {
   };
 }
 
-function notLoaded(name: string, why: 'modules_disabled' | 'modprobe'): Problem {
+function notLoaded(name: string, why: Extract<ModuleState, { kind: 'not loaded' }>['why']): Problem {
   switch (why) {
     case 'modules_disabled':
       return {
@@ -118,6 +118,12 @@ function notLoaded(name: string, why: 'modules_disabled' | 'modprobe'): Problem 
         level: 'fail',
         message: `the module ${name} is not loaded, and the kernel can load none by itself (kernel.modprobe names no program that would)`,
         cure: `modprobe ${name}, or sysctl -w kernel.modprobe=/sbin/modprobe`,
+      };
+    case 'alias':
+      return {
+        level: 'fail',
+        message: `the module ${name} is not loaded, and this kernel, unlike those from 5.11 on, does not load it by itself`,
+        cure: `modprobe ${name}, and name it in a file of /etc/modules-load.d, so that it is loaded when the node starts`,
       };
     default:
       return why satisfies never;

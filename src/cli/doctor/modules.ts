@@ -1,7 +1,7 @@
 /**
  * Whether the kernel has a module, without asking the kernel for it: that would load it. What is loaded stands in /proc/modules, what is
  * built in in modules.builtin or, where it has parameters, below /sys/module; what could be loaded in modules.dep of the running kernel,
- * unless modprobe.d or the kernel's own switches forbid it.
+ * unless modprobe.d or the kernel's own switches forbid it, or modules.alias lacks the name by which the kernel asks.
  */
 
 import type { HostFiles } from '../host-files.ts';
@@ -18,6 +18,8 @@ export interface ModuleFacts {
   readonly switchedOff: ReadonlyMap<string, string>;
   /** The kernel was built without modules, and so loads none whatever it is asked for. */
   readonly isWhole: boolean;
+  /** Modules that the kernel asks for by a name that none has: before 5.11 IPVS is such. */
+  readonly nameless: ReadonlySet<string>;
   /** Why the kernel loads no module when one is needed; undefined: it does. */
   readonly loading: 'modules_disabled' | 'modprobe' | undefined;
   /** The folder of modules.dep. */
@@ -27,7 +29,7 @@ export interface ModuleFacts {
 export type ModuleState =
   | { readonly kind: 'loaded' | 'built in' | 'loadable' | 'missing' | 'unknown' }
   | { readonly kind: 'switched off'; readonly by: string }
-  | { readonly kind: 'not loaded'; readonly why: 'modules_disabled' | 'modprobe' };
+  | { readonly kind: 'not loaded'; readonly why: 'modules_disabled' | 'modprobe' | 'alias' };
 
 export function moduleState(facts: ModuleFacts, name: string): ModuleState {
   if (facts.loaded.has(name)) return { kind: 'loaded' };
@@ -37,6 +39,7 @@ export function moduleState(facts: ModuleFacts, name: string): ModuleState {
   if (facts.loadable !== undefined && !facts.loadable.has(name)) return { kind: 'missing' };
   if (by !== undefined) return { kind: 'switched off', by };
   if (facts.loading !== undefined) return { kind: 'not loaded', why: facts.loading };
+  if (facts.nameless.has(name)) return { kind: 'not loaded', why: 'alias' };
   return { kind: facts.loadable === undefined ? 'unknown' : 'loadable' };
 }
 
@@ -59,6 +62,7 @@ export function unknownModules(release: string): ModuleFacts {
     certain: none,
     isWhole: false,
     switchedOff: new Map(),
+    nameless: none,
     loading: undefined,
     folder: folderOf(release),
   };
@@ -71,10 +75,11 @@ function folderOf(release: string): string {
 /** Looks for the files of the named modules only. */
 export async function readModules(files: HostFiles, release: string, names: readonly string[]): Promise<ModuleFacts> {
   const folder = folderOf(release);
-  const [loaded, builtIn, dependencies, parameters, disabled, modprobe, switchedOff] = await Promise.all([
+  const [loaded, builtIn, dependencies, aliases, parameters, disabled, modprobe, switchedOff] = await Promise.all([
     files.text('/proc/modules'),
     files.text(`${folder}/modules.builtin`),
     files.text(`${folder}/modules.dep`),
+    files.text(`${folder}/modules.alias`),
     files.names('/sys/module'),
     files.text('/proc/sys/kernel/modules_disabled'),
     files.text('/proc/sys/kernel/modprobe'),
@@ -91,10 +96,14 @@ export async function readModules(files: HostFiles, release: string, names: read
     switchedOff,
     certain: isWhole ? withParameters : new Set(),
     isWhole,
+    nameless: new Set(aliases === undefined || aliases.includes(`alias ${ipvsAlias} `) ? [] : ['ip_vs']),
     loading: loadingOf(disabled, modprobe),
     folder,
   };
 }
+
+/** By which the kernel asks for IPVS when it is asked for it over generic netlink (ctrl_getfamily in genetlink.c). */
+const ipvsAlias = 'net-pf-16-proto-16-family-IPVS';
 
 function loadingOf(disabled: string | undefined, modprobe: string | undefined): ModuleFacts['loading'] {
   if (disabled?.trim() === '1') return 'modules_disabled';
