@@ -7,7 +7,6 @@ import type { Addon, ConntrackSocket, NativeAnswers, SocketOptions } from './add
 import { answerOf, errnoName } from './answers.ts';
 import { decodeFlows, encodeFlowKeys, encodeFlows } from './flow-records.ts';
 import { KernelError } from './kernel.ts';
-import type { NetworkNamespace } from './network-namespace.ts';
 import { explain } from './refusals.ts';
 
 const { EMFILE, ENFILE, ENOMEM, EINTR } = constants.errno;
@@ -17,14 +16,14 @@ const oursToLack: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOMEM, EINTR])
 export class NativeNode {
   readonly #addon: Addon;
   readonly #options: SocketOptions;
-  readonly #namespace: NetworkNamespace | undefined;
+  readonly #mustBeUsable: () => void;
   #conntrack: ConntrackSocket | undefined;
 
-  /** `namespace` is that of the options, undefined where they name none. */
-  constructor(addon: Addon, options: SocketOptions, namespace: NetworkNamespace | undefined) {
+  /** `mustBeUsable` throws where the options are to be used no more. */
+  constructor(addon: Addon, options: SocketOptions, mustBeUsable: () => void) {
     this.#addon = addon;
     this.#options = options;
-    this.#namespace = namespace;
+    this.#mustBeUsable = mustBeUsable;
   }
 
   /** None where the kernel cannot show its tracked connections: they end by themselves, as without us. */
@@ -49,7 +48,7 @@ export class NativeNode {
   }
 
   async settings(names: readonly string[]): Promise<readonly ObservedSetting[]> {
-    this.#namespace?.mustBeThere();
+    this.#mustBeUsable();
     const readings = await this.#addon.readSettings(names, this.#options.netns);
     const lacking = readings.find(({ errno }) => oursToLack.has(errno));
     if (lacking !== undefined) {
@@ -60,7 +59,7 @@ export class NativeNode {
   }
 
   async applySetting({ name, value }: Setting): Promise<NativeAnswers> {
-    this.#namespace?.mustBeThere();
+    this.#mustBeUsable();
     return answerOf(() => this.#addon.writeSetting(name, value, this.#options.netns));
   }
 
@@ -71,7 +70,7 @@ export class NativeNode {
 
   #socket(): ConntrackSocket {
     if (this.#conntrack === undefined) {
-      this.#namespace?.mustBeThere();
+      this.#mustBeUsable();
       this.#conntrack = new this.#addon.ConntrackSocket(this.#options);
     }
     return this.#conntrack;

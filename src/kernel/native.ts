@@ -73,6 +73,7 @@ class NativeKernel implements Kernel {
   readonly #services = new Reading<readonly ObservedVirtualService[]>();
   readonly #bindings = new Reading<Bindings>();
   readonly #monitors = new Set<AddressMonitor>();
+  #isClosed = false;
   /** Index of kube-ipvs0 as of the last look; 0: look first. Never that of another kind of device of its name, which is not ours. */
   #ifindex = 0;
   /** What the last look found of {@link Bindings.seen}, but for what we have deleted or changed since: what comes there is as we make it. */
@@ -85,10 +86,10 @@ class NativeKernel implements Kernel {
     this.#route = new addon.RouteSocket(this.#options);
     this.#namespace = netns === undefined ? undefined : new NetworkNamespace(netns);
     this.#filter = new NativeFilter((table) => {
-      this.#namespace?.mustBeThere();
+      this.#mustBeUsable();
       return new addon.NftablesSocket({ ...this.#options, table });
     });
-    this.#node = new NativeNode(addon, this.#options, this.#namespace);
+    this.#node = new NativeNode(addon, this.#options, () => this.#mustBeUsable());
   }
 
   async apply(ops: readonly Op[]): Promise<Answers> {
@@ -158,7 +159,7 @@ class NativeKernel implements Kernel {
 
   /** What we do to kube-ipvs0 ourselves is no news: a start would tell of thousands of addresses, each change of one. */
   watchAddresses(onChange: () => void): { close(): void } {
-    this.#namespace?.mustBeThere();
+    this.#mustBeUsable();
     const monitor = new this.#addon.AddressMonitor(this.#options, onChange);
     monitor.ref();
     monitor.ignore(this.#ifindex);
@@ -205,10 +206,17 @@ class NativeKernel implements Kernel {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#ipvs.close();
     this.#route.close();
     this.#filter.close();
     this.#node.close();
+  }
+
+  /** Before anything is asked by the name of the namespace, or opened by it: nobody would close that any more, or it would be in another. */
+  #mustBeUsable(): void {
+    if (this.#isClosed) throw explain({ code: 'ERR_CLOSED', message: '' }, {});
+    this.#namespace?.mustBeThere();
   }
 
   async #send({ channel, ops }: Run): Promise<NativeAnswers> {

@@ -249,6 +249,27 @@ test('a change of others is seen beside a transaction of ours that found all the
   }
 });
 
+test('what is closed opens nothing more, neither for a new request nor for the rest of one', async () => {
+  const many = Array.from({ length: 8193 }, () => services[0]!);
+  const { kernel, requests } = scriptedKernel({
+    apply: (records) => {
+      kernel.close();
+      return Array.from({ length: records.length / 136 }, () => 0);
+    },
+  });
+  const closed = { name: 'KernelError', code: 'CLOSED' };
+  await assert.rejects(kernel.apply(many), closed);
+  assert.equal(requests.length, 1);
+  for (const op of [services[0]!, setting, { kind: 'flow', verb: 'delete', flow } as const]) {
+    await assert.rejects(kernel.apply([op]), closed);
+  }
+  await assert.rejects(kernel.elements(4), closed);
+  await assert.rejects(kernel.rehearse([table]), closed);
+  await assert.rejects(kernel.settings(['net/ipv4/vs/conntrack']), closed);
+  await assert.rejects(kernel.flows([virtualServiceKey('UDP', address('10.96.0.10'), 53)]), closed);
+  assert.equal(requests.length, 1);
+});
+
 test('who may not use the packet filter is told that it is this', async () => {
   const { kernel } = scriptedKernel({ error: { code: 'EPERM', message: '' } });
   await assert.rejects(kernel.elements(4), { code: 'EPERM', message: /nf_tables.*CAP_NET_ADMIN/ });
