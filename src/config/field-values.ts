@@ -1,6 +1,7 @@
 /** A node of the file → the value of the field that it stands at, of the type that the field's kind says. Pure. */
 
 import { parseDuration } from '../model/duration.ts';
+import { printable } from '../model/printable.ts';
 import type { FieldSpec } from './fields.ts';
 import type { AnyFlagValue } from './flags.ts';
 import { quoted } from './spelling.ts';
@@ -65,14 +66,14 @@ function refusal(node: Node, why: string): FieldReading {
 
 function shown(node: Node): string {
   if (node.kind !== 'scalar') return node.kind === 'list' ? 'a list' : 'a block of fields';
-  return typeof node.value === 'string' ? quoted(node.value) : String(node.value);
+  if (typeof node.value === 'string') return quoted(node.value);
+  return node.value === null ? 'null' : printable(node.written);
 }
 
 function notText(node: Node): string {
   if (node.kind !== 'scalar' || node.value === null) return 'which is no text; write one';
-  // YAML 1.1 makes truth of `n` and `off` too: what stands there is not known here
-  if (typeof node.value === 'boolean') return 'which is no text; put what stands there into quotes';
-  return `which is no text; write ${quoted(String(node.value))}`;
+  // what YAML makes of it is another text: it takes `0012` for 10, and `n` for false
+  return `which is no text; write ${quoted(node.written)}`;
 }
 
 function whole(node: Node, least: number): FieldReading {
@@ -91,7 +92,7 @@ function duration(node: Node): FieldReading {
 
 function texts(node: Node): FieldReading {
   if (node.kind !== 'list') {
-    const cure = node.kind === 'scalar' ? `write [${quoted(String(node.value))}]` : 'write one';
+    const cure = node.kind === 'scalar' ? `write [${quoted(node.written)}]` : 'write one';
     return refusal(node, `which is no list; ${cure}`);
   }
   const values: string[] = [];

@@ -22,6 +22,8 @@ export interface Scalar {
   readonly kind: 'scalar';
   readonly offset: number;
   readonly value: string | number | boolean | null;
+  /** As it stands in the text: `0012`, where the value is 10. */
+  readonly written: string;
 }
 
 export interface List {
@@ -128,13 +130,13 @@ class Tree {
   }
 
   #scalar(event: ScalarEvent, fallback: number): Scalar {
-    if (event.valueStart < 0) return { kind: 'scalar', offset: fallback, value: null };
+    if (event.valueStart < 0) return { kind: 'scalar', offset: fallback, value: null, written: '' };
     const written = getScalarValue(this.#text, event);
     const isQuoted = event.style === SCALAR_STYLE.SINGLE_QUOTED || event.style === SCALAR_STYLE.DOUBLE_QUOTED;
     const tag = this.#text.slice(event.tagStart, event.tagEnd);
     const isText = event.style !== SCALAR_STYLE.PLAIN || tag === '!!str' || tag === '!';
     const value = isText ? written : (scalars.resolveImplicitScalarTag(written).value as Scalar['value']);
-    return { kind: 'scalar', offset: event.valueStart - (isQuoted ? 1 : 0), value };
+    return { kind: 'scalar', offset: event.valueStart - (isQuoted ? 1 : 0), value, written };
   }
 
   #items(start: number): Node[] {

@@ -140,7 +140,10 @@ describe('what is wrong in the file', () => {
     ['ipvs: {excludeCIDRs: {a: b}}', '3:22: ipvs.excludeCIDRs is a block of fields, which is no list; write one'],
     ['ipvs: rr', '3:1: ipvs is no block of fields; write them below it'],
     ['ipvs: [scheduler]', '3:1: ipvs is no block of fields; write them below it'],
-    ['hostnameOverride: n', '3:19: hostnameOverride is false, which is no text; put what stands there into quotes'],
+    ['hostnameOverride: n', '3:19: hostnameOverride is n, which is no text; write "n"'],
+    ['hostnameOverride: 0012', '3:19: hostnameOverride is 0012, which is no text; write "0012"'],
+    ['hostnameOverride: 12e4', '3:19: hostnameOverride is 12e4, which is no text; write "12e4"'],
+    ['nodePortAddresses: 10.0', '3:20: nodePortAddresses is 10.0, which is no list; write ["10.0"]'],
     ['hostnameOverride: 12', '3:19: hostnameOverride is 12, which is no text; write "12"'],
     [
       'hostnameOverride: " "',
