@@ -46,7 +46,13 @@ class Reading implements ConfigFile {
     }
     const [root, ...more] = tree.documents;
     for (const { offset } of more) this.#remark(offset, 'this document is ignored: the first one of the file counts');
-    if (root?.kind === 'block') this.#root(root);
+    const behind = more.find(isConfiguration);
+    if (behind !== undefined && !isConfiguration(root!)) {
+      this.#refuse(
+        behind.offset,
+        `this ${configKind} is not the first document of the file; put it into one of its own`,
+      );
+    } else if (root?.kind === 'block') this.#root(root);
     else
       this.#refuse(root?.offset, `there is no ${configKind}; write one, beginning with apiVersion: ${configVersion}`);
   }
@@ -130,6 +136,14 @@ class Reading implements ConfigFile {
     const { line, column } = positionIn(this.#lines, offset);
     return `${this.#file}:${line}:${column}`;
   }
+}
+
+/** By its kind: kubeadm's files hold one behind a ClusterConfiguration. */
+function isConfiguration(document: Node): boolean {
+  if (document.kind !== 'block') return false;
+  return document.entries.some(
+    ({ key, value }) => key === 'kind' && value.kind === 'scalar' && value.value === configKind,
+  );
 }
 
 function suggestion(key: string, prefix: string): string {

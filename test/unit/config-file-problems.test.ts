@@ -292,6 +292,12 @@ describe('what is wrong in the file', () => {
       'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeletConfiguration\nmode: x\n',
       ['config.conf:2:7: kind is "KubeletConfiguration"; write kind: KubeProxyConfiguration'],
     ],
+    [
+      'apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n---\napiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n',
+      [
+        'config.conf:4:1: this KubeProxyConfiguration is not the first document of the file; put it into one of its own',
+      ],
+    ],
     ['mode: [ipvs\nkind: {', ['config.conf:2:1: this is neither YAML nor JSON: deficient indentation; mend the file']],
     ['mode: *nobody\n', ['config.conf:1:8: this is neither YAML nor JSON: unknown alias nobody; mend the file']],
     ['mode: "\\q"\n', ['config.conf:1:9: this is neither YAML nor JSON: unknown escape sequence; mend the file']],
