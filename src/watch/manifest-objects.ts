@@ -2,7 +2,7 @@
 
 import { cutList, documents, jsonValues, type ListPassages } from './documents.ts';
 import type { Pace } from './pace.ts';
-import type { Path } from './problem.ts';
+import { type Path, quoted } from './problem.ts';
 import { describe, isPresent } from './shapes.ts';
 import type { Passage, SourceText } from './source-text.ts';
 import { readYaml, type YamlError, type YamlReading } from './yaml-text.ts';
@@ -184,6 +184,11 @@ function* asObject(raw: unknown, spot: Spot, type: ItemType | undefined): Genera
       ['apiVersion'],
       `apiVersion is ${describe(apiVersion)}; write the version of the object's API, such as v1`,
     );
+  } else if (kind === 'Status' && apiVersion === 'v1') {
+    // taken for a cluster without Services, it would take all of them away
+    const { message } = raw as { readonly message?: unknown };
+    const why = typeof message === 'string' ? ` (${quoted(message)})` : '';
+    yield misfit([], `here is what an API server answers in place of objects${why}; ask it for the objects again`);
   } else yield { found: 'object', spot, apiVersion, kind, raw };
 }
 

@@ -130,6 +130,21 @@ describe('what kubectl prints', () => {
     ]);
   });
 
+  it('is no text of what an API server answers when it refuses: a cluster without Services says something else', async () => {
+    const refusal =
+      '{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"services is forbidden","code":403}';
+    const manifests = await readText(refusal);
+    assert.deepEqual(
+      manifests.problems.map((problem) => [problem.class, problem.message]),
+      [
+        [
+          'shape',
+          'here is what an API server answers in place of objects ("services is forbidden"); ask it for the objects again',
+        ],
+      ],
+    );
+  });
+
   it('of a cluster without anything is nothing', async () => {
     for (const text of [
       '',
