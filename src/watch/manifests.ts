@@ -3,7 +3,7 @@
  * of the same cluster would begin with.
  */
 
-import type { ClusterEvent } from '../model/cluster.ts';
+import type { ClusterEvent, ObjectName } from '../model/cluster.ts';
 import { some } from '../model/counted.ts';
 import { printable } from '../model/printable.ts';
 import { projectEndpointSlice } from './endpoint-slice-projection.ts';
@@ -13,7 +13,7 @@ import { projectNode } from './node-projection.ts';
 import { pace } from './pace.ts';
 import { type Finding, fieldText, type Problem, quoted } from './problem.ts';
 import { locate, type Remark } from './remarks.ts';
-import { asEvent, eventOf, type Projection } from './projection.ts';
+import { asEvent, eventOf, type Projection, valueFinding } from './projection.ts';
 import { projectService } from './service-projection.ts';
 
 export { type Problem, type ProblemClass, problemText } from './problem.ts';
@@ -56,6 +56,7 @@ export async function readManifests(paths: readonly string[], options: ManifestO
     for await (const object of manifestObjects(source, steps)) reading.add(object);
   }
   reading.checkNode();
+  reading.checkEndpoints();
   const located = await locate(reading.remarks, steps);
   options.onProgress?.(total, total);
   return {
@@ -89,6 +90,32 @@ const apiVersions: ReadonlyMap<string, string> = new Map<Kind, string>([
   ['Node', 'v1'],
 ]);
 
+type FoundObject = Extract<ManifestObject, { found: 'object' }>;
+
+/** Ours, in whatever version of its API, or without the API's group, which is left out by hand. Undefined for others. */
+function kindOf({ kind, apiVersion }: FoundObject): Kind | undefined {
+  const ours = apiVersions.get(kind);
+  const group = groupOf(apiVersion);
+  return ours !== undefined && (group === '' || group === groupOf(ours)) ? (kind as Kind) : undefined;
+}
+
+function groupOf(apiVersion: string): string {
+  return apiVersion.slice(0, Math.max(0, apiVersion.indexOf('/')));
+}
+
+/** What another version says must not be taken for nothing: it asks for something that cannot be read. */
+function refused(read: Projection<ClusterEvent>, kind: Kind, apiVersion: string): Projection<ClusterEvent> {
+  if (read.outcome === 'notForUs') return read;
+  const why = `not the version that is read; give it as ${apiVersions.get(kind)}`;
+  const problems = [valueFinding(['apiVersion'], quoted(apiVersion), why)];
+  const service = read.outcome === 'refused' ? read.service : serviceOf(read.fact);
+  return { outcome: 'refused', name: read.name, problems, warnings: [], ...(service !== undefined && { service }) };
+}
+
+function serviceOf(event: ClusterEvent): ObjectName | undefined {
+  return event.kind === 'endpointSlice' && event.verb === 'set' ? event.slice.service : undefined;
+}
+
 interface Entry {
   readonly kind: Kind;
   readonly spot: Spot;
@@ -102,6 +129,8 @@ class Reading {
   readonly ignored = new Map<string, number>();
   readonly #nodeName: string;
   readonly #entries = new Map<string, Entry>();
+  /** Of the first Endpoints. */
+  #endpoints: Spot | undefined;
 
   constructor(nodeName: string) {
     this.#nodeName = nodeName;
@@ -110,10 +139,12 @@ class Reading {
   add(object: ManifestObject): void {
     switch (object.found) {
       case 'object': {
-        if (apiVersions.get(object.kind) === object.apiVersion) {
-          this.#addOurs(object.kind as Kind, object.raw, object.spot);
+        const kind = kindOf(object);
+        if (kind !== undefined) {
+          this.#addOurs(kind, object);
           return;
         }
+        if (object.kind === 'Endpoints') this.#endpoints ??= object.spot;
         const name = apiVersions.has(object.kind) ? `${object.kind} (${object.apiVersion})` : object.kind;
         const key = printable(name.slice(0, 200));
         this.ignored.set(key, (this.ignored.get(key) ?? 0) + 1);
@@ -158,6 +189,15 @@ class Reading {
     });
   }
 
+  /** Tells when Endpoints stand where EndpointSlices should: every Service would lose its destinations without a word. */
+  checkEndpoints(): void {
+    const spot = this.#endpoints;
+    if (spot === undefined || this.counts().endpointSlices > 0) return;
+    const message =
+      'Endpoints are not read, and there is no EndpointSlice: no Service has destinations; give the EndpointSlices (kubectl get endpointslices)';
+    this.remarks.push({ severity: 'warning', class: 'value', passage: spot.passage, at: spot.path, message });
+  }
+
   events(): ClusterEvent[] {
     const events = [...this.#entries.values()].flatMap(({ event }) => (event === undefined ? [] : [event]));
     return [
@@ -178,8 +218,9 @@ class Reading {
     return [...this.#entries.values()].filter(({ event }) => event === undefined).length;
   }
 
-  #addOurs(kind: Kind, raw: object, spot: Spot): void {
-    const projection = this.#read(kind, raw);
+  #addOurs(kind: Kind, { raw, apiVersion, spot }: FoundObject): void {
+    const read = this.#read(kind, raw);
+    const projection = apiVersion === apiVersions.get(kind) ? read : refused(read, kind, apiVersion);
     const object = projection.name === undefined ? kind : `${kind} ${projection.name}`;
     const remark = (severity: Remark['severity']) => (finding: Finding) => {
       const at = [...spot.path, ...finding.path];

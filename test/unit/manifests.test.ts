@@ -167,11 +167,12 @@ describe('objects of other kinds', () => {
       'kind: Deployment\napiVersion: apps/v1',
       'kind: Endpoints\napiVersion: v1',
       'kind: Service\napiVersion: serving.knative.dev/v1',
-      'kind: EndpointSlice\napiVersion: discovery.k8s.io/v1beta1',
+      'kind: Node\napiVersion: example.com/v1',
       'kind: AllowList\napiVersion: example.com/v1\nspec: {}',
       'kind: PodList\napiVersion: v1\nitems:\n- {metadata: {name: a}}\n- {metadata: {name: b}}',
     ];
-    const manifests = await readText(kinds.join('\n---\n'));
+    const slice = sliceText('web-1', 'web');
+    const manifests = await readText([...kinds, slice].join('\n---\n'));
     assert.deepEqual(problemLines(manifests), []);
     assert.deepEqual(
       [...manifests.ignored],
@@ -179,12 +180,53 @@ describe('objects of other kinds', () => {
         ['Deployment', 2],
         ['Endpoints', 1],
         ['Service (serving.knative.dev/v1)', 1],
-        ['EndpointSlice (discovery.k8s.io/v1beta1)', 1],
+        ['Node (example.com/v1)', 1],
         ['AllowList', 1],
         ['Pod', 2],
       ],
     );
-    assert.deepEqual(manifests.counts, { services: 0, endpointSlices: 0, nodes: 0 });
+    assert.deepEqual(manifests.counts, { services: 0, endpointSlices: 1, nodes: 0 });
+  });
+
+  it('are told where they are Endpoints that nobody reads, and no EndpointSlice stands beside them', async () => {
+    const manifests = await readText(`${serviceText('web', '10.96.0.1')}\n---\nkind: Endpoints\napiVersion: v1\n`);
+    assert.deepEqual(
+      problemLines(manifests).map((line) => line.replace(/^.*: Endp/, 'Endp')),
+      [
+        'Endpoints are not read, and there is no EndpointSlice: no Service has destinations; give the EndpointSlices (kubectl get endpointslices)',
+      ],
+    );
+  });
+});
+
+describe('objects of ours in another version', () => {
+  it('cannot be read, and are not taken for nothing', async () => {
+    const other = sliceText('web-1', 'web').replace('discovery.k8s.io/v1', 'discovery.k8s.io/v1beta1');
+    const manifests = await readText(other);
+    assert.deepEqual(
+      problemLines(manifests).map((line) => line.replace(/^.*(?=EndpointSlice)/, '')),
+      [
+        'EndpointSlice default/web-1: apiVersion is "discovery.k8s.io/v1beta1": not the version that is read; give it as discovery.k8s.io/v1',
+      ],
+    );
+    assert.deepEqual(manifests.events[0], {
+      kind: 'unreadable',
+      object: 'EndpointSlice',
+      name: 'default/web-1',
+      service: 'default/web',
+    });
+    assert.deepEqual([...manifests.ignored], []);
+  });
+
+  it('may be such without the group, which is easily forgotten', async () => {
+    const manifests = await readText(sliceText('web-1', 'web').replace('discovery.k8s.io/v1', 'v1'));
+    assert.match(problemLines(manifests).join(), /apiVersion is "v1": .*; give it as discovery\.k8s\.io\/v1$/);
+  });
+
+  it('are left alone where they would not be for us', async () => {
+    const other = serviceText('web', 'None').replace('apiVersion: v1', 'apiVersion: v1beta3');
+    const manifests = await readText(other);
+    assert.deepEqual([problemLines(manifests), manifests.events.map(eventText)], [[], synced]);
   });
 });
 
@@ -373,6 +415,11 @@ items:
     ]);
   });
 });
+
+function sliceText(name: string, service: string): string {
+  const metadata = `{name: ${name}, labels: {kubernetes.io/service-name: ${service}}}`;
+  return `kind: EndpointSlice\napiVersion: discovery.k8s.io/v1\nmetadata: ${metadata}\naddressType: IPv4\nendpoints: []\n`;
+}
 
 function node(name: string): string {
   return `kind: Node\napiVersion: v1\nmetadata: {name: ${name}}\n`;
