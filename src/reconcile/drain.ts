@@ -9,8 +9,13 @@ import type { ActualDestination } from './actual.ts';
 /** `start`: weight 0. `wait`: it has weight 0 and still carries connections, or nobody has looked yet. `delete`: nothing is lost. */
 export type Drain = 'start' | 'wait' | 'delete';
 
+/** UDP and SCTP do not: the kernel moves their next packet to another destination. */
+export function drains(protocol: Protocol): boolean {
+  return protocol === 'TCP';
+}
+
 /**
- * UDP and SCTP go at once: the kernel moves their next packet to another destination. TCP goes when a dump of this very pass
+ * What does not drain goes at once. TCP goes when a dump of this very pass
  * shows neither active nor inactive connections, or `timeout` milliseconds after the drain began.
  */
 export function drain(
@@ -20,7 +25,7 @@ export function drain(
   now: number,
   timeout: number | undefined,
 ): Drain {
-  if (protocol !== 'TCP' || timeout === 0) return 'delete';
+  if (!drains(protocol) || timeout === 0) return 'delete';
   const { connections, observedIn, drainingSince } = actual;
   if (observedIn === pass && connections.active === 0 && connections.inactive === 0) return 'delete';
   if (drainingSince === undefined) return 'start';

@@ -71,6 +71,15 @@ describe('the address', () => {
     assert.deepEqual([frontEnd!.kind, frontEnd!.alsoKinds], ['loadBalancerIP', ['externalIP']]);
   });
 
+  it('of UDP and SCTP says that nothing drains there, whatever the timeout', async () => {
+    for (const protocol of ['TCP', 'UDP', 'SCTP'] as const) {
+      const fields = { ports: [port(53, { protocol })], tuning: tuning({ drainTimeout: 30_000 }) };
+      const text = await explainedText(`10.96.0.10:53/${protocol}`, web(fields));
+      const said = /^Drain: +(.*)$/m.exec(text)?.[1];
+      assert.equal(said, protocol === 'TCP' ? 'for 30s at most' : 'none: what leaves goes at once');
+    }
+  });
+
   it('in conflict belongs to the older Service, and says which ones claim it', async () => {
     const younger = service('aaa/younger', { createdAt: '2026-02-01T00:00:00Z' });
     const undated = service('aaa/undated', { createdAt: '' });

@@ -85,7 +85,7 @@ function frontEndRows(facts: FrontEndFacts): HeaderRow[] {
     ['Policy:', policyText(facts)],
     ['Scheduler:', schedulerText(facts)],
     ['Affinity:', affinity === undefined ? 'none' : `ClientIP, for ${affinity} s`],
-    ['Drain:', drainTimeout === undefined ? 'until connections end' : `for ${durationText(drainTimeout)} at most`],
+    ['Drain:', drainText(drainTimeout)],
   ];
   if (hints !== undefined) rows.push(['Hints:', hintTexts[hints]]);
   if (withoutEndpoints !== undefined) rows.push(['Endpoints:', `none: ${withoutEndpoints}`]);
@@ -115,6 +115,11 @@ function schedulerText({ scheduler, schedulerFrom, options }: FrontEndFacts): st
     default:
       return schedulerFrom satisfies never;
   }
+}
+
+function drainText(timeout: number | undefined): string {
+  if (timeout === undefined) return 'until connections end';
+  return timeout === 0 ? 'none: what leaves goes at once' : `for ${durationText(timeout)} at most`;
 }
 
 function conflictRows([owner, ...losers]: readonly Claimant[]): HeaderRow[] {

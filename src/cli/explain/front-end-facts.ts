@@ -7,6 +7,7 @@ import { type Site, siteKinds, sites } from '../../desired/sites.ts';
 import { familyOf } from '../../model/address.ts';
 import type { ObjectName, Service, TrafficPolicy } from '../../model/cluster.ts';
 import { serviceOptionsText } from '../../model/text.ts';
+import { drains } from '../../reconcile/drain.ts';
 import type { WantedState } from '../../reconcile/wanted.ts';
 import type { Store } from '../../store/store.ts';
 
@@ -29,7 +30,7 @@ export interface FrontEndFacts {
   readonly options: string;
   /** Seconds of ClientIP affinity; undefined without. */
   readonly affinity: number | undefined;
-  /** Milliseconds; undefined: a drain ends when the destination is idle. */
+  /** Milliseconds, 0 where nothing drains; undefined: a drain ends when the destination is idle. */
   readonly drainTimeout: number | undefined;
   /** Why there is no endpoint at all; undefined where there are any. */
   readonly withoutEndpoints: WithoutEndpoints | undefined;
@@ -63,7 +64,7 @@ export function describeFrontEnd(frontEnd: FrontEnd, store: Store, wanted: Wante
     schedulerFrom: service.tuning.scheduler === undefined ? 'configuration' : isMissing ? 'missing' : 'annotation',
     options: serviceOptionsText(virtual),
     affinity: service.affinityTimeout,
-    drainTimeout: frontEnd.drainTimeout,
+    drainTimeout: drains(virtual.protocol) ? frontEnd.drainTimeout : 0,
     withoutEndpoints: behind.all.length > 0 ? undefined : whyNone(behind, owner, store),
   };
 }
