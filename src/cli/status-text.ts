@@ -46,7 +46,9 @@ function header({ nodeName, at }: StatusReport, daemon: DaemonStatus): string[] 
     [
       'Last pass:',
       lastPass === undefined
-        ? 'none yet'
+        ? ready
+          ? 'none that changed anything'
+          : 'none yet'
         : `${ageText(at - lastPass.at)} ago, ${counted(lastPass.operations, 'operation')} in ` +
           `${lastPass.milliseconds.toFixed(1)} ms, ${lastPass.failures} failed`,
     ],

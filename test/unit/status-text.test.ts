@@ -111,6 +111,11 @@ REMARKS
     assert.equal(text({ ...kernelsReport, virtualServices: [] }).split('\n')[2], 'no virtual services');
   });
 
+  it('of a daemon that found all as it should be tells that no pass changed anything, not that there was none', () => {
+    const still = text(withDaemon({ ready: true, lastPass: undefined }));
+    assert.match(still, /^Last pass: {3}none that changed anything$/m);
+  });
+
   it('of a daemon that has just begun says so', () => {
     const young = withDaemon({
       ready: false,
