@@ -575,6 +575,16 @@ describe('whoever gives no credentials', () => {
       { 'auth-provider': { name: 'mine' } },
       'the auth-provider "mine" gave none; use exec or a token',
     ],
+    [
+      'as a provider without the config that it needs',
+      { 'auth-provider': { name: 'gcp' } },
+      'the config of the auth-provider "gcp" cannot be used; use exec or a token',
+    ],
+    [
+      'as another one of that kind',
+      { 'auth-provider': { name: 'azure', config: null } },
+      'the config of the auth-provider "azure" cannot be used; use exec or a token',
+    ],
   ];
   for (const [what, user, why] of rows) {
     test(`${what} is told, and nobody is asked without them`, async () => {

@@ -180,10 +180,13 @@ async function apply({ kubeconfig, keeper, tame }: LoadedConfig): Promise<Creden
   return { server, headers, tls, proxy: cluster['proxy-url'] ? tame(options.agent as Agent) : undefined };
 }
 
-/** What client-node says of a plugin whose output it cannot use speaks of its own variables. */
-function whyNone(error: Error, { exec }: Kubeconfig['user']): string {
-  const isOutput = exec && (error instanceof SyntaxError || error instanceof TypeError);
-  if (isOutput) return 'what its plugin printed is no ExecCredential with a status';
+/** What client-node says of what it cannot use, a plugin's output or a provider's config, speaks of its own variables. */
+function whyNone(error: Error, user: Kubeconfig['user']): string {
+  if (error instanceof SyntaxError || error instanceof TypeError) {
+    if (user.exec) return 'what its plugin printed is no ExecCredential with a status';
+    const provider = providerOf(user);
+    if (provider) return `the config of the auth-provider ${quoted(provider.name)} cannot be used; use exec or a token`;
+  }
   return error.message.trim() || 'its plugin failed, or took too long, without a word';
 }
 
@@ -192,9 +195,13 @@ function checkGiven(headers: HeaderFields, { cert }: RequestOptions, { origin, u
   if (headers.authorization !== undefined || cert !== undefined) return;
   const none = `${origin}: user "${userName}" has no credentials: `;
   if (user.exec) throw new AccessError(`${none}its plugin gave neither a token nor a certificate`);
-  const provider = user['auth-provider'] as { readonly name: string } | null | undefined;
+  const provider = providerOf(user);
   if (provider)
     throw new AccessError(`${none}the auth-provider ${quoted(provider.name)} gave none; use exec or a token`);
+}
+
+function providerOf(user: Kubeconfig['user']): { readonly name: string } | null | undefined {
+  return user['auth-provider'] as { readonly name: string } | null | undefined;
 }
 
 /** In whose name we ask (transport/round_trippers.go of client-go); client-node knows no groups. */
