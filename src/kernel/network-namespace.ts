@@ -28,6 +28,11 @@ export class NetworkNamespace {
   }
 }
 
+/** `NO_NETNS`: nothing can be asked of it. */
+export function noNamespace(name: string, options?: ErrorOptions): KernelError {
+  return new KernelError('NO_NETNS', `there is no network namespace ${name}: see ip netns list`, options);
+}
+
 /** Of the namespace's file in nsfs, the same whoever asks; undefined where there is none. Without a name of the one that we run in. */
 export function identityOf(name: string | undefined): string | undefined {
   const path = name === undefined ? '/proc/self/ns/net' : `/run/netns/${name}`;

@@ -3,6 +3,7 @@
 import type { Op, Refusal } from '../model/op.ts';
 import { opText } from '../model/text.ts';
 import { KernelError } from './kernel.ts';
+import { noNamespace } from './network-namespace.ts';
 
 /** What of the kernel was asked. */
 type Facility = 'IPVS' | 'nf_tables' | 'the packet filter' | 'connection tracking';
@@ -25,7 +26,7 @@ export function explain(
     );
   }
   if (context.netns !== undefined && code === 'ENOENT') {
-    return new KernelError('NO_NETNS', `there is no network namespace ${context.netns}: see ip netns list`, options);
+    return noNamespace(context.netns, options);
   }
   switch (code) {
     case 'EPERM':

@@ -460,3 +460,10 @@ describe('the process', () => {
     assert.deepEqual(await new Promise((resolve) => child.on('close', resolve)), 143);
   });
 });
+
+it('doctor examines nothing in a network namespace that is not there', async () => {
+  await assert.rejects(run('doctor', '--netns', 'nobody-made-this'), {
+    code: 'NO_NETNS',
+    message: 'there is no network namespace nobody-made-this: see ip netns list',
+  });
+});

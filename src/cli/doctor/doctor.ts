@@ -4,6 +4,7 @@ import { cpus, release } from 'node:os';
 import type { Config } from '../../config/config.ts';
 import type { Machine } from '../../desired/settings.ts';
 import { type FilterName, legacyNames, setNames } from '../../kernel/filter-names.ts';
+import { identityOf, noNamespace } from '../../kernel/network-namespace.ts';
 import { counted } from '../../model/counted.ts';
 import { deviceName } from '../../model/op.ts';
 import { type HostFiles, hostFiles } from '../host-files.ts';
@@ -45,6 +46,8 @@ import { forwardingFinding, settingFindings } from './setting-checks.ts';
 
 /** Exit status 1 when a check failed; warnings alone are 0. */
 export async function doctor({ config, flags, signal, stdout }: Invocation): Promise<number> {
+  // without it each check would tell of itself what is wrong with the name
+  if (config.netns !== undefined && identityOf(config.netns) === undefined) throw noNamespace(config.netns);
   try {
     const files = hostFiles();
     const kernel = kernelRelease(
