@@ -73,10 +73,33 @@ export function readYaml(text: string, options: { readonly lastOfKeyCounts?: tru
   } catch (error) {
     if (error instanceof RangeError) return { offset: 0, message: 'it is nested too deeply', unresolvedAlias: false };
     if (!(error instanceof YAMLException)) return { offset: 0, message: String(error), unresolvedAlias: false };
+    if (error.reason.endsWith('complex keys')) {
+      const message = 'a name here is a map or a list, as in a template that nobody filled in; give what it makes';
+      return { offset: complexKey(text), message, unresolvedAlias: false };
+    }
     const unresolvedAlias = error.reason.startsWith('unidentified alias');
     const offset = error.mark?.position ?? 0;
     return { offset: unresolvedAlias ? offset - 1 : offset, message: error.reason, unresolvedAlias };
   }
+}
+
+/** Where the first key begins that is no scalar, of which the reader does not tell the place. */
+function complexKey(text: string): number {
+  /** Of each open collection whether a key comes next; undefined where there are none. */
+  const open: (boolean | undefined)[] = [];
+  for (const event of parseEvents(text, { maxDepth: deepest })) {
+    if (event.type === EVENT_ID.POP) {
+      open.pop();
+      continue;
+    }
+    const isKey = open.at(-1);
+    const isCollection = event.type === EVENT_ID.MAPPING || event.type === EVENT_ID.SEQUENCE;
+    if (isKey === true && isCollection) return event.start;
+    if (isKey !== undefined) open[open.length - 1] = !isKey;
+    if (isCollection) open.push(event.type === EVENT_ID.MAPPING ? true : undefined);
+    else if (event.type === EVENT_ID.DOCUMENT) open.push(undefined);
+  }
+  return 0;
 }
 
 /**
