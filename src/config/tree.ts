@@ -17,6 +17,7 @@ import {
   strTag,
   YAMLException,
 } from 'js-yaml';
+import { type DeepenedReading, readDeepened } from '../model/shallow-lines.ts';
 
 export interface Scalar {
   readonly kind: 'scalar';
@@ -73,7 +74,9 @@ export type TreeReading =
 /** The documents of the text that hold anything. Does not throw for any text. */
 export function readTree(text: string): TreeReading {
   try {
-    return { documents: new Tree(text).documents() };
+    return {
+      documents: new Tree(readDeepened(text, (deepened) => parseEvents(deepened, { maxDepth: deepest }))).documents(),
+    };
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     return { offset: error.mark?.position ?? 0, message: error.reason };
@@ -83,12 +86,14 @@ export function readTree(text: string): TreeReading {
 class Tree {
   readonly #text: string;
   readonly #events: readonly Event[];
+  readonly #original: (offset: number) => number;
   readonly #anchors = new Map<string, Node>();
   #at = 0;
 
-  constructor(text: string) {
+  constructor({ value, text, original }: DeepenedReading<readonly Event[]>) {
     this.#text = text;
-    this.#events = parseEvents(text, { maxDepth: deepest });
+    this.#events = value;
+    this.#original = original;
   }
 
   documents(): Node[] {
@@ -112,12 +117,23 @@ class Tree {
       case EVENT_ID.SCALAR:
         return this.#named(event, this.#scalar(event, fallback));
       case EVENT_ID.SEQUENCE:
-        return this.#named(event, { kind: 'list', offset: event.start, items: this.#items(event.start) });
+        return this.#named(event, {
+          kind: 'list',
+          offset: this.#original(event.start),
+          items: this.#items(event.start),
+        });
       case EVENT_ID.MAPPING:
-        return this.#named(event, { kind: 'block', offset: event.start, entries: merged(this.#entries()) });
+        return this.#named(event, {
+          kind: 'block',
+          offset: this.#original(event.start),
+          entries: merged(this.#entries()),
+        });
       case EVENT_ID.ALIAS: {
         const name = this.#text.slice(event.anchorStart, event.anchorEnd);
-        return this.#anchors.get(name) ?? YAMLException.throwAt(this.#text, event.anchorStart, `unknown alias ${name}`);
+        return (
+          this.#anchors.get(name) ??
+          YAMLException.throwAt(this.#text, this.#original(event.anchorStart), `unknown alias ${name}`)
+        );
       }
       default:
         throw new TypeError(`no node begins with event ${event.type}`);
@@ -136,12 +152,12 @@ class Tree {
     const tag = this.#text.slice(event.tagStart, event.tagEnd);
     const isText = event.style !== SCALAR_STYLE.PLAIN || tag === '!!str' || tag === '!';
     const value = isText ? written : (scalars.resolveImplicitScalarTag(written).value as Scalar['value']);
-    return { kind: 'scalar', offset: event.valueStart - (isQuoted ? 1 : 0), value, written };
+    return { kind: 'scalar', offset: this.#original(event.valueStart) - (isQuoted ? 1 : 0), value, written };
   }
 
   #items(start: number): Node[] {
     const items: Node[] = [];
-    while (!this.#ends()) items.push(this.#node(items.at(-1)?.offset ?? start));
+    while (!this.#ends()) items.push(this.#node(items.at(-1)?.offset ?? this.#original(start)));
     this.#at++;
     return items;
   }

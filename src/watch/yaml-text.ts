@@ -20,6 +20,7 @@ import {
   strTag,
   YAMLException,
 } from 'js-yaml';
+import { readDeepened } from '../model/shallow-lines.ts';
 import type { Path } from './problem.ts';
 
 export interface YamlError {
@@ -67,9 +68,9 @@ const deepest = 1000;
  * twice is an error, unless the last one is to count.
  */
 export function readYaml(text: string, options: { readonly lastOfKeyCounts?: true } = {}): YamlReading {
-  const json = options.lastOfKeyCounts === true;
+  const loading = { schema: kubectlSchema, maxDepth: deepest, maxAliases: 100, json: options.lastOfKeyCounts === true };
   try {
-    return { value: load(text, { schema: kubectlSchema, maxDepth: deepest, maxAliases: 100, json }) };
+    return { value: readDeepened(text, (deepened) => load(deepened, loading)).value };
   } catch (error) {
     if (error instanceof RangeError) return { offset: 0, message: 'it is nested too deeply', unresolvedAlias: false };
     if (!(error instanceof YAMLException)) return { offset: 0, message: String(error), unresolvedAlias: false };
@@ -119,11 +120,14 @@ export function locateYaml(text: string, paths: readonly Path[]): number[] {
 class Places {
   readonly #text: string;
   readonly #events: readonly Event[];
+  readonly #original: (offset: number) => number;
   readonly #children = new Map<number, ReadonlyMap<string | number, number>>();
 
   constructor(text: string) {
-    this.#text = text;
-    this.#events = parseEvents(text, { maxDepth: deepest });
+    const read = readDeepened(text, (deepened) => parseEvents(deepened, { maxDepth: deepest }));
+    this.#text = read.text;
+    this.#events = read.value;
+    this.#original = read.original;
   }
 
   offset(path: Path): number {
@@ -137,7 +141,7 @@ class Places {
       offset = this.#start(next) ?? (typeof step === 'string' ? this.#start(next - 1) : undefined) ?? offset;
       node = next;
     }
-    return offset;
+    return this.#original(offset);
   }
 
   #childrenOf(node: number): ReadonlyMap<string | number, number> {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import { configured, fileOf, kubeadm, load, remarked } from '../support/configured.ts';
+import { configured, fileOf, kubeadm, load, refused, remarked } from '../support/configured.ts';
 
 const line = 'run --config=config.conf';
 
@@ -158,6 +158,38 @@ describe('the text', () => {
       '{\n\t"apiVersion":\t"kubeproxy.config.k8s.io/v1alpha1",\n\t"kind": "KubeProxyConfiguration",\n\t"ipvs": {"scheduler": "sh"}\n}\n';
     assert.equal(configured(line, { 'config.conf': text }).scheduler, 'sh');
   });
+
+  it('may have brackets and quotes with lines no deeper than their key, and what is wrong there is told where it is', () => {
+    const files = fileOf(`nodePortAddresses: [
+  10.0.0.0/8, # one
+"fd00::/8"
+]
+ipvs: {\t"scheduler":\t"sh",
+\t"excludeCIDRs": [
+\t]
+}
+hostnameOverride: "a
+b"
+oomScoreAdj: 1`);
+    const { nodePortAddresses, scheduler, nodeName, oomScoreAdj } = configured(line, files);
+    assert.deepEqual(nodePortAddresses, [
+      { address: '10.0.0.0', prefix: 8 },
+      { address: 'fd00::', prefix: 8 },
+    ]);
+    assert.deepEqual([scheduler, nodeName, oomScoreAdj], ['sh', 'a b', 1]);
+    assert.deepEqual(refused(line, fileOf('nodePortAddresses: [\n10.0.0.0/8,\n  x\n]\noomScoreAdj: z')), [
+      'config.conf:7:14: oomScoreAdj is "z", which is no whole number to 2147483647; write one',
+      'config.conf:5:3: nodePortAddresses[1] is "x", which is no network; write ADDRESS/PREFIX such as 10.0.0.0/8 or fd00::/64',
+    ]);
+  });
+
+  for (const text of ['nodePortAddresses: [10.0.0.0/8\nmode: ipvs', 'ipvs: {scheduler: sh\n---\n}']) {
+    it(`that does not close its brackets is refused where they are left: ${JSON.stringify(text)}`, () => {
+      assert.deepEqual(refused(line, fileOf(text)), [
+        'config.conf:4:1: this is neither YAML nor JSON: deficient indentation; mend the file',
+      ]);
+    });
+  }
 
   it('may have anchors and merges', () => {
     const files = fileOf(`iptables: &times {masqueradeAll: true}

@@ -46,6 +46,12 @@ describe('YAML', () => {
       'a: &a {x: 1}\nb: *a\nc: {<<: *a, z: 2}\n',
       { a: { x: 1 }, b: { x: 1 }, c: { x: 1, z: 2 } },
     ],
+    [
+      'brackets and quotes whose lines are no deeper than their key, as Go reads them',
+      'a: [\n  1, # one\n# two\n2\n]\nb: {\n\t"c": "x\n\ny"\n}\nd:\n- e: [\n  3\n  ]\n',
+      { a: [1, 2], b: { c: 'x\ny' }, d: [{ e: [3] }] },
+    ],
+    ['tabs in brackets', 'a:\t[1,\t2]\nb: {c:\t \t"x\ty"}\n', { a: [1, 2], b: { c: 'x\ty' } }],
     ['tags of its own', '[!!str 1, !!int "2"]', ['1', 2]],
     [
       'tags of others as if they were not there, also those that would make odd objects',
@@ -130,6 +136,15 @@ describe('values', () => {
     assert.deepEqual(
       [found('f'), found('f', 0, 'g'), found('f', 0, 'j'), found('l'), found('p', 'n')],
       ['- g: 1', '1', 'k', '{n: o}', 'o}'],
+    );
+  });
+
+  it('in and behind brackets whose lines are not deep are found where they are written', () => {
+    const text = 'a: [\n1, {b: 2,\nc: 3}\n]\nd:\t[4,\t5]\n';
+    const places = locateYaml(text, [['a'], ['a', 0], ['a', 1, 'b'], ['a', 1, 'c'], ['d', 1]]);
+    assert.deepEqual(
+      places.map((at) => text[at]),
+      ['[', '1', '2', '3', '5'],
     );
   });
 
