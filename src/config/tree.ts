@@ -63,6 +63,9 @@ const scalars = new Schema([
   floatCoreTag,
 ]);
 
+/** What stands in quotes behind them is no text: so templates write numbers. */
+const typeTags: ReadonlySet<string> = new Set(['!!bool', '!!float', '!!int', '!!null']);
+
 /** Deeper than any KubeProxyConfiguration. */
 const deepest = 100;
 
@@ -150,7 +153,7 @@ class Tree {
     const written = getScalarValue(this.#text, event);
     const isQuoted = event.style === SCALAR_STYLE.SINGLE_QUOTED || event.style === SCALAR_STYLE.DOUBLE_QUOTED;
     const tag = this.#text.slice(event.tagStart, event.tagEnd);
-    const isText = event.style !== SCALAR_STYLE.PLAIN || tag === '!!str' || tag === '!';
+    const isText = tag === '!!str' || tag === '!' || (event.style !== SCALAR_STYLE.PLAIN && !typeTags.has(tag));
     const value = isText ? written : (scalars.resolveImplicitScalarTag(written).value as Scalar['value']);
     return { kind: 'scalar', offset: this.#original(event.valueStart) - (isQuoted ? 1 : 0), value, written };
   }

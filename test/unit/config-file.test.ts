@@ -191,6 +191,20 @@ oomScoreAdj: 1`);
     });
   }
 
+  it('may have quotes behind the tag of a type, as templates write them', () => {
+    const files = fileOf(`conntrack: {min: !!int "0x10", tcpBeLiberal: !!bool 'true'}
+clientConnection: {qps: !!float "5.0"}
+hostnameOverride: !!str 5
+ipvs: {scheduler: !!null ""}`);
+    const { conntrack, nodeName, scheduler } = configured(line, files);
+    assert.deepEqual([conntrack.min, conntrack.tcpBeLiberal, nodeName, scheduler], [16, true, '5', 'rr']);
+    assert.deepEqual(remarked(line, files), []);
+    assert.deepEqual(refused(line, fileOf('oomScoreAdj: !!int "low"\nhostnameOverride: !!int "5"')), [
+      'config.conf:3:20: oomScoreAdj is "low", which is no whole number to 2147483647; write one',
+      'config.conf:4:25: hostnameOverride is 5, which is no text; write "5"',
+    ]);
+  });
+
   it('may have anchors and merges', () => {
     const files = fileOf(`iptables: &times {masqueradeAll: true}
 ipvs: {tcpTimeout: &t 30s, udpTimeout: *t}
