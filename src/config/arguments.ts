@@ -121,8 +121,17 @@ class Parser {
   #commandSeen = false;
   /** The list flag that takes words without a flag. */
   #taker: FlagKey | undefined;
+  /** The boolean flag in front of the word, written without a value. */
+  #switch: string | undefined;
 
   word(word: string): void {
+    const name = this.#switch;
+    this.#switch = undefined;
+    if (name !== undefined && /^(?:true|false)$/i.test(word)) {
+      const message = `${name} takes no word behind it as its value; write ${name}=${word}`;
+      this.#problems.push({ flag: name.replace(/^-+/, ''), value: word, message });
+      return;
+    }
     if (!this.#commandSeen && (this.#taker === undefined || isCommand(word))) {
       this.#commandSeen = true;
       if (isCommand(word)) this.#command = word;
@@ -132,6 +141,7 @@ class Parser {
   }
 
   unknown(written: string): void {
+    this.#switch = undefined;
     const name = written.replace(/^-+/, '').replace(/=.*/s, '');
     const near = nearest(
       name,
@@ -143,6 +153,7 @@ class Parser {
 
   flag(key: FlagKey, written: string | undefined, inline: boolean, name: string): void {
     const flag = flagSpecs.get(key)!;
+    this.#switch = flag.kind === 'boolean' && written === undefined ? name : undefined;
     if (flag.deprecated !== undefined) this.#warnings.push(`${name} is deprecated: ${flag.deprecated}`);
     // pflag reads -v=4 as 4; parseArgs hands "=4".
     const short = !name.startsWith('--');

@@ -267,6 +267,11 @@ describe('bad usage', () => {
       'version -v 4',
       ['-v belongs to reconcile and takeover and cleanup and run and explain and doctor, not to version; leave it out'],
     ],
+    [
+      '--masquerade-all false --proxy-mode=ipvs',
+      ['--masquerade-all takes no word behind it as its value; write --masquerade-all=false'],
+    ],
+    ['status -w true', ['-w takes no word behind it as its value; write -w=true']],
     ['reconcile --once=maybe', ['--once is "maybe"; write true or false']],
     ['status -w=perhaps', ['--watch is "perhaps"; write true or false']],
     ['reconcile -o yaml', ['-o is "yaml"; write text or json or wide']],
