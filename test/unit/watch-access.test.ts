@@ -637,8 +637,8 @@ describe('what is wrong is told with file, field and cure:', () => {
   writeFileSync(join(work, 'empty'), '');
   writeFileSync(join(work, 'text'), 'some text');
   const rows: readonly (readonly [string, object | string, string | RegExp])[] = [
-    ['no YAML', 'a: b\n{c', /^FILE:2: is no YAML: /],
-    ['nothing in the file', '', 'FILE:1: is no YAML: expected a document, but the input is empty'],
+    ['no YAML', 'a: b\n{c', /^FILE:2: is no YAML: .*; mend the file$/],
+    ['nothing in the file', '', 'FILE:1: is no YAML: expected a document, but the input is empty; mend the file'],
     [
       'no current context',
       { ...good, 'current-context': '' },

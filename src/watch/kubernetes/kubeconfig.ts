@@ -162,7 +162,7 @@ async function readDocument(file: string): Promise<unknown> {
   const reading = readYaml(first?.text ?? '', { lastOfKeyCounts: true });
   if ('value' in reading) return reading.value;
   const line = content.slice(0, (first?.start ?? 0) + reading.offset).split('\n').length;
-  throw new AccessError(`${file}:${line}: is no YAML: ${reading.message}`);
+  throw new AccessError(`${file}:${line}: is no YAML: ${reading.message}; mend the file`);
 }
 
 function checked<S extends z.ZodType>(
