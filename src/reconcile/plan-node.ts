@@ -53,7 +53,8 @@ function shouldWrite(setting: WantedSetting, observed: ObservedSetting | undefin
   return setting.required || (observed.value !== undefined && observed.writable);
 }
 
-function areSet(wanted: Timeouts, actual: Timeouts): boolean {
+/** Those that are wanted are so; 0 wants none. */
+export function areSet(wanted: Timeouts, actual: Timeouts): boolean {
   const isSet = (key: keyof Timeouts) => wanted[key] === 0 || wanted[key] === actual[key];
   return isSet('tcp') && isSet('tcpFin') && isSet('udp');
 }

@@ -10,6 +10,7 @@ import { inPieces } from '../model/pieces.ts';
 import { parseVirtualServiceKey, type VirtualServiceKey } from '../model/virtual-service.ts';
 import type { Actual } from './actual.ts';
 import { type FilterDrift, serviceOf } from './actual-filter.ts';
+import { areSet } from './plan-node.ts';
 import type { Binding } from '../model/op.ts';
 
 /** Services whose destinations one read asks for. */
@@ -27,7 +28,7 @@ export class Reader {
     this.#signal = signal;
   }
 
-  /** Answers how many are neither as they were believed to be nor as they should; timeouts count where somebody wants any. */
+  /** Answers how many are neither as they were believed to be nor as they should; all timeouts count as one. */
   async settings(wanted: readonly WantedSetting[], wantedTimeouts?: Timeouts): Promise<number> {
     const names = wanted.map(({ name }) => name);
     const observed = await this.#kernel.settings(names);
@@ -35,7 +36,8 @@ export class Reader {
     this.#actual.settings.clear();
     names.forEach((name, i) => this.#actual.settings.set(name, observed[i]!));
     const timeouts = await this.#kernel.timeouts();
-    const sameTimeouts = wantedTimeouts === undefined || isDeepStrictEqual(timeouts, this.#actual.timeouts);
+    const areRight = wantedTimeouts === undefined || areSet(wantedTimeouts, timeouts);
+    const isNews = !areRight && !isDeepStrictEqual(timeouts, this.#actual.timeouts);
     this.#actual.timeouts = timeouts;
     this.#actual.settingsUnknown = false;
     const others = wanted.filter((setting, i) => {
@@ -43,7 +45,7 @@ export class Reader {
       // the kernel may round up what it was given
       return value !== before.get(setting.name)?.value && !(value !== undefined && isMet(setting, value));
     });
-    return others.length + (sameTimeouts ? 0 : 1);
+    return others.length + (isNews ? 1 : 0);
   }
 
   /** A table that nobody wants is as good as any other; there is nothing to compare it with. */

@@ -127,6 +127,18 @@ test('timeouts that nobody asks for are not ours to mend', async () => {
   assert.deepEqual(await node.scrub(0), noDrift);
 });
 
+test('timeouts that somebody asks for are set again, and those beside them are nobody’s', async () => {
+  const { node, kernel } = started(storeOf(), {}, { timeouts: { tcp: 60, tcpFin: 0, udp: 0 } });
+  await node.converge();
+  await kernel.apply([{ kind: 'timeouts', verb: 'edit', timeouts: { tcp: 0, tcpFin: 20, udp: 20 } }]);
+  assert.deepEqual(await node.scrub(0), noDrift);
+  await kernel.apply([{ kind: 'timeouts', verb: 'edit', timeouts: { tcp: 61, tcpFin: 0, udp: 0 } }]);
+  assert.deepEqual(await node.scrub(0), { ...noDrift, setting: 1 });
+  await node.rest();
+  assert.deepEqual(await kernel.timeouts(), { tcp: 60, tcpFin: 20, udp: 20 });
+  assert.deepEqual(await node.scrub(0), noDrift);
+});
+
 test('what a scrub found before a read failed is mended all the same, whichever read that was', async () => {
   const { node, kernel } = await serving('10.244.0.1', '10.244.0.2');
   await node.scrub(0);
