@@ -44,6 +44,12 @@ const rows: readonly Row[] = [
     ['+hinted for this node', '-hinted for other nodes'],
   ],
   ['hints that one lacks count for none', 'Cluster', [east, west, {}], ['+ready', '+ready', '+ready']],
+  [
+    'hints that only one lacks that is not ready choose all the same',
+    'Cluster',
+    [east, notReady, leaving],
+    ['+hinted for this zone', '-not ready', '-terminating'],
+  ],
   ['hints for nobody here count for none', 'Cluster', [west, west], ['+ready', '+ready']],
   [
     'Local leaves out other nodes, whatever the hints',

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Answer } from '../../src/model/op.ts';
+import type { Answer, Op } from '../../src/model/op.ts';
 import { opText } from '../../src/model/text.ts';
 import { Actual } from '../../src/reconcile/actual.ts';
 import { fold, type Outcome } from '../../src/reconcile/fold.ts';
@@ -12,11 +12,14 @@ const aService = '-A -t 10.96.0.10:80 -s rr';
 const aDestination = '-a -t 10.96.0.10:80 -r 10.244.0.1:8080 -m -w 1';
 const anAddress = 'ip addr add 10.96.0.10/32 dev kube-ipvs0';
 const device = 'ip link add kube-ipvs0 type dummy';
+const anElement = 'nft add element ip kube-ipvs services { 10.96.0.10 . tcp . 80 }';
+const withoutElement = anElement.replace('add', 'delete');
 
 function knowing(...lines: readonly string[]): Actual {
   const actual = new Actual();
   actual.deleteDevice();
   actual.bindingsUnknown = false;
+  actual.filter.unknown = false;
   for (const line of lines) fold(actual, parseOp(line), 'done', 0);
   return actual;
 }
@@ -32,8 +35,10 @@ function known(actual: Actual): string[] {
     }
   }
   for (const binding of actual.bindings.values()) lines.push(opText({ kind: 'binding', verb: 'add', binding }));
+  for (const one of actual.filter.elements.values()) lines.push(opText({ kind: 'element', verb: 'add', element: one }));
   for (const id of actual.unknown.keys()) lines.push(`? ${id}`);
   if (actual.bindingsUnknown) lines.push('? bindings');
+  if (actual.filter.unknown) lines.push('? filter');
   return lines;
 }
 
@@ -45,8 +50,12 @@ interface Row {
   readonly after: readonly string[];
 }
 
-function row(before: readonly string[], op: string, answer: string, outcome: Outcome, after: readonly string[]): Row {
-  return { before, op, answer: answer === 'done' || answer === 'unknown' ? answer : { errno: answer }, outcome, after };
+function answerOf(said: string): Answer {
+  return said === 'done' || said === 'unknown' ? said : { errno: said };
+}
+
+function row(before: readonly string[], op: string, said: string, outcome: Outcome, after: readonly string[]): Row {
+  return { before, op, answer: answerOf(said), outcome, after };
 }
 
 const ours = [device, aService, aDestination, anAddress];
@@ -68,7 +77,10 @@ const rows: readonly Row[] = [
   row([], device, 'done', 'applied', [device]),
   row([device], 'ip link set kube-ipvs0 up', 'done', 'applied', [`${device} up`]),
   row(ours, 'ip link delete kube-ipvs0', 'done', 'applied', [aService, aDestination]),
+  row([], anElement, 'done', 'applied', [anElement]),
+  row([anElement], withoutElement, 'done', 'applied', []),
   // what is there already, or gone already, is as asked
+  row([anElement], withoutElement, 'ENOENT', 'applied', []),
   row([aService], '-D -t 10.96.0.10:80', 'ESRCH', 'applied', []),
   row([aService, aDestination], '-d -t 10.96.0.10:80 -r 10.244.0.1:8080', 'ENOENT', 'applied', [aService]),
   row([device], anAddress, 'EEXIST', 'applied', [device, anAddress]),
@@ -90,6 +102,8 @@ const rows: readonly Row[] = [
     device,
     '? bindings',
   ]),
+  row([], anElement, 'ENOENT', 'unknown', ['? filter']),
+  row([], anElement, 'EEXIST', 'unknown', ['? filter']),
   // what the operation presumed is gone
   row([aService, aDestination], '-E -t 10.96.0.10:80 -s wrr', 'ESRCH', 'known', []),
   row([aService, aDestination], '-a -t 10.96.0.10:80 -r 10.244.0.2:8080 -m -w 1', 'ESRCH', 'known', []),
@@ -106,6 +120,7 @@ const rows: readonly Row[] = [
   row([aService], aDestination, 'unknown', 'unknown', [aService, askService]),
   row([device], anAddress, 'unknown', 'unknown', [device, '? bindings']),
   row([], device, 'unknown', 'unknown', ['? bindings']),
+  row([anElement], withoutElement, 'unknown', 'unknown', [anElement, '? filter']),
   // everything else the kernel will not do, which teaches nothing
   row([], aService, 'ENOENT', 'failed', []),
   row([], aService, 'ENOMEM', 'failed', []),
@@ -115,6 +130,7 @@ const rows: readonly Row[] = [
   row([device], anAddress, 'EACCES', 'failed', [device]),
   row([device], 'ip route add local fd00::/108 dev kube-ipvs0 table local', 'ENETDOWN', 'failed', [device]),
   row([], device, 'EOPNOTSUPP', 'failed', []),
+  row([], anElement, 'ENOSPC', 'failed', []),
 ];
 
 for (const { before, op, answer, outcome, after } of rows) {
@@ -123,6 +139,29 @@ for (const { before, op, answer, outcome, after } of rows) {
     const actual = knowing(...before);
     assert.equal(fold(actual, parseOp(op), answer, 0), outcome);
     assert.deepEqual(known(actual), after);
+  });
+}
+
+const ofIPv6 = 'nft add element ip6 kube-ipvs services { fd00:96::10 . tcp . 80 }';
+const tables: readonly [verb: 'add' | 'edit' | 'delete', answer: string, outcome: Outcome, after: readonly string[]][] =
+  [
+    ['add', 'done', 'applied', ['same', ofIPv6]],
+    ['edit', 'done', 'applied', ['same', anElement, ofIPv6]],
+    ['delete', 'done', 'applied', ['absent', ofIPv6]],
+    ['delete', 'ENOENT', 'applied', ['absent', ofIPv6]],
+    ['edit', 'ENOENT', 'unknown', ['other', anElement, ofIPv6, '? filter']],
+    ['add', 'unknown', 'unknown', ['other', anElement, ofIPv6, '? filter']],
+    ['add', 'ENOMEM', 'failed', ['other', anElement, ofIPv6]],
+  ];
+
+for (const [verb, said, outcome, after] of tables) {
+  test(`of a table, ${verb} answered ${said} is ${outcome}, and one made anew or deleted holds nothing`, () => {
+    const actual = knowing(anElement, ofIPv6);
+    actual.filter.tables.set(4, 'other');
+    const op: Op = { kind: 'table', verb, table: { family: 4, sets: [], chains: [] } };
+    assert.equal(fold(actual, op, answerOf(said), 0), outcome);
+    assert.deepEqual([actual.filter.tables.get(4), ...known(actual)], after);
+    assert.deepEqual([actual.filter.count(4), actual.filter.count(6)], [after.includes(anElement) ? 1 : 0, 1]);
   });
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ClusterEvent } from '../../src/model/cluster.ts';
+import type { ClusterEvent, ObjectName } from '../../src/model/cluster.ts';
 import { Store } from '../../src/store/store.ts';
 import {
   deleteService,
@@ -80,6 +80,27 @@ test("what was taken is the taker's: it is not dirty a second time", () => {
   assert.deepEqual(dirtyAfter(store), []);
 });
 
+test('changes are counted, each once, until they are taken', () => {
+  const store = filled();
+  const steps: readonly [ClusterEvent, services: number, slices: number][] = [
+    [setService(service('default/a')), 0, 0],
+    [setService(service('default/a', { uid: 'other' })), 1, 0],
+    [deleteService('default/b'), 2, 0],
+    [deleteService('default/b'), 2, 0],
+    [setSlice(slice('default/a', ['10.244.0.1'])), 2, 0],
+    [setSlice(slice('default/a', [])), 2, 1],
+    [setSlice(slice('default/z', [])), 2, 2],
+    [deleteSlice('default/a-1'), 2, 3],
+    [deleteSlice('default/a-1'), 2, 3],
+  ];
+  for (const [event, services, slices] of steps) {
+    store.apply(event);
+    assert.deepEqual(store.pending, { services, slices });
+  }
+  store.takeDirty();
+  assert.deepEqual(store.pending, { services: 0, slices: 0 });
+});
+
 test('the slices of a Service come in the order of their names, whatever order they arrived in', () => {
   const store = new Store();
   for (const name of ['default/a-3', 'default/a-1', 'default/a-2'])
@@ -154,5 +175,39 @@ for (const [what, event] of [
     assert.deepEqual([...store.unread], ['default/broken']);
     store.apply(event);
     assert.equal(store.unread.size, 0);
+  });
+}
+
+test('an unreadable slice that was known stays as it was known, and is not unread', () => {
+  const store = filled();
+  store.apply({ kind: 'unreadable', object: 'EndpointSlice', name: 'default/a-1', service: 'default/a' });
+  assert.equal(store.slicesOf('default/a').length, 1);
+  assert.deepEqual([[...store.unreadSlices], store.unreadEndpoints.size], [[], 0]);
+});
+
+const broken = (service?: ObjectName): ClusterEvent => ({
+  kind: 'unreadable',
+  object: 'EndpointSlice',
+  name: 'default/broken',
+  ...(service === undefined ? {} : { service }),
+});
+for (const [what, event, unread] of [
+  ['can be read', setSlice(slice('default/z', [], { name: 'default/broken' })), []],
+  ['is deleted', deleteSlice('default/broken'), []],
+  ['says that it is of another Service', broken('default/z'), ['default/z']],
+] as const) {
+  test(`a slice that was never read is unread until it ${what}, and what it may have named is looked at again`, () => {
+    for (const [named, looked] of [
+      ['default/b', ['default/b']],
+      [undefined, ['default/a', 'default/b']],
+    ] as const) {
+      const store = filled();
+      store.apply(setService(service('other/a')));
+      store.takeDirty();
+      store.apply(broken(named));
+      assert.deepEqual([...store.unreadEndpoints], [named ?? 'default']);
+      const dirty = dirtyAfter(store, event).filter((name) => name !== 'default/z');
+      assert.deepEqual([dirty, [...store.unreadEndpoints]], [looked, unread]);
+    }
   });
 }
