@@ -8,6 +8,7 @@ import type { Op } from '../../src/model/op.ts';
 
 interface Held {
   table: Table;
+  isDormant: boolean;
   /** By set name, then by id. */
   readonly sets: Map<string, Map<string, Element>>;
 }
@@ -26,7 +27,7 @@ export class FakeFilter {
   state(wanted: Table): TableState {
     const held = this.#tables.get(wanted.family);
     if (held === undefined) return 'absent';
-    if (wanted.sets.some(({ name }) => !held.sets.has(name))) return 'other';
+    if (held.isDormant || wanted.sets.some(({ name }) => !held.sets.has(name))) return 'other';
     return isDeepStrictEqual(held.table, wanted) ? 'same' : 'other rules';
   }
 
@@ -46,14 +47,15 @@ export class FakeFilter {
 
   /** Somebody else's nft command on our tables; false when it is none of those that can be played. */
   run(line: string): boolean {
-    const match = /^nft (flush|delete) (?:ruleset|table (ip6?) kube-ipvs)$/.exec(line);
+    const match = /^nft (flush|delete|add) (?:ruleset|table (ip6?) kube-ipvs)( \{ flags dormant; \})?$/.exec(line);
     if (match === null) return false;
     this.otherChanges++;
     for (const family of [4, 6] as const) {
       if (match[2] !== undefined && match[2] !== familyName(family)) continue;
       const held = this.#tables.get(family);
       if (held === undefined) continue;
-      if (match[2] === undefined || match[1] === 'delete') this.#tables.delete(family);
+      if (match[3] !== undefined) held.isDormant = true;
+      else if (match[2] === undefined || match[1] === 'delete') this.#tables.delete(family);
       else held.table = { ...held.table, chains: held.table.chains.map((chain) => ({ ...chain, rules: [] })) };
     }
     return true;
@@ -64,7 +66,11 @@ export class FakeFilter {
     const held = this.#tables.get(table.family);
     switch (verb) {
       case 'add':
-        this.#tables.set(table.family, { table, sets: new Map(table.sets.map(({ name }) => [name, new Map()])) });
+        this.#tables.set(table.family, {
+          table,
+          isDormant: false,
+          sets: new Map(table.sets.map(({ name }) => [name, new Map()])),
+        });
         return undefined;
       case 'edit':
         if (held === undefined) return 'ENOENT';

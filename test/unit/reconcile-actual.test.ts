@@ -105,6 +105,15 @@ test('with the last IPv4 address go all IPv4 routes, and what is left must be lo
   assert.ok(actual.bindingsUnknown);
 });
 
+test('a device that was made anew has none of the addresses of before', async () => {
+  const actual = new Actual();
+  await actual.observeBindings(down, [held]);
+  actual.deleteDevice();
+  await actual.observeBindings(down, [held, routed]);
+  actual.deleteBinding(held);
+  assert.deepEqual([actual.bindings.size, actual.holds(key.address), actual.bindingsUnknown], [0, false, true]);
+});
+
 test('a virtual service is ours when the device holds its address, or when we added it', async () => {
   const actual = new Actual();
   const observed = actual.setService(service, false);

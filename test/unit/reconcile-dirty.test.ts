@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { Dirty, type Ticket } from '../../src/reconcile/dirty.ts';
+import { DirtyKeys } from '../../src/reconcile/dirty-keys.ts';
+import { address } from '../support/cluster.ts';
+
+const web = virtualServiceKey('TCP', address('10.96.0.10'), 80);
 
 function only(dirty: Dirty<string>, now: number): Ticket<string> {
   const due = dirty.due(now);
@@ -134,4 +139,16 @@ test('a key is as old as its first mark, however often it is marked, released or
   assert.equal(dirty.oldest(), 1_000);
   for (const ticket of dirty.due(10_000)) if (ticket.id === 'a') dirty.done(ticket);
   assert.equal(dirty.oldest(), 2_000);
+});
+
+test('of the keys of all kinds the first counts', () => {
+  let now = 5_000;
+  const keys = new DirtyKeys(() => now);
+  assert.deepEqual([keys.nextDue(), keys.oldest()], [undefined, undefined]);
+  keys.fixtures.mark('ip', 'ip');
+  keys.fixtures.failed(keys.fixtures.due(now)[0]!, now);
+  now = 5_050;
+  keys.services.mark(web.id, web);
+  keys.services.failed(keys.services.due(now)[0]!, now);
+  assert.deepEqual([keys.size, keys.nextDue(), keys.oldest()], [2, 5_100, 5_000]);
 });

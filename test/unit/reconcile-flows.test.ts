@@ -131,6 +131,20 @@ test('with a Service or one of its addresses go the clients that were sent on fr
   assert.deepEqual(kernel.tracked().map(flowId), [toFirst, toSecond].map(flowId));
 });
 
+test('where clients were sent on once and are no more, they stay when the last endpoint goes', async () => {
+  const { node, kernel, store } = await served();
+  const external = { ...dns, externalIPs: [address('203.0.113.5')] };
+  store.apply(setService({ ...external, externalTrafficPolicy: 'Local' }));
+  await node.rest();
+  store.apply(setService(external));
+  await node.rest();
+  const direct = flow('192.0.2.7:4000 > 203.0.113.5:53 > 10.244.0.1:5353', 3);
+  kernel.track(direct);
+  store.apply(dnsSlice());
+  await node.rest();
+  assert.deepEqual(kernel.tracked().map(flowId), [toFirst, toSecond, direct].map(flowId));
+});
+
 /** On a node whose daemon is not there any more. */
 async function left(...externalIPs: Address[]) {
   const local = { ...dns, externalTrafficPolicy: 'Local', externalIPs } as const;

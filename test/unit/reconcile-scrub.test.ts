@@ -61,6 +61,15 @@ const drifts: readonly [what: string, lines: readonly string[], found: Partial<D
     { service: 1 },
     ['-D -t 10.96.0.10:81'],
   ],
+  ['the rules of a table', ['nft flush table ip kube-ipvs'], { table: 1 }, []],
+  ['a table that sleeps', ['nft add table ip kube-ipvs { flags dormant; }'], { table: 1 }, []],
+  ['a table', ['nft delete table ip kube-ipvs'], { table: 1, element: 3 }, []],
+  [
+    'an element that was deleted',
+    ['nft delete element ip kube-ipvs services { 10.96.0.10 . tcp . 80 }'],
+    { element: 1 },
+    [],
+  ],
   ["somebody else's virtual service, which stays", ['-A -t 192.0.2.1:81 -s rr'], {}, []],
 ];
 
@@ -70,11 +79,14 @@ for (const [what, lines, found, mended] of drifts) {
     await node.scrub(0);
     await node.rest();
     const before = kernel.text();
+    const filter = () => [kernel.filter.lines(), kernel.filter.table(4), kernel.filter.table(6)];
+    const filterBefore = filter();
     for (const line of lines) kernel.run(line);
     assert.deepEqual(await node.scrub(0), { ...noDrift, ...found });
     await node.rest();
     assert.deepEqual(texts(node), mended);
     if (!lines.some((line) => line.includes('192.0.2.1'))) assert.equal(kernel.text(), before);
+    assert.deepEqual(filter(), filterBefore);
     assert.deepEqual(await node.scrub(0), noDrift);
   });
 }

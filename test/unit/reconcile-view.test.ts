@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { serving } from '../support/served-node.ts';
+import { port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
+import { serving, started } from '../support/served-node.ts';
 
 const rows: readonly (readonly [string, string, string])[] = [
   ['nothing', '', 'in sync: 10.244.0.1:8080 serving, 10.244.0.2:8080 serving'],
@@ -39,3 +40,17 @@ for (const [what, line, expected] of rows) {
     assert.deepEqual(told, [expected]);
   });
 }
+
+it('virtual services are told by address, port and protocol, and are counted with their destinations', async () => {
+  const ports = [port(443), port(53), port(53, { name: 'dns', protocol: 'UDP' })];
+  const store = storeOf(
+    setService(service('default/b', { vips: ['10.96.0.3'] })),
+    setService(service('default/a', { vips: ['10.96.0.20'], ports })),
+    setSlice(slice('default/b', ['10.244.0.2', '10.244.0.1'])),
+  );
+  const { node } = started(store);
+  await node.converge();
+  const ids = (await node.reconciler.view()).map(({ id }) => id);
+  assert.deepEqual(ids, ['10.96.0.20:53/TCP', '10.96.0.20:53/UDP', '10.96.0.20:443/TCP', '10.96.0.3:80/TCP']);
+  assert.deepEqual(node.reconciler.size(), { virtualServices: 4, destinations: 2 });
+});
