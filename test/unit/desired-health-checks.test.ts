@@ -45,6 +45,19 @@ test('the Service, its port and the count of every family that it has an address
   );
 });
 
+test('an address that is kept counts in its family, and once', () => {
+  const dual = { ...web, clusterIPs: [address('10.96.0.10'), address('fd00::10')] };
+  const slices = [slice('default/web', [endpoint('10.244.0.1', here)])];
+  const kept = new Set(['10.244.0.1', '10.244.0.9', 'fd01::9'].map(address));
+  assert.deepEqual(
+    [...healthCheckOf(dual, slices, 'node-a', kept)!.localEndpoints],
+    [
+      [4, 2],
+      [6, 1],
+    ],
+  );
+});
+
 test('no endpoints count as none', () => {
   assert.deepEqual(healthCheckOf(web, [], 'node-a')?.localEndpoints, new Map([[4, 0]]));
 });
