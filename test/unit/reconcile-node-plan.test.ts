@@ -8,7 +8,7 @@ import { FakeKernel } from '../support/fake-kernel.ts';
 import type { Faults } from '../../src/kernel/faults.ts';
 import { noFaults } from '../support/faults.ts';
 import { NodeLoop } from '../support/node-loop.ts';
-import { storeOf } from '../support/cluster.ts';
+import { nodeAddress, storeOf } from '../support/cluster.ts';
 import { conntrack, hashsize, limit } from '../support/wanted-settings.ts';
 
 interface Row {
@@ -114,3 +114,12 @@ for (const [what, wanted, ops] of timeouts) {
     assert.equal(node.applied.filter(({ kind }) => kind === 'timeouts').length, ops.length, 'once');
   });
 }
+
+test('clean-up leaves no table, whatever is known of the node', async () => {
+  const kernel = new FakeKernel({ faults: noFaults });
+  const store = () => storeOf({ kind: 'nodeAddresses', verb: 'set', addresses: [nodeAddress('192.168.1.10')] });
+  await new NodeLoop(kernel, store()).converge();
+  assert.deepEqual(kernel.filter.lines(), ['ip numbered-devices eth0']);
+  await new NodeLoop(kernel, store(), { device: false }).converge();
+  assert.deepEqual([kernel.filter.table(4), kernel.filter.table(6)], [undefined, undefined]);
+});
