@@ -157,13 +157,22 @@ for (const protocol of protocols) {
       await closed(client, server);
     });
 
-    test('an answer is read while it is written; its reader may leave', async () => {
-      const server = await serve(protocol, streaming, certificates);
+    test('an answer is read while it is written; when its reader leaves, the server is told', {
+      timeout: 60_000,
+    }, async () => {
+      let left = () => {};
+      const leaving = new Promise<void>((resolve) => (left = resolve));
+      const answer: Answer = (request, response) => {
+        response.once('close', left);
+        streaming(request, response);
+      };
+      const server = await serve(protocol, answer, certificates);
       const client = await connect(protocol, server.port);
       for await (const piece of (await get(client, '/watch')).body) {
         assert.equal(Buffer.from(piece).toString(), 'hello');
         break;
       }
+      await leaving;
       await closed(client, server);
     });
 

@@ -128,15 +128,12 @@ class Http2Transport implements Transport {
 }
 
 async function* read(stream: http2.ClientHttp2Stream, failure: (error?: Error) => Error): AsyncGenerator<Uint8Array> {
-  let isWhole = false;
   try {
+    // when nobody comes back for the rest, this destroys the stream
     for await (const chunk of stream) yield chunk as Uint8Array;
-    // Where the connection is lost Node ends its streams as if they had been cancelled, without an error.
-    isWhole = stream.rstCode === http2.constants.NGHTTP2_NO_ERROR;
   } catch (error) {
     throw failure(error as Error);
-  } finally {
-    if (!isWhole) stream.close(http2.constants.NGHTTP2_CANCEL);
   }
-  if (!isWhole) throw failure();
+  // Where the connection is lost Node ends its streams as if they had been cancelled, without an error.
+  if (stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) throw failure();
 }
