@@ -107,6 +107,15 @@ describe('the items of a list', () => {
       message: 'an item of the list has more than 20 bytes',
     });
   });
+
+  test('a list whose frame is too long is refused, before its items or behind them', () => {
+    for (const list of ['{"metadata":{"a":"12345"},"items":[]}', '{"items":[{}],"metadata":{"a":"12345"}}']) {
+      assert.throws(() => [...new ListItems(20).push(Buffer.from(list))], {
+        code: 'MALFORMED_ANSWER',
+        message: "what is around the list's items has more than 20 bytes",
+      });
+    }
+  });
 });
 
 async function* arriving(text: string): AsyncGenerator<Uint8Array> {

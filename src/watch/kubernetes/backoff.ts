@@ -1,8 +1,9 @@
 /** How long to wait before a list or watch is made again. */
 
-/** Milliseconds. As client-go's reflector has them (newBackoff, Kubernetes 1.36). */
-const shortestBackoff = 800;
-const longestBackoff = 30_000;
+import { type Delays, delayAfter } from '../../model/growing-delay.ts';
+
+/** As client-go's reflector has them (newBackoff, Kubernetes 1.36). */
+const ceilings: Delays = { first: 800, longest: 30_000 };
 
 /** Milliseconds of a server's Retry-After that are believed: one that asks for hours must not stop the watch for hours. */
 const longestRetryAfter = 60_000;
@@ -18,8 +19,7 @@ export class Backoff {
 
   /** Milliseconds, not less than the server asked for. */
   next(retryAfter = 0): number {
-    const ceiling = Math.min(longestBackoff, shortestBackoff * 2 ** this.#tries);
-    if (ceiling < longestBackoff) this.#tries++;
+    const ceiling = delayAfter(++this.#tries, ceilings);
     return Math.max(Math.round(this.#random() * ceiling), Math.min(retryAfter, longestRetryAfter));
   }
 
