@@ -58,6 +58,8 @@ export async function serve(
       : protocol === 'https'
         ? https.createServer(options!, handle)
         : http2.createSecureServer(options!, handle);
+  // who leaves an idle connection open is not helped
+  if ('keepAliveTimeout' in server) server.keepAliveTimeout = 0;
   server.on('connection', (socket: net.Socket) => {
     connections++;
     sockets.add(socket);
