@@ -48,6 +48,8 @@ const readings: readonly [text: string, canonical: string | undefined, why: stri
   ['10.96.0.256', undefined, 'an octet above 255'],
   ['10.96.1', undefined, 'three octets'],
   ['10.96.0.1.2', undefined, 'five octets'],
+  ['10..0.1', undefined, 'an empty octet'],
+  ['10.96.0.', undefined, 'an empty octet at the end'],
   ['10.96.0.-1', undefined, 'a sign'],
   ['0x0a.96.0.1', undefined, 'hexadecimal octets'],
   [' 10.96.0.1', undefined, 'a space'],
