@@ -118,38 +118,19 @@ describe('an API server', () => {
     assert.equal(clusterFindings({ ...facts, byService: true })[0]?.level, 'warn');
   });
 
-  it('that fails is no question of rights', async (test) => {
-    const server = await startApiServer(test);
-    server.faults.fail(1, { code: 500, matches: ({ path }) => path === '/api/v1/nodes' });
-    const lines = await examined({ master: server.url });
-    assert.ok(
-      lines.some((line) => line.startsWith('fail rights:nodes: list is refused (500)')),
-      lines.join('\n'),
-    );
-  });
-});
-
-describe('without an API server', () => {
-  it('the doctor says that none was checked, and why', async () => {
-    const cluster = { master: '', kubeconfig: '' };
-    const files = await clusterFacts({ cluster, manifests: ['/proc/self/maps', '-'], nodeName: 'node-a' }, nobody);
-    assert.deepEqual(clusterFindings(files), [
-      { check: 'api-server', level: 'ok', message: 'not checked: files of --manifests take its place' },
-      { check: 'manifests', level: 'ok', message: 'all there' },
-    ]);
-    const none = await clusterFacts({ cluster, manifests: ['/no/such.yaml'], nodeName: 'node-a' }, nobody);
-    assert.deepEqual(clusterFindings(none)[1], {
-      check: 'manifests',
-      level: 'fail',
-      message: 'not there, or not accessible: /no/such.yaml',
-      cure: 'name files and folders that are there',
+  for (const [name, path] of [
+    ['nodes', '/api/v1/nodes'],
+    ['services', '/api/v1/services'],
+  ] as const) {
+    it(`that fails with ${name} is no question of rights, nor of credentials`, async (test) => {
+      const server = await startApiServer(test);
+      server.faults.fail(1, { code: 500, matches: (request) => request.path === path });
+      const lines = await examined({ master: server.url });
+      assert.equal(lines[0], 'ok api-server: it answers');
+      assert.ok(
+        lines.some((line) => line.startsWith(`fail rights:${name}: list is refused (500)`)),
+        lines.join('\n'),
+      );
     });
-    assert.match((await examined({})).join(), /^ok api-server: not checked: no API server is named/);
-  });
-
-  it('a kubeconfig that cannot be used is a failure', async () => {
-    assert.deepEqual(await examined({ kubeconfig: '/no/such/file' }), [
-      'fail api-server: /no/such/file: cannot be read (ENOENT); name a kubeconfig file with --kubeconfig',
-    ]);
-  });
+  }
 });

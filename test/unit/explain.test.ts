@@ -569,11 +569,11 @@ DIFFERENCES of the kernel, as the next pass would end them
 
 it('remarks on weights that the scheduler does not see, and on a Node that nobody knows', async () => {
   const weights = [{ endpoints: { of: 'network', cidr: cidr('10.244.0.0/24') }, weight: 5 }] as const;
-  const { remarks } = await explained('10.96.0.10:80', web({ tuning: tuning({ weights }) }).slice(1));
-  assert.deepEqual(remarks, [
-    'no Node node-a is known: its zone is not, and its Pods are told by configuration only',
-    'the scheduler rr looks at no weight but 0',
-  ]);
+  const remarksOf = async (scheduler?: string) =>
+    (await explained('10.96.0.10:80', web({ tuning: tuning({ weights, scheduler }) }).slice(1))).remarks;
+  const noNode = 'no Node node-a is known: its zone is not, and its Pods are told by configuration only';
+  assert.deepEqual(await remarksOf(), [noNode, 'the scheduler rr looks at no weight but 0']);
+  assert.deepEqual(await remarksOf('wrr'), [noNode]);
 });
 
 it('prints so much of a zone as a name may have, however long the text that takes its place', async () => {
