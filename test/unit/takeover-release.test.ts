@@ -7,6 +7,7 @@ import { noFaults } from '../support/faults.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import { element, setSpecs, type Table } from '../../src/model/filter.ts';
 import type { Op } from '../../src/model/op.ts';
+import { opText } from '../../src/model/text.ts';
 import { filterNames } from '../support/filter-names.ts';
 import { FakeKernel } from '../support/fake-kernel.ts';
 
@@ -54,5 +55,25 @@ describe('a release', () => {
     const kernel = await node({ ...full, sets: [] });
     assert.deepEqual((await release(kernel)).ops, ['add table']);
     assert.deepEqual((await release(kernel)).ops, []);
+  });
+
+  it('leaves addresses in place of routes, of what is served and no other device has', async () => {
+    const routed = `ip link add kube-ipvs0 type dummy
+ip addr add 10.96.5.5/24 dev eth0
+ip addr add 10.96.0.11/32 dev kube-ipvs0
+ip route add local 10.96.0.0/12 dev kube-ipvs0 table local
+-A -t 10.96.0.10:80 -s rr
+-A -u 10.96.0.10:80 -s rr
+-A -t 10.96.0.11:80 -s rr
+-A -t 10.96.5.5:80 -s rr
+-A -t 192.0.2.1:8080 -s rr
+`;
+    const kernel = FakeKernel.from(routed, { faults: noFaults });
+    const { steps, stays } = await planRelease(kernel, []);
+    assert.deepEqual(steps.flat().map(opText), [
+      'ip addr add 10.96.0.10/32 dev kube-ipvs0',
+      'ip route delete local 10.96.0.0/12 dev kube-ipvs0 table local',
+    ]);
+    assert.equal(stays.services, 4);
   });
 });

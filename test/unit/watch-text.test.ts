@@ -82,6 +82,17 @@ describe('the items of a list', () => {
     }
   });
 
+  test('are malformed with what is no list', async () => {
+    for (const body of ['null', '7', '"items"', '[]', '{}', '{"items":{}}']) {
+      const list = readList(arriving(body));
+      const read = async () => {
+        for await (const item of list.items) assert.fail(JSON.stringify(item));
+        list.frame();
+      };
+      await assert.rejects(read, { code: 'MALFORMED_ANSWER' }, body);
+    }
+  });
+
   test('cost no more behind half a million arrays', () => {
     const list = new ListItems();
     const arrays = Array.from({ length: 500_000 }, (_, i) => `"${i}":[]`).join(',');
