@@ -146,6 +146,7 @@ describe('settings', () => {
   it('that are only desirable never fail', () => {
     const lines = ['ok proc-sys', 'warn sysctl:net.netfilter.nf_conntrack_max'];
     assert.deepEqual(levels({ wanted: [limit], observed: [value('65536', false)] }), lines);
+    assert.deepEqual(levels({ wanted: [limit], observed: [value('65536')], refusal: 'EROFS' }), lines);
   });
 
   it('are not there before their module is, which is no matter where they can be written then', () => {
