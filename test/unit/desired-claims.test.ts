@@ -105,6 +105,15 @@ test('a conflict names the virtual service, who has it and who has not', () => {
   assert.deepEqual(claims.conflicts(), [{ service: id, owner: 'shop/older', loser: 'default/younger' }]);
 });
 
+test('a conflict stays while two are left of three', () => {
+  const claims = new Claims();
+  for (const one of [younger, service('a/youngest', { createdAt: '' }), older]) claim(claims, one);
+  const losers = () => claims.conflicts().map(({ owner, loser }) => `${owner} before ${loser}`);
+  assert.deepEqual(losers(), ['shop/older before default/younger', 'shop/older before a/youngest']);
+  withdraw(claims, 'shop/older');
+  assert.deepEqual(losers(), ['default/younger before a/youngest']);
+});
+
 test('two Services on two ports of one address dispute nothing, and the last to go frees the address', () => {
   const claims = new Claims();
   claim(claims, older);

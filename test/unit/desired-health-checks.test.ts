@@ -242,6 +242,7 @@ test('Services with a gap are counted as they come, change and go', () => {
     [2, 1],
     [1, 0],
   ]);
+  count.set('default/web', { internal: [4], external: [4] });
   count.set('default/web', { internal: [6], external: [] });
   count.set('default/api', { internal: [], external: [] });
   assert.deepEqual(counts(), [

@@ -42,6 +42,12 @@ describe('NodePorts are served', () => {
       undefined,
       ['192.0.2.10', '2001:db8::10', '10.88.0.1', '169.254.20.10', '203.0.113.5'],
     ],
+    [
+      'at those in any network of a family',
+      networks('192.0.2.0/24', '10.0.0.0/8', 'fd00::/8'),
+      undefined,
+      ['192.0.2.10', '10.88.0.1'],
+    ],
     ['at those in the networks of each family', networks('10.0.0.0/8', 'fd00::/8'), undefined, ['10.88.0.1']],
     [
       'at IPv6 link-local ones in a network that names them',

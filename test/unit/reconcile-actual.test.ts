@@ -94,13 +94,14 @@ test('an address held twice is held until the last binding goes', async () => {
 test('with the last IPv4 address go all IPv4 routes, and what is left must be looked at', async () => {
   const other = binding('ip addr add 10.96.0.11/32 dev kube-ipvs0');
   const six = binding('ip route add local fd00::10/128 dev kube-ipvs0 table local');
+  const heldSix = binding('ip addr add fd00::11/128 dev kube-ipvs0');
   const actual = new Actual();
-  await actual.observeBindings(down, [held, other, routed, wide, six]);
+  await actual.observeBindings(down, [held, other, routed, wide, six, heldSix]);
   actual.deleteBinding(held);
   assert.ok(actual.holds(key.address));
   assert.ok(!actual.bindingsUnknown);
   actual.deleteBinding(other);
-  assert.deepEqual([...actual.bindings.values()], [six]);
+  assert.deepEqual([...actual.bindings.values()], [six, heldSix]);
   assert.ok(!actual.holds(key.address));
   assert.ok(actual.bindingsUnknown);
 });

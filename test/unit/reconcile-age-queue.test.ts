@@ -18,11 +18,13 @@ test('what a node needs first comes first, then the older ones, and by name what
   queue.add('a/young', '2026-02-02T00:00:00Z');
   queue.add('z/old', '2026-01-01T00:00:00Z');
   queue.add('a/old', '2026-01-01T00:00:00Z');
+  queue.add('kube-system/coredns', '2026-04-04T00:00:00Z');
   queue.add('kube-system/kube-dns', '2026-03-03T00:00:00Z');
   queue.add('default/kubernetes', '');
   assert.deepEqual(drained(queue), [
     'default/kubernetes',
     'kube-system/kube-dns',
+    'kube-system/coredns',
     'a/old',
     'z/old',
     'a/young',

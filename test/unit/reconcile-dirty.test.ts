@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { noDrift } from '../../src/model/drift.ts';
 import { virtualServiceKey } from '../../src/model/virtual-service.ts';
 import { Dirty, type Ticket } from '../../src/reconcile/dirty.ts';
 import { DirtyKeys } from '../../src/reconcile/dirty-keys.ts';
@@ -139,6 +140,14 @@ test('a key is as old as its first mark, however often it is marked, released or
   assert.equal(dirty.oldest(), 1_000);
   for (const ticket of dirty.due(10_000)) if (ticket.id === 'a') dirty.done(ticket);
   assert.equal(dirty.oldest(), 2_000);
+});
+
+test('what is dirty anyway is no drift', () => {
+  const keys = new DirtyKeys(() => 0);
+  const found = { services: [web], destinations: [web], bindings: [], elements: [], tables: 0, settings: 0 };
+  assert.deepEqual(keys.driftOf(found), { ...noDrift, service: 1, destination: 1 });
+  keys.services.mark(web.id, web);
+  assert.deepEqual(keys.driftOf(found), noDrift);
 });
 
 test('of the keys of all kinds the first counts', () => {

@@ -98,6 +98,24 @@ test('what is required and cannot be written is a failure, tried again after a w
   assert.equal(node.reconciler.nextDue(), node.clock.time + 100);
 });
 
+test('what could not be written fails no more once somebody else has written it', async () => {
+  const refusing: Faults = {
+    ...noFaults,
+    ofOperation: ({ kind }) => (kind === 'setting' ? { kind: 'refused', errno: 'EACCES' } : undefined),
+  };
+  const { node, kernel } = nodeWith(conntrack, { value: '0', writable: true });
+  kernel.faults = refusing;
+  await node.verify();
+  await node.spend(1);
+  assert.equal(node.reconciler.failing().length, 1);
+  kernel.faults = noFaults;
+  await kernel.apply([{ kind: 'setting', verb: 'edit', setting: conntrack }]);
+  kernel.faults = refusing;
+  await node.scrubbed();
+  await node.rest();
+  assert.deepEqual(node.reconciler.failing(), []);
+});
+
 const timeouts: readonly [what: string, wanted: Timeouts, ops: readonly string[]][] = [
   ['timeouts that differ are set', { tcp: 60, tcpFin: 10, udp: 5 }, ['ipvsadm --set 60 10 5']],
   ['a zero keeps the kernel’s', { tcp: 0, tcpFin: 0, udp: 5 }, ['ipvsadm --set 0 0 5']],
@@ -110,6 +128,7 @@ for (const [what, wanted, ops] of timeouts) {
     const node = new NodeLoop(kernel, storeOf(), { timeouts: wanted });
     await node.converge();
     assert.deepEqual(node.applied.filter(({ kind }) => kind === 'timeouts').map(opText), ops);
+    assert.deepEqual((await node.spend(1))[0]?.applied, []);
     await node.converge();
     assert.equal(node.applied.filter(({ kind }) => kind === 'timeouts').length, ops.length, 'once');
   });

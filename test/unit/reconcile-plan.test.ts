@@ -224,6 +224,13 @@ const rows: (Case & { readonly what: string; readonly ops: readonly string[] })[
     ],
   },
   {
+    what: 'an IPv6 address that stays keeps no IPv4 route',
+    wanted: [web, webRoute, wideRoute],
+    there: [device, web, webAddress, wideRoute, old6Address],
+    limits: { excluded: (one) => one === 'fd00::99' },
+    ops: [webRoute, 'ip addr delete 10.96.0.10/32 dev kube-ipvs0', wideRoute, webRoute],
+  },
+  {
     what: 'IPv4 routes are not made again while an IPv4 address stays',
     wanted: [web, webRoute],
     there: [device, web, webRoute, wideRoute, oldAddress, 'ip addr add 192.0.2.1/32 dev kube-ipvs0'],

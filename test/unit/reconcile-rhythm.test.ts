@@ -47,6 +47,7 @@ class ScriptedSteps implements Steps {
   drains = 0;
   failures = 0;
   scrubSteps: (() => Promise<Drift>)[] = [];
+  readonly budgets: number[] = [];
   readonly done: string[] = [];
   readonly #clock: Clock;
 
@@ -69,7 +70,8 @@ class ScriptedSteps implements Steps {
     return {} as PassReport;
   }
 
-  async *scrub(): AsyncGenerator<Drift> {
+  async *scrub(budget: number): AsyncGenerator<Drift> {
+    this.budgets.push(budget);
     this.#note('scrub');
     for (const step of this.scrubSteps) yield await step();
   }
@@ -204,6 +206,7 @@ test('the kernel is compared with what is believed of it from time to time, and 
   const { clock, steps, end } = started();
   await clock.passTo(60_000);
   assert.deepEqual(steps.done, ['0 verify', '0 pass', '30000 scrub', '30000 pass', '60000 scrub', '60000 pass']);
+  assert.deepEqual(steps.budgets, [30, 30], 'a thousandth of the time');
   await end();
 });
 

@@ -57,6 +57,26 @@ test('where one endpoint takes the whole weight of another, one run does it', as
   ]);
 });
 
+for (const [what, fault, expected] of [
+  ['is refused', { kind: 'refused', errno: 'ENOMEM' }, { failures: 1, blocked: 2, open: 0 }],
+  ['is never answered', { kind: 'lost', applied: false }, { failures: 0, blocked: 0, open: 1 }],
+] as const) {
+  test(`a virtual service whose addition ${what} is told of, once, and what waits for it`, async () => {
+    const { kernel, node } = started(storeOf(setService(web), setSlice(slice('default/web', ['10.244.0.1']))));
+    kernel.faults = { ...noFaults, ofOperation: ({ kind }) => (kind === 'service' ? fault : undefined) };
+    const { failures, blocked, open, unchanged } = await settle(node.reconciler, node.clock.now);
+    assert.deepEqual({ failures: failures.length, blocked: blocked.length, open: open.length }, expected);
+    assert.deepEqual(unchanged, { services: 0, destinations: 0, addresses: 0, elements: 0 });
+  });
+}
+
+test('what is right is counted', async () => {
+  const { kernel, store } = await serving('10.244.0.1', '10.244.0.2');
+  const { reconciler, clock } = new NodeLoop(kernel, store);
+  const { unchanged } = await settle(reconciler, clock.now);
+  assert.deepEqual(unchanged, { services: 1, destinations: 2, addresses: 1, elements: kernel.filter.lines().length });
+});
+
 const udp = { name: 'dns', protocol: 'UDP' } as const;
 
 /** A run in which that happens to the first operation of the kind; each exchange takes so many milliseconds. What is left then. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
-import { serving, started } from '../support/served-node.ts';
+import { serving, started, webSlice } from '../support/served-node.ts';
 
 const rows: readonly (readonly [string, string, string])[] = [
   ['nothing', '', 'in sync: 10.244.0.1:8080 serving, 10.244.0.2:8080 serving'],
@@ -40,6 +40,21 @@ for (const [what, line, expected] of rows) {
     assert.deepEqual(told, [expected]);
   });
 }
+
+it('a destination that drains is told with how long it has', async () => {
+  const { node, store } = await serving('10.244.0.1', '10.244.0.2');
+  store.apply(webSlice('10.244.0.1'));
+  await node.rest();
+  node.clock.pass(3_000);
+  const [one] = await node.reconciler.view();
+  assert.deepEqual(
+    one?.destinations.map(({ state, drainingFor }) => [state, drainingFor]),
+    [
+      ['serving', undefined],
+      ['draining', 3_000],
+    ],
+  );
+});
 
 it('virtual services are told by address, port and protocol, and are counted with their destinations', async () => {
   const ports = [port(443), port(53), port(53, { name: 'dns', protocol: 'UDP' })];
