@@ -77,6 +77,12 @@ const passages: readonly [what: string, chains: readonly Chain[], fate: string, 
     'dropped',
     ['a 1', 'b 1'],
   ],
+  [
+    'that was marked is told of that, and no more of the way',
+    [chain('a', last, mark, 'goto b'), chain('b', undefined, 'drop')],
+    'dropped',
+    ['a 1', 'b 1'],
+  ],
   ['is told nothing of a way that leads nowhere', [chain('a', last, 'goto b'), chain('b', undefined)], 'on', []],
   [
     'comes back from where it jumped to, and not from where it went to',

@@ -72,6 +72,23 @@ test('in however many turns a start is made, what an older Service owns never pa
   );
 });
 
+test('in however many turns a start is made, an old source goes right before the one that it is in the way of', async () => {
+  const others = ['a', 'b', 'c', 'd', 'e', 'f'].map((name, i) =>
+    setService(service(`default/${name}`, { vips: [`10.96.1.${i}`] })),
+  );
+  const balanced = (sources: string) => {
+    const loadBalancerIPs = [address('203.0.113.5')];
+    const createdAt = '2025-01-01T00:00:00Z';
+    return setService(service('default/web', { loadBalancerIPs, createdAt, sourceRanges: [cidr(sources)] }));
+  };
+  const { node: before, kernel } = started(storeOf(balanced('10.0.0.0/8'), ...others));
+  await before.converge();
+  const node = new NodeLoop(kernel, storeOf(balanced('10.1.0.0/16'), ...others));
+  await node.converge();
+  const sources = (network: string) => `element ip kube-ipvs allowed-sources { 203.0.113.5 . tcp . 80 . ${network} }`;
+  assert.deepEqual(filterTexts(node), [`nft delete ${sources('10.0.0.0/8')}`, `nft add ${sources('10.1.0.0/16')}`]);
+});
+
 test('a pass tells of every Service that it took in, also of what changed between its turns', async () => {
   const names = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `default/${name}`);
   const store = storeOf(...names.map((name, i) => setService(service(name, { vips: [`10.96.1.${i}`] }))));

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { Op } from '../../src/model/op.ts';
 import { port, service, setService, setSlice, slice, storeOf } from '../support/cluster.ts';
+import { noFaults } from '../support/faults.ts';
 import { serving, started, webSlice } from '../support/served-node.ts';
 
 const rows: readonly (readonly [string, string, string])[] = [
@@ -40,6 +42,28 @@ for (const [what, line, expected] of rows) {
     assert.deepEqual(told, [expected]);
   });
 }
+
+it('a virtual service of ours that nobody wants is told until it is gone, and none of others', async () => {
+  const { node, kernel } = await serving('10.244.0.1');
+  for (const line of ['-A -t 10.96.0.10:81 -s rr', '-A -t 192.0.2.1:81 -s rr']) kernel.run(line);
+  await node.scrub(0);
+  const told = async () => (await node.reconciler.view()).map(({ id, owner }) => `${id} ${owner}`);
+  assert.deepEqual(await told(), ['10.96.0.10:80/TCP default/web', '10.96.0.10:81/TCP undefined']);
+  await node.rest();
+  assert.deepEqual(await told(), ['10.96.0.10:80/TCP default/web']);
+});
+
+it('a virtual service that the kernel refuses is told as failing', async () => {
+  const refused = { kind: 'refused', errno: 'ENOMEM' } as const;
+  const faults = { ...noFaults, ofOperation: ({ kind }: Op) => (kind === 'service' ? refused : undefined) };
+  const { node } = started(storeOf(setService(service('default/web'))), { faults });
+  await node.verify();
+  await node.spend(1);
+  assert.deepEqual(
+    (await node.reconciler.view()).map(({ id, state }) => [id, state]),
+    [['10.96.0.10:80/TCP', 'failing']],
+  );
+});
 
 it('a destination that drains is told with how long it has', async () => {
   const { node, store } = await serving('10.244.0.1', '10.244.0.2');
