@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClusterEvent } from '../../src/model/cluster.ts';
+import type { Op } from '../../src/model/op.ts';
 import { opText } from '../../src/model/text.ts';
 import { Store } from '../../src/store/store.ts';
 import {
@@ -87,6 +88,27 @@ test('in however many turns a start is made, an old source goes right before the
   await node.converge();
   const sources = (network: string) => `element ip kube-ipvs allowed-sources { 203.0.113.5 . tcp . 80 . ${network} }`;
   assert.deepEqual(filterTexts(node), [`nft delete ${sources('10.0.0.0/8')}`, `nft add ${sources('10.1.0.0/16')}`]);
+});
+
+test('a pass tells how long the kernel took for each part of it', async () => {
+  const milliseconds: Record<Op['kind'], number> = {
+    service: 1,
+    destination: 2,
+    device: 10,
+    binding: 20,
+    table: 100,
+    element: 200,
+    setting: 1_000,
+    timeouts: 2_000,
+    flow: 4_000,
+  };
+  const timeouts = { tcp: 60, tcpFin: 0, udp: 0 };
+  const { node, kernel } = started(storeOf(setService(web), webSlice('10.244.0.1')), {}, { timeouts });
+  const apply = kernel.apply.bind(kernel);
+  kernel.apply = async (ops) => ({ ...(await apply(ops)), milliseconds: milliseconds[ops[0]!.kind] });
+  await node.verify();
+  const [report] = await node.rest();
+  assert.deepEqual(report?.kernelTime, { ipvs: 3, addresses: 30, filter: 300, other: 2_000 });
 });
 
 test('a pass tells of every Service that it took in, also of what changed between its turns', async () => {
