@@ -36,7 +36,6 @@ export class ServiceHealthServers {
    * one. Servers at addresses that stay are left alone. Costs O(Services that have a port).
    */
   setAddresses(addresses: readonly Address[]): void {
-    if (this.#isClosed) return;
     this.#addresses = addresses;
     for (const port of this.#ports.values()) port.listen(addresses);
   }
