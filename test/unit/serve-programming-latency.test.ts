@@ -60,6 +60,8 @@ test('a change without a time, or from before the start, is not measured', () =>
 
 test('when all slices are told from the beginning, what happened until then is not measured', () => {
   const { latency: all, clock, observed } = latency();
+  all.changed({ family: 6, triggeredAt: 1_100 });
+  all.taken();
   all.changed({ family: 4, triggeredAt: 1_100 });
   clock.time = 2_000;
   all.restarted();
