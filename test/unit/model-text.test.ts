@@ -45,6 +45,14 @@ const rows: readonly [text: string, op: Op][] = [
     },
   ],
   [
+    '-A -t 10.96.0.10:80 -s rr -p 300 -M 0.0.0.0',
+    {
+      kind: 'service',
+      verb: 'add',
+      service: { ...plain, flags: serviceFlags.persistent, timeout: 300, persistencePrefix: 0 },
+    },
+  ],
+  [
     '-A -t [fd00::10]:80 -s rr -p 300 -M 64',
     {
       kind: 'service',
