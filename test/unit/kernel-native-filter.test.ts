@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
+import { flowKeySize } from '../../src/kernel/addon.ts';
+import { encodeFlowKeys } from '../../src/kernel/flow-records.ts';
 import { refusalText } from '../../src/kernel/refusals.ts';
 import { additionOf, encodeTable } from '../../src/kernel/table-records.ts';
 import type { Flow } from '../../src/model/node-state.ts';
@@ -166,6 +168,29 @@ test('flows are records and back, with number and zone', async () => {
   assert.deepEqual(addresses, ['192.0.2.7', '10.96.0.10', '10.244.0.1', '192.0.2.7']);
   const reader = scriptedKernel({ flows: records });
   assert.deepEqual(await reader.kernel.flows([virtualServiceKey('UDP', address('10.96.0.10'), 53)]), [flow]);
+});
+
+test('flows of both families go together, and are looked for by keys of both', async () => {
+  const ofIPv6: Flow = {
+    protocol: 'SCTP',
+    original: { source: address('fd00::7'), sourcePort: 9, destination: address('fd00:96::10'), destinationPort: 5060 },
+    reply: { source: address('fd00:244::1'), sourcePort: 5061, destination: address('fd00::7'), destinationPort: 9 },
+    id: 3,
+    zone: 0,
+  };
+  const { kernel, requests } = scriptedKernel({});
+  await kernel.apply([flow, ofIPv6].map((one): Op => ({ kind: 'flow', verb: 'delete', flow: one })));
+  const reader = scriptedKernel({ flows: requests[0]!.records });
+  const keys = [
+    virtualServiceKey('UDP', address('10.96.0.10'), 53),
+    virtualServiceKey('SCTP', address('fd00:96::10'), 1),
+  ];
+  assert.deepEqual(await reader.kernel.flows(keys), [flow, ofIPv6]);
+  const bytes = encodeFlowKeys(keys);
+  const [four, six] = [bytes.subarray(0, flowKeySize), bytes.subarray(flowKeySize)];
+  assert.deepEqual([...four.subarray(0, 2), ...four.subarray(8, 12)], [4, 17, 10, 96, 0, 10]);
+  assert.deepEqual([...six.subarray(0, 2), ...six.subarray(8)], [6, 132, 0xfd, 0, 0, 0x96, ...Array(11).fill(0), 0x10]);
+  assert.deepEqual([...new Uint16Array(bytes.buffer).filter((_, i) => i % (flowKeySize / 2) === 1)], [53, 1]);
 });
 
 test('only services of UDP and SCTP have flows that are looked for', async () => {
