@@ -37,21 +37,13 @@ export function statusText(report: StatusReport, { wide, socket }: StatusTextOpt
 }
 
 function header({ nodeName, at }: StatusReport, daemon: DaemonStatus): string[] {
-  const { version, pid, startedAt, ready, lastPass, lastScrub, dirtyKeys, oldestDirtyMilliseconds } = daemon;
+  const { version, pid, startedAt, ready, lastScrub, dirtyKeys, oldestDirtyMilliseconds } = daemon;
   const rows: readonly (readonly [title: string, text: string])[] = [
     ['Node:', nodeName],
     ['At:', timeText(at)],
     ['Daemon:', `kube-ipvs ${version}, pid ${pid}, since ${timeText(startedAt)} (${ageText(at - startedAt)})`],
     ['Ready:', ready ? 'yes' : 'no, the first pass is not done'],
-    [
-      'Last pass:',
-      lastPass === undefined
-        ? ready
-          ? 'none that changed anything'
-          : 'none yet'
-        : `${ageText(at - lastPass.at)} ago, ${counted(lastPass.operations, 'operation')} in ` +
-          `${lastPass.milliseconds.toFixed(1)} ms, ${lastPass.failures} failed`,
-    ],
+    ['Last pass:', passText(at, daemon)],
     ['Last scrub:', lastScrub === undefined ? 'none yet' : `${ageText(at - lastScrub)} ago`],
     [
       'Waiting:',
@@ -59,6 +51,13 @@ function header({ nodeName, at }: StatusReport, daemon: DaemonStatus): string[] 
     ],
   ];
   return rows.map(([title, text]) => `${title.padEnd(12)} ${printable(text)}`);
+}
+
+function passText(at: number, { ready, lastPass }: DaemonStatus): string {
+  if (lastPass === undefined) return ready ? 'none that changed anything' : 'none yet';
+  const { operations, milliseconds, failures } = lastPass;
+  const what = `${counted(operations, 'operation')} in ${milliseconds.toFixed(1)} ms, ${failures} failed`;
+  return `${ageText(at - lastPass.at)} ago, ${what}`;
 }
 
 /** `2026-11-21T15:03:11Z`. */
