@@ -98,7 +98,7 @@ function readings({ netns }: Config, modules: ModuleFacts): Pick<Node, 'links' |
 /** Milliseconds: for what hangs, and not for a node that is busy. */
 const limit = 30_000;
 
-function here(check: string, run: () => Promise<readonly Finding[]>): Examination {
+function examination(check: string, run: Examination['run']): Examination {
   return { check, limit, run };
 }
 
@@ -106,41 +106,39 @@ function examinations(node: Node): readonly Examination[] {
   const { config, files, kernel, modules, schedulers } = node;
   const { netns } = config;
   return [
-    here('kernel', async () => [kernelFinding(kernel)]),
-    here('ipvs', async () => ipvsFindings(node)),
-    here('modules', async () => [
+    examination('kernel', async () => [kernelFinding(kernel)]),
+    examination('ipvs', async () => ipvsFindings(node)),
+    examination('modules', async () => [
       ...moduleFindings(await node.found),
       ...schedulerFindings(modules, config.scheduler, schedulers),
     ]),
-    here('sysctls', async () => [
+    examination('sysctls', async () => [
       ...settingFindings(await settingFacts(files, config, { machine: machineOf(kernel), modules })),
       forwardingFinding(await forwardingFacts(config, await node.ipvs.catch(() => undefined))),
     ]),
-    here('capabilities', async () => privilegeFindings(await privilegeFacts(files, netns))),
-    here('device', () => deviceFindings(node)),
-    here('systemd-networkd', async () => [networkdFinding(await networkdFacts(files, await deviceIndex(node)))]),
-    here('network-manager', async () => [
+    examination('capabilities', async () => privilegeFindings(await privilegeFacts(files, netns))),
+    examination('device', () => deviceFindings(node)),
+    examination('systemd-networkd', async () => [networkdFinding(await networkdFacts(files, await deviceIndex(node)))]),
+    examination('network-manager', async () => [
       networkManagerFinding(await networkManagerFacts(files, await deviceIndex(node))),
     ]),
-    here('nodeport-addresses', async () => [
+    examination('nodeport-addresses', async () => [
       nodePortFinding(config.nodePortAddresses, await readAddresses(netns, await node.links), config.nodeIP),
     ]),
-    here('kube-proxy-process', async () => [
+    examination('kube-proxy-process', async () => [
       processFinding(await runningKubeProxy({ files, netns, metrics: config.metricsAddress })),
     ]),
-    here('kube-proxy-iptables-legacy', async () => [iptablesFinding('legacy', await node.legacy)]),
-    here('kube-proxy-iptables-nft', async () => [iptablesFinding('nft', await node.nftables)]),
-    here('kube-proxy-nftables', async () => [nftablesFinding(await node.nftables)]),
-    here('kube-proxy-ipsets', async () => [setFinding(isPresent(modules, 'ip_set') ? await setNames(netns) : [])]),
-    here('kube-router', async () => [
+    examination('kube-proxy-iptables-legacy', async () => [iptablesFinding('legacy', await node.legacy)]),
+    examination('kube-proxy-iptables-nft', async () => [iptablesFinding('nft', await node.nftables)]),
+    examination('kube-proxy-nftables', async () => [nftablesFinding(await node.nftables)]),
+    examination('kube-proxy-ipsets', async () => [
+      setFinding(isPresent(modules, 'ip_set') ? await setNames(netns) : []),
+    ]),
+    examination('kube-router', async () => [
       kubeRouterFinding(await deviceNames(node), chainNames([...(await node.nftables), ...(await node.legacy)])),
     ]),
-    here('cilium', async () => [ciliumFinding(await deviceNames(node))]),
-    {
-      check: 'api-server',
-      limit,
-      run: async (signal) => clusterFindings(await clusterFacts(config, signal)),
-    },
+    examination('cilium', async () => [ciliumFinding(await deviceNames(node))]),
+    examination('api-server', async (signal) => clusterFindings(await clusterFacts(config, signal))),
   ];
 }
 
