@@ -259,12 +259,7 @@ async function withExec(user: Record<string, unknown>, access: Omit<Kubeconfig, 
   return { ...user, exec: { ...exec, command: resolved, env: [...(env ?? []), own] } };
 }
 
-interface Exec {
-  readonly command: string;
-  readonly apiVersion?: string | null;
-  readonly env?: readonly object[] | null;
-  readonly provideClusterInfo?: boolean | null;
-}
+type Exec = NonNullable<z.infer<typeof userShape>['exec']>;
 
 /** What a plugin is told of a cluster as the file has it. */
 const toldFields = ['tls-server-name', 'insecure-skip-tls-verify', 'proxy-url', 'disable-compression'];
@@ -272,10 +267,7 @@ const toldFields = ['tls-server-name', 'insecure-skip-tls-verify', 'proxy-url', 
 /** All that a plugin needs to ask the server itself, and what the file has for it alone (Cluster of client.authentication.k8s.io/v1). */
 async function toldOf({ origin, server, cluster }: Omit<Kubeconfig, 'user'>): Promise<object> {
   const authorities = await contentOf(origin, cluster, 'certificate-authority');
-  const extensions = cluster.extensions as
-    | readonly { readonly name: string; readonly extension?: unknown }[]
-    | null
-    | undefined;
+  const extensions = cluster.extensions as z.infer<typeof clusterShape>['extensions'];
   return {
     server: server.href,
     ...Object.fromEntries(toldFields.filter((field) => cluster[field]).map((field) => [field, cluster[field]])),
