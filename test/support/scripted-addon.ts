@@ -3,20 +3,10 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  flowKeySize,
-  flowSize,
-  type NativeAnswers,
-  type NativeLink,
-  nftablesElementSize,
-  nftablesObjectSize,
-  type SettingReading,
-  type TransactionAnswers,
-} from '../../src/kernel/addon.ts';
+import type { NativeAnswers, NativeLink, SettingReading, TransactionAnswers } from '../../src/kernel/addon.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/native.ts';
-import { ipvsEntrySize, ipvsRecordSize, ipvsTrafficSize } from '../../src/kernel/ipvs-records.ts';
-import { routeRecordSize } from '../../src/kernel/route-records.ts';
+import { addonSizes } from './addon-sizes.ts';
 
 export interface Script {
   /** Errnos for the operations of one request, in order; default: all done. Records as they came are in `requests`. */
@@ -51,11 +41,11 @@ export interface Request {
 }
 
 const recordSizes = {
-  ipvs: ipvsRecordSize,
-  route: routeRecordSize,
-  table: nftablesObjectSize,
-  element: nftablesElementSize,
-  flow: flowSize,
+  ipvs: addonSizes.ipvsRecordSize,
+  route: addonSizes.routeRecordSize,
+  table: addonSizes.nftablesObjectSize,
+  element: addonSizes.nftablesElementSize,
+  flow: addonSizes.flowSize,
 } as const;
 
 const global = globalThis as unknown as { scriptedAddon: unknown };
@@ -92,14 +82,7 @@ export function scriptedKernel(
   }
   global.scriptedAddon ??= {};
   Object.assign(global.scriptedAddon as object, {
-    ipvsRecordSize,
-    ipvsEntrySize,
-    ipvsTrafficSize,
-    routeRecordSize,
-    nftablesObjectSize,
-    nftablesElementSize,
-    flowKeySize,
-    flowSize,
+    ...addonSizes,
     IpvsSocket: class extends Socket {
       apply = async (records: Uint8Array) => answer(records, 'ipvs');
       service = async () => (say(), script.service);

@@ -5,23 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { flowKeySize, flowSize, loadAddon, nftablesElementSize, nftablesObjectSize } from '../../src/kernel/addon.ts';
-import { ipvsEntrySize, ipvsRecordSize, ipvsTrafficSize } from '../../src/kernel/ipvs-records.ts';
-import { routeRecordSize } from '../../src/kernel/route-records.ts';
+import { loadAddon } from '../../src/kernel/addon.ts';
+import { addonSizes as sizes } from '../support/addon-sizes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kube-ipvs-'));
 after(() => rmSync(folder, { recursive: true }));
-
-const sizes = {
-  ipvsRecordSize,
-  ipvsEntrySize,
-  ipvsTrafficSize,
-  routeRecordSize,
-  nftablesObjectSize,
-  nftablesElementSize,
-  flowKeySize,
-  flowSize,
-};
 
 /** What is loaded where somebody has an addon of these sizes. */
 function loaded(name: string, of: Readonly<Record<string, number>>): unknown {
